@@ -1,0 +1,107 @@
+import type { RoundState } from '#specs/api.ts'
+import type { MemberId } from '#specs/messages.ts'
+import type { Need } from '#specs/query.ts'
+
+/**
+ * The life of a round, as a pure function of what is stored and what time it is:
+ *
+ *     open ──► closed ──► agreed ──► opened
+ *       │         │          │
+ *       └─────────┴──────────┴─────► void
+ *
+ * open: members contribute. closed: the cohort is fixed and custodians agree to it. agreed: t custodians signed the same cohort,
+ * and open it to the recipient. opened: t openings and the sum are there; the recipient can read. void: it ended without.
+ */
+export interface RoundFacts {
+  readonly state: RoundState
+  readonly eligible: readonly MemberId[]
+  readonly need: Need
+  readonly minimumCohort: number
+  /** The recipient's own administration does not count towards the minimum: it knows its own figures. */
+  readonly recipientAdministration: MemberId | null
+  readonly custodians: readonly MemberId[]
+  readonly threshold: number
+  /** Milliseconds since 1970, as all times here. */
+  readonly opens: number
+  readonly closes: number
+  readonly ends: number
+  readonly closedAt: number | null
+  readonly contributed: readonly MemberId[]
+  readonly refused: readonly MemberId[]
+  readonly agreed: readonly MemberId[]
+  /** Custodians that refuse to agree or to open. */
+  readonly declined: readonly MemberId[]
+  readonly opened: readonly MemberId[]
+  readonly summed: boolean
+  readonly cancelled: boolean
+}
+
+export type Step =
+  | { readonly to: 'closed'; readonly cohort: readonly MemberId[] }
+  | { readonly to: 'agreed' }
+  | { readonly to: 'opened' }
+  | { readonly to: 'void'; readonly reason: string }
+
+/** The step that is due, or undefined while the round waits. Applied until it gives none. */
+export function nextStep(round: RoundFacts, now: number): Step | undefined {
+  if (round.state === 'opened' || round.state === 'void') return undefined
+  if (round.cancelled) return { to: 'void', reason: 'the researcher withdrew the query' }
+  switch (round.state) {
+    case 'open':
+      return closing(round, now)
+    case 'closed':
+      if (round.agreed.length >= round.threshold) return { to: 'agreed' }
+      return custodiansGone(round, round.agreed, 'agreed to the cohort', now)
+    case 'agreed':
+      if (round.opened.length >= round.threshold) return round.summed ? { to: 'opened' } : undefined
+      return custodiansGone(round, round.opened, 'opened', now)
+  }
+}
+
+function closing(round: RoundFacts, now: number): Step | undefined {
+  const needed = round.need === 'all' ? round.eligible.length : round.need.atLeast
+  const possible = round.eligible.length - round.refused.length
+  if (possible < needed) {
+    return {
+      to: 'void',
+      reason: `${list(round.refused)} refused, so that fewer than the ${needed} needed can contribute`,
+    }
+  }
+  const outstanding = round.eligible.filter(id => !round.contributed.includes(id) && !round.refused.includes(id))
+  if (outstanding.length > 0 && now < round.closes) return undefined
+  if (round.contributed.length < needed) {
+    return {
+      to: 'void',
+      reason: `${round.contributed.length} of the ${needed} members needed contributed in time; missing: ${list(outstanding)}`,
+    }
+  }
+  const counted = round.contributed.filter(id => id !== round.recipientAdministration)
+  if (counted.length < round.minimumCohort) {
+    return {
+      to: 'void',
+      reason: `a cohort needs ${round.minimumCohort} members beside the recipient's own administration; there are ${counted.length}`,
+    }
+  }
+  return { to: 'closed', cohort: [...round.contributed].sort() }
+}
+
+/** Custodians have as long for their part as members had for theirs, counted from the closing, and until `closes` in any case. */
+export function custodyDeadline(round: Pick<RoundFacts, 'opens' | 'closes' | 'ends' | 'closedAt'>): number {
+  const closedAt = round.closedAt ?? round.closes
+  return Math.min(round.ends, Math.max(round.closes, closedAt + (round.closes - round.opens)))
+}
+
+function custodiansGone(round: RoundFacts, done: readonly MemberId[], what: string, now: number): Step | undefined {
+  const possible = round.custodians.filter(id => done.includes(id) || !round.declined.includes(id))
+  const tooFew = `${done.length} of the ${round.threshold} custodians needed ${what}`
+  if (possible.length < round.threshold) {
+    return { to: 'void', reason: `${tooFew}, and ${list(round.declined)} declined` }
+  }
+  if (now < custodyDeadline(round)) return undefined
+  const absent = round.custodians.filter(id => !done.includes(id))
+  return { to: 'void', reason: `${tooFew} in time; absent: ${list(absent)}` }
+}
+
+function list(ids: readonly MemberId[]): string {
+  return ids.length === 0 ? 'nobody' : ids.join(', ')
+}

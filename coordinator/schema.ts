@@ -1,0 +1,185 @@
+import { blob, index, integer, primaryKey, sqliteTable, text, unique } from 'drizzle-orm/sqlite-core'
+import type { CharterId, CohortId, ManifestId, MemberId, QueryId, RoundId } from '#specs/messages.ts'
+
+/**
+ * What the coordinator remembers. Times are milliseconds since 1970; `compact` columns hold signed messages. Rows of
+ * contributions, agreements, openings, consents and the log can be added and never changed: triggers in migrations/ see to it.
+ */
+
+const member = () => text().$type<MemberId>().notNull()
+
+export const invitations = sqliteTable('invitations', {
+  /** SHA-256 of the code: whoever reads this table cannot enrol. */
+  codeHash: text('code_hash').primaryKey(),
+  role: text({ enum: ['member', 'researcher'] }).notNull(),
+  /** Member id, or a researcher's name. */
+  subject: text().notNull(),
+  /** A researcher's own administration. */
+  administration: text().$type<MemberId>(),
+  createdAt: integer('created_at').notNull(),
+  expiresAt: integer('expires_at').notNull(),
+  redeemedBy: text('redeemed_by'),
+})
+
+export const parties = sqliteTable(
+  'parties',
+  {
+    fingerprint: text().primaryKey(),
+    role: text({ enum: ['member', 'researcher'] }).notNull(),
+    subject: text().notNull(),
+    publicKey: text('public_key').notNull(),
+    enrolment: text().notNull(),
+    /** Of researchers. */
+    certificate: text(),
+    enrolledAt: integer('enrolled_at').notNull(),
+    lastSeenAt: integer('last_seen_at'),
+  },
+  table => [unique().on(table.role, table.subject)],
+)
+
+export const charters = sqliteTable('charters', {
+  id: text().$type<CharterId>().primaryKey(),
+  epoch: integer().notNull(),
+  compact: text().notNull(),
+  proposedAt: integer('proposed_at').notNull(),
+  inForceAt: integer('in_force_at'),
+  /** A proposal that another one took the place of before it was in force. */
+  withdrawnAt: integer('withdrawn_at'),
+})
+
+export const consents = sqliteTable(
+  'consents',
+  {
+    charter: text()
+      .$type<CharterId>()
+      .notNull()
+      .references(() => charters.id),
+    member: member(),
+    compact: text().notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [primaryKey({ columns: [table.charter, table.member] })],
+)
+
+export const prekeys = sqliteTable(
+  'prekeys',
+  {
+    id: text().primaryKey(),
+    custodian: member(),
+    compact: text().notNull(),
+    notAfter: integer('not_after').notNull(),
+    /** The one round that it serves. */
+    round: text().$type<RoundId>(),
+  },
+  table => [unique().on(table.custodian, table.round)],
+)
+
+export const queries = sqliteTable(
+  'queries',
+  {
+    id: text().$type<QueryId>().primaryKey(),
+    researcher: text()
+      .notNull()
+      .references(() => parties.fingerprint),
+    nonce: text().notNull(),
+    compact: text().notNull(),
+    receivedAt: integer('received_at').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+    cancellation: text(),
+    /** Why it became void before there was a round. */
+    voidReason: text('void_reason'),
+  },
+  table => [unique().on(table.researcher, table.nonce)],
+)
+
+export const rounds = sqliteTable(
+  'rounds',
+  {
+    id: text().$type<RoundId>().primaryKey(),
+    /** One round for a query: the constraint is what "one answer" rests on. */
+    query: text()
+      .$type<QueryId>()
+      .notNull()
+      .unique()
+      .references(() => queries.id),
+    compact: text().notNull(),
+    state: text({ enum: ['open', 'closed', 'agreed', 'opened', 'void'] }).notNull(),
+    openedAt: integer('opened_at').notNull(),
+    closes: integer().notNull(),
+    ends: integer().notNull(),
+    closedAt: integer('closed_at'),
+    cohortId: text('cohort_id').$type<CohortId>(),
+    cohort: text(),
+    /** The signed sum, once every chunk is added up. */
+    sum: text(),
+    endedAt: integer('ended_at'),
+    reason: text(),
+  },
+  table => [index('rounds_by_state').on(table.state)],
+)
+
+const roundColumn = () =>
+  text()
+    .$type<RoundId>()
+    .notNull()
+    .references(() => rounds.id)
+
+export const contributions = sqliteTable(
+  'contributions',
+  {
+    round: roundColumn(),
+    member: member(),
+    manifestId: text('manifest_id').$type<ManifestId>().notNull(),
+    manifest: text().notNull(),
+    /** SHA-256 of the ciphertext: the same one under two names would be counted twice. */
+    ciphertext: text().notNull(),
+    bytes: integer().notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [primaryKey({ columns: [table.round, table.member] }), unique().on(table.round, table.ciphertext)],
+)
+
+export const refusals = sqliteTable(
+  'refusals',
+  {
+    round: roundColumn(),
+    member: member(),
+    step: text({ enum: ['contribute', 'agree', 'open'] }).notNull(),
+    compact: text().notNull(),
+    reason: text().notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [primaryKey({ columns: [table.round, table.member, table.step] })],
+)
+
+export const agreements = sqliteTable(
+  'agreements',
+  {
+    round: roundColumn(),
+    custodian: member(),
+    cohort: text().$type<CohortId>().notNull(),
+    compact: text().notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [primaryKey({ columns: [table.round, table.custodian] })],
+)
+
+export const openings = sqliteTable(
+  'openings',
+  {
+    round: roundColumn(),
+    custodian: member(),
+    compact: text().notNull(),
+    sealed: blob({ mode: 'buffer' }).notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [primaryKey({ columns: [table.round, table.custodian] })],
+)
+
+/** One entry for every signed event, in order; its Merkle tree (RFC 6962) is what log heads speak of. */
+export const log = sqliteTable('log', {
+  index: integer().primaryKey(),
+  typ: text().notNull(),
+  message: text().notNull(),
+  at: integer().notNull(),
+})

@@ -1,0 +1,128 @@
+import type { z } from 'zod'
+import { InbondError } from '#crypto/error.ts'
+import type { IdentityKey } from '#crypto/signature.ts'
+import { problem } from '#specs/api.ts'
+import { fault } from '#specs/errors.ts'
+import { sign, token } from '#specs/messages.ts'
+import { type Clock, isoTime } from './clock.ts'
+
+export type Fetch = (url: string, init?: RequestInit) => Promise<Response>
+
+export interface Coordinates {
+  /** The coordinator's public address, without a trailing slash. */
+  readonly url: string
+  /** Fingerprint of the coordinator's key: the name of the federation. */
+  readonly federation: string
+}
+
+/** Everything but a long poll and a transfer of ciphertexts is answered within this time. */
+const PATIENCE_MS = 60_000
+
+/** Requests to the coordinator, each with a token of its own that is signed for this method and path. */
+export class Connection {
+  readonly #to: Coordinates
+  readonly #key: IdentityKey
+  readonly #clock: Clock
+  readonly #fetch: Fetch
+
+  constructor(to: Coordinates, key: IdentityKey, clock: Clock, fetch: Fetch = globalThis.fetch) {
+    this.#to = to
+    this.#key = key
+    this.#clock = clock
+    this.#fetch = fetch
+  }
+
+  /** @throws InbondError the coordinator's own code, `coordinator-unreachable`, or `bad-answer` */
+  async get<S extends z.ZodType>(path: string, schema: S, signal?: AbortSignal): Promise<z.output<S>> {
+    return read(schema, await this.#request('GET', path, null, {}, withPatience(signal)))
+  }
+
+  /** @throws like `get` */
+  async post<S extends z.ZodType>(path: string, body: object, schema: S, signal?: AbortSignal): Promise<z.output<S>> {
+    const headers = { 'content-type': 'application/json' }
+    return read(schema, await this.#request('POST', path, JSON.stringify(body), headers, withPatience(signal)))
+  }
+
+  /** Sends a file-backed body without holding it in memory. @throws like `get` */
+  async put(path: string, body: Blob, signal?: AbortSignal): Promise<void> {
+    const response = await this.#request('PUT', path, body, { 'content-type': 'application/octet-stream' }, signal)
+    await response.arrayBuffer()
+  }
+
+  /** A binary answer as a stream. @throws like `get` */
+  async stream(path: string, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const response = await this.#request('GET', path, null, {}, signal)
+    if (response.body === null) throw fault('bad-answer', `${path} was answered without a body`)
+    return interruptible(response.body as unknown as AsyncIterable<Uint8Array>)
+  }
+
+  async #request(
+    method: string,
+    path: string,
+    body: string | Blob | null,
+    headers: Record<string, string>,
+    signal: AbortSignal | undefined,
+  ): Promise<Response> {
+    const issuedAt = isoTime(this.#clock.now())
+    const pathname = path.split('?')[0] as string
+    const bearer = await sign(this.#key, token, { federation: this.#to.federation, method, path: pathname, issuedAt })
+    const response = await this.#fetch(`${this.#to.url}${path}`, {
+      method,
+      body,
+      headers: { ...headers, authorization: `Bearer ${bearer.compact}` },
+      ...(signal ? { signal } : {}),
+    }).catch(cause => {
+      if (signal?.aborted && signal.reason?.name !== 'TimeoutError') throw signal.reason
+      throw fault('coordinator-unreachable', `${this.#to.url} does not answer (${reasonOf(cause)})`, cause)
+    })
+    if (response.ok) return response
+    throw await refusalOf(response)
+  }
+}
+
+function withPatience(signal: AbortSignal | undefined): AbortSignal {
+  const timeout = AbortSignal.timeout(PATIENCE_MS)
+  return signal ? AbortSignal.any([signal, timeout]) : timeout
+}
+
+function reasonOf(cause: unknown): string {
+  const inner = (cause as Error).cause as NodeJS.ErrnoException | undefined
+  return inner?.code ?? (cause as Error).name
+}
+
+async function* interruptible(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  try {
+    yield* body
+  } catch (cause) {
+    throw fault(
+      'coordinator-unreachable',
+      `the connection broke in the middle of a transfer (${reasonOf(cause)})`,
+      cause,
+    )
+  }
+}
+
+async function refusalOf(response: Response): Promise<InbondError> {
+  const parsed = problem.safeParse(await response.json().catch(() => undefined))
+  if (parsed.success) return new InbondError(parsed.data.code, parsed.data.detail)
+  return fault('bad-answer', `the coordinator answered with status ${response.status} and no reason`)
+}
+
+async function read<S extends z.ZodType>(schema: S, response: Response): Promise<z.output<S>> {
+  const parsed = schema.safeParse(await response.json().catch(() => undefined))
+  if (parsed.success) return parsed.data
+  throw fault('bad-answer', `the answer to ${new URL(response.url || 'http://unknown/').pathname} is not understood`)
+}
+
+/** Errors that may pass by themselves, so that a party tries again. */
+export function mayPass(error: unknown): boolean {
+  const passing = [
+    'coordinator-unreachable',
+    'shutting-down',
+    'too-many-requests',
+    'internal-error',
+    'bad-answer',
+    'out-of-space',
+  ]
+  return error instanceof InbondError && passing.includes(error.code)
+}

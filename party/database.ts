@@ -1,0 +1,29 @@
+import Database from 'better-sqlite3'
+import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3'
+import { migrate } from 'drizzle-orm/better-sqlite3/migrator'
+
+export type PartyDatabase<Schema extends Record<string, unknown>> = BetterSQLite3Database<Schema> & {
+  $client: Database.Database
+}
+
+/**
+ * Opens a party's protocol database, and brings its tables up to date.
+ * @param file a path, or `:memory:`
+ */
+export function openDatabase<Schema extends Record<string, unknown>>(
+  file: string,
+  schema: Schema,
+  migrationsFolder: string,
+): PartyDatabase<Schema> {
+  const client = new Database(file)
+  client.pragma('journal_mode = WAL')
+  // An acknowledged step must survive a power cut; WAL with NORMAL could lose the last transactions.
+  client.pragma('synchronous = FULL')
+  client.pragma('foreign_keys = ON')
+  client.pragma('busy_timeout = 10000')
+  // A deleted private key is overwritten, not only unlinked from its page.
+  client.pragma('secure_delete = ON')
+  const database = drizzle({ client, schema })
+  migrate(database, { migrationsFolder })
+  return database
+}

@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import { fingerprint } from '#crypto/signature.ts'
+import { type FederationInfo, federationInfo } from '#specs/api.ts'
+import { fault } from '#specs/errors.ts'
+import type { Coordinates, Fetch } from './connection.ts'
+
+/** A one-time invitation in one line that no shell takes apart: `URL#role.code.fingerprint`. */
+export interface Invitation extends Coordinates {
+  readonly role: 'member' | 'researcher'
+  readonly code: string
+}
+
+const parts = z.tuple([
+  z.enum(['member', 'researcher']),
+  z.string().regex(/^[\w-]{16,64}$/),
+  z.string().regex(/^[\w-]{43}$/),
+])
+
+export function formatInvitation(invitation: Invitation): string {
+  return `${invitation.url}#${invitation.role}.${invitation.code}.${invitation.federation}`
+}
+
+/** @throws InbondError `bad-invitation` */
+export function parseInvitation(line: string): Invitation {
+  const [url, fragment] = line.trim().split('#')
+  const parsed = parts.safeParse(fragment?.split('.'))
+  if (!parsed.success || !URL.canParse(url ?? '')) {
+    throw fault('bad-invitation', 'this is not an invitation; it looks like https://address#member.code.fingerprint')
+  }
+  const [role, code, federation] = parsed.data
+  return { url: (url as string).replace(/\/+$/, ''), role, code, federation }
+}
+
+/**
+ * Asks a coordinator who it is, and believes it only if its key has the fingerprint that is known of it.
+ * @throws InbondError `coordinator-unreachable`, `bad-answer`, `wrong-federation`
+ */
+export async function meetCoordinator(to: Coordinates, fetch: Fetch = globalThis.fetch): Promise<FederationInfo> {
+  const response = await fetch(`${to.url}/federation`, { signal: AbortSignal.timeout(30_000) }).catch(cause => {
+    throw fault('coordinator-unreachable', `${to.url} does not answer`, cause)
+  })
+  const parsed = federationInfo.safeParse(await response.json().catch(() => undefined))
+  if (!parsed.success) throw fault('bad-answer', `${to.url} does not answer like a coordinator`)
+  if ((await fingerprint(parsed.data.publicKey)) !== to.federation) {
+    throw fault('wrong-federation', `the coordinator at ${to.url} does not have the key that is expected of it`)
+  }
+  return parsed.data
+}

@@ -1,0 +1,120 @@
+import { z } from 'zod'
+import { memberId, PROTOCOL, queryId, roundId } from './messages.ts'
+
+/**
+ * The bodies of the coordinator's HTTP interface. Whatever matters in them is a signed message, carried in its compact form
+ * and verified by the reader; what is not signed is a convenience that no party relies on.
+ */
+
+const compact = z.string()
+const instant = z.iso.datetime()
+
+export const charterBundle = z.object({
+  charter: compact,
+  /** Consents of members so far; the charter is in force when everybody on its roster is here. */
+  consents: z.array(z.object({ member: memberId, consent: compact })),
+})
+export type CharterBundle = z.infer<typeof charterBundle>
+
+export const federationInfo = z.object({
+  protocol: z.literal(PROTOCOL),
+  name: z.string(),
+  publicKey: z.string(),
+  now: instant,
+  inForce: charterBundle.nullable(),
+  proposed: charterBundle.nullable(),
+})
+export type FederationInfo = z.infer<typeof federationInfo>
+
+export const enrolmentRequest = z.object({ enrolment: compact })
+export const enrolmentReceipt = z.object({
+  /** A researcher's certificate; members are on the roster of the charter instead. */
+  certificate: compact.nullable(),
+})
+
+/** What the coordinator asks a member to do. The list follows from what is stored, so it may be asked for again at any time. */
+export const workItem = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('charter'), bundle: charterBundle, inForce: z.boolean() }),
+  z.object({ kind: z.literal('prekeys'), missing: z.int().positive() }),
+  z.object({ kind: z.literal('contribute'), round: compact, query: compact }),
+  z.object({ kind: z.literal('agree'), round: compact, query: compact, cohort: compact }),
+  z.object({ kind: z.literal('open'), round: roundId, agreements: z.array(compact) }),
+  z.object({ kind: z.literal('void'), round: roundId }),
+])
+export type WorkItem = z.infer<typeof workItem>
+
+export const workResponse = z.object({
+  /** Given back as `since`, it makes the next request wait until the list is another one. */
+  version: z.string(),
+  items: z.array(workItem),
+})
+export type WorkResponse = z.infer<typeof workResponse>
+
+export const roundState = z.enum(['open', 'closed', 'agreed', 'opened', 'void'])
+/** open: contributions come in; closed: the cohort is fixed; agreed: enough custodians signed it; opened: answered. */
+export type RoundState = z.infer<typeof roundState>
+
+export const queryStatus = z.object({
+  query: queryId,
+  version: z.string(),
+  /** `waiting`: no round yet, for lack of prekeys of enough custodians. */
+  state: z.union([z.literal('waiting'), roundState]),
+  /** Why it is void, or what it waits for. */
+  reason: z.string().nullable(),
+  purpose: z.string(),
+  askedAt: instant,
+  round: roundId.nullable(),
+  closes: instant.nullable(),
+  members: z.array(
+    z.object({
+      id: memberId,
+      state: z.enum(['asked', 'contributed', 'refused', 'missing']),
+      since: instant,
+      reason: z.string().nullable(),
+    }),
+  ),
+  custodians: z.array(
+    z.object({
+      id: memberId,
+      state: z.enum(['waiting', 'agreed', 'opened', 'refused']),
+      since: instant,
+      reason: z.string().nullable(),
+    }),
+  ),
+})
+export type QueryStatus = z.infer<typeof queryStatus>
+
+export const queryList = z.object({ queries: z.array(queryStatus) })
+
+/** The evidence for an answer, all of it signed; the sum and the contributions are fetched beside it. */
+export const answerEvidence = z.object({
+  charter: charterBundle,
+  query: compact,
+  round: compact,
+  cohort: compact,
+  manifests: z.array(compact),
+  refusals: z.array(compact),
+  agreements: z.array(compact),
+  openings: z.array(z.object({ opening: compact, sealed: z.base64url() })),
+  sum: compact,
+})
+export type AnswerEvidence = z.infer<typeof answerEvidence>
+
+export const consentRequest = z.object({ consent: compact })
+export const prekeysRequest = z.object({ prekeys: z.array(compact).min(1).max(200) })
+export const refusalRequest = z.object({ refusal: compact })
+export const agreementRequest = z.object({ agreement: compact })
+export const openingRequest = z.object({ opening: compact, sealed: z.base64url().max(20_000) })
+export const queryRequest = z.object({ query: compact })
+export const queryReceipt = z.object({ query: queryId })
+export const cancellationRequest = z.object({ cancellation: compact })
+
+/** An error as RFC 9457 has it, with Inbond's stable code and what to do about it. */
+export const problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  remedy: z.string(),
+})

@@ -1,0 +1,105 @@
+import { type CryptoErrorCode, InbondError } from '#crypto/error.ts'
+import { remedies } from './remedies.ts'
+
+/**
+ * Every error code, with the HTTP status it travels under. Codes are stable; programs may rely on them. What a person
+ * should do about each stands, by language, in remedies.ts.
+ */
+const statuses = {
+  // What was sent is not what it should be.
+  'bad-length': 400,
+  'bad-residue': 400,
+  'bad-share': 400,
+  'bad-signature': 400,
+  'bad-seal': 400,
+  'bad-message': 400,
+  'bad-body': 400,
+  'bad-request': 400,
+  'truncated-body': 400,
+  'bad-query': 422,
+  'unknown-dataset': 422,
+  'too-many-slots': 422,
+  'upgrade-needed': 426,
+  // Who sent it may not, or not now.
+  'bad-token': 401,
+  'clock-skew': 401,
+  'not-allowed': 403,
+  'not-on-roster': 403,
+  'bad-invitation': 403,
+  'not-found': 404,
+  'wrong-federation': 409,
+  'already-enrolled': 409,
+  'differs-from-stored': 409,
+  'too-late': 409,
+  'no-charter': 409,
+  'charter-pending': 409,
+  'bad-charter': 422,
+  'bad-round': 422,
+  'bad-cohort': 422,
+  'query-expired': 409,
+  'prekey-used': 409,
+  'too-large': 413,
+  'too-many-requests': 429,
+  'out-of-space': 507,
+  'internal-error': 500,
+  'shutting-down': 503,
+  // What happens inside a party.
+  'cell-too-large': 422,
+  'sum-not-accepted': 422,
+  'bad-evidence': 422,
+  'policy-refused': 403,
+  'round-void': 409,
+  'coordinator-unreachable': 503,
+  'bad-answer': 502,
+  // On a party's own machine.
+  'wrong-passphrase': 401,
+  'not-initialised': 404,
+  'already-initialised': 409,
+  'already-running': 409,
+  'bad-config': 422,
+  'bad-option': 422,
+  'file-not-readable': 404,
+  'address-in-use': 409,
+  'bad-mapping': 422,
+  'bad-file': 422,
+  'column-not-found': 422,
+  'already-imported': 409,
+  'ambiguous-decimal': 422,
+  'currency-not-supported': 422,
+  'bad-policy': 422,
+} as const satisfies Record<CryptoErrorCode, number> & Record<string, number>
+
+export type ErrorCode = keyof typeof statuses
+
+export const errorCodes = Object.keys(statuses) as ErrorCode[]
+
+export function fault(code: ErrorCode, message: string, cause?: unknown): InbondError<ErrorCode> {
+  return new InbondError(code, message, cause === undefined ? undefined : { cause })
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(statuses, code)
+}
+
+export function statusOf(code: string): number {
+  return isErrorCode(code) ? statuses[code] : 500
+}
+
+/** What to do about an error, in one sentence. */
+export function remedyOf(code: string): string {
+  return remedies.en[isErrorCode(code) ? code : 'internal-error']
+}
+
+/** An error as an RFC 9457 problem. An error that is not Inbond's own says nothing of its cause to a stranger. */
+export function problemOf(error: unknown) {
+  const known =
+    error instanceof InbondError ? error : fault('internal-error', 'something went wrong that should not have')
+  return {
+    type: `urn:inbond:error:${known.code}`,
+    title: known.code.replaceAll('-', ' '),
+    status: statusOf(known.code),
+    detail: known.message,
+    code: known.code,
+    remedy: remedyOf(known.code),
+  }
+}
