@@ -1,11 +1,21 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { seededRandomness } from '#test/randomness.ts'
-import { alignedChunk, decodeCells, encodeCells, packShare, packWords, unpackShare, unpackWords } from './packing.ts'
+import {
+  alignedChunk,
+  checkChunk,
+  decodeCells,
+  encodeCells,
+  packShare,
+  packWords,
+  unpackShare,
+  unpackWords,
+} from './packing.ts'
 import {
   BYTES_PER_WORD,
   CELLS_PER_CHUNK,
   CHUNK_BYTES,
+  CIPHERTEXT_PRIMES,
   contributionBound,
   PLAINTEXT_MODULUS,
   SHARE_BYTES,
@@ -77,6 +87,32 @@ describe('words of 40 bits', () => {
           expect(() => alignedChunk(new Uint8Array(length))).toThrow(expect.objectContaining({ code: 'bad-length' }))
         },
       ),
+    )
+  })
+})
+
+describe('the check of a packed chunk', () => {
+  const word = fc.nat(2 * CELLS_PER_CHUNK - 1)
+  const largest = (at: number) => (CIPHERTEXT_PRIMES[Math.floor(at / CELLS_PER_CHUNK)] as number) - 1
+
+  it('accepts words up to their prime', () => {
+    fc.assert(
+      fc.property(word, fc.oneof(fc.constant(0), fc.nat()), (at, below) => {
+        const chunk = Buffer.alloc(CHUNK_BYTES)
+        chunk.writeUIntLE(largest(at) - below, 5 * at, 5)
+        expect(() => checkChunk(chunk)).not.toThrow()
+      }),
+    )
+  })
+
+  it('refuses a word that is not below its prime, and another length', () => {
+    fc.assert(
+      fc.property(word, fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 147_000 })), (at, above) => {
+        const chunk = Buffer.alloc(CHUNK_BYTES)
+        chunk.writeUIntLE(largest(at) + above, 5 * at, 5)
+        expect(() => checkChunk(chunk)).toThrow(expect.objectContaining({ code: 'bad-residue' }))
+        expect(() => checkChunk(chunk.subarray(5))).toThrow(expect.objectContaining({ code: 'bad-length' }))
+      }),
     )
   })
 })

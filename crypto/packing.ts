@@ -3,6 +3,7 @@ import {
   BITS_PER_SHARE_WORD,
   CELLS_PER_CHUNK,
   CHUNK_BYTES,
+  CIPHERTEXT_PRIMES,
   PLAINTEXT_MODULUS,
   SHARE_BYTES,
   SHARE_PRIME,
@@ -121,4 +122,21 @@ export function decodeCells(halves: Uint32Array): BigInt64Array {
     if (word > PLAINTEXT_MODULUS / 2n) cells[i] = word - PLAINTEXT_MODULUS
   }
   return cells
+}
+
+/** @throws InbondError `bad-length`, or `bad-residue` if a word of a packed chunk is not below its prime */
+export function checkChunk(chunk: Uint8Array): void {
+  const halves = new Uint32Array(CIPHERTEXT_PRIMES.length * CELLS_PER_CHUNK * 2)
+  unpackWords(alignedChunk(chunk), halves)
+  CIPHERTEXT_PRIMES.forEach((prime, limb) => {
+    const high = Math.floor(prime / 2 ** 32)
+    const low = prime % 2 ** 32
+    const end = (limb + 1) * CELLS_PER_CHUNK * 2
+    for (let at = limb * CELLS_PER_CHUNK * 2; at < end; at += 2) {
+      const word = halves[at + 1] as number
+      if (word > high || (word === high && (halves[at] as number) >= low)) {
+        throw cryptoError('bad-residue', 'a word of a ciphertext is not below its prime')
+      }
+    }
+  })
 }

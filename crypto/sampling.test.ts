@@ -43,7 +43,7 @@ describe('the public polynomial', () => {
     )
   })
 
-  // Found by search: one word in four million is rejected.
+  // Found by search: fewer than one word in four million is dropped.
   it.each([
     { chunk: 719, limb: 0, word: 683 },
     { chunk: 156, limb: 1, word: 140 },

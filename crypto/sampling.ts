@@ -36,7 +36,7 @@ export function publicPolynomial(roundId: Uint8Array, chunk: number, halves: Uin
   CIPHERTEXT_PRIMES.forEach((prime, limb) => {
     const target = halves.subarray(limb * CELLS_PER_CHUNK * 2, (limb + 1) * CELLS_PER_CHUNK * 2)
     let accepted = 0
-    // Both primes are within 10^-7 of 2^40, so the first request is nearly always enough; a longer one has the same prefix.
+    // Fewer than 3 words in 10^7 are not below their prime: one request is nearly always enough. A longer one has the same prefix.
     for (let words = CELLS_PER_CHUNK; accepted < CELLS_PER_CHUNK; words += 64) {
       accepted = acceptWords(expand(roundId, chunk, limb, words * BYTES_PER_WORD), prime, target)
     }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { memberId, PROTOCOL, queryId, roundId } from './messages.ts'
+import { charterId, memberId, PROTOCOL, queryId, roundId } from './messages.ts'
 
 /**
  * The bodies of the coordinator's HTTP interface. Whatever matters in them is a signed message, carried in its compact form
@@ -34,7 +34,7 @@ export const enrolmentReceipt = z.object({
 
 /** What the coordinator asks a member to do. The list follows from what is stored, so it may be asked for again at any time. */
 export const workItem = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('charter'), bundle: charterBundle, inForce: z.boolean() }),
+  z.object({ kind: z.literal('charter'), charter: charterId, inForce: z.boolean() }),
   z.object({ kind: z.literal('prekeys'), missing: z.int().positive() }),
   z.object({ kind: z.literal('contribute'), round: compact, query: compact }),
   z.object({ kind: z.literal('agree'), round: compact, query: compact, cohort: compact }),
@@ -99,6 +99,9 @@ export const answerEvidence = z.object({
   sum: compact,
 })
 export type AnswerEvidence = z.infer<typeof answerEvidence>
+
+/** An answer without content worth reading. */
+export const done = z.object({})
 
 export const consentRequest = z.object({ consent: compact })
 export const prekeysRequest = z.object({ prekeys: z.array(compact).min(1).max(200) })

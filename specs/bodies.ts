@@ -81,3 +81,13 @@ export class BodyReader {
     return this.take(SEALED_BYTES)
   }
 }
+
+/** Where a custodian's sealed share begins in a stored contribution. */
+export function sealedShareOffset(manifest: string, position: number): number {
+  return MAGIC.length + 4 + manifest.length + position * SEALED_BYTES
+}
+
+/** Where the ciphertext begins in a stored contribution. */
+export function ciphertextOffset(manifest: string, shares: number): number {
+  return sealedShareOffset(manifest, shares)
+}

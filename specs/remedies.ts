@@ -56,7 +56,7 @@ const en: Remedies = {
   'bad-config': 'Correct config.yaml in that directory.',
   'bad-option': 'See --help for what it takes, with an example.',
   'file-not-readable': 'Check the path and the permissions.',
-  'address-in-use': 'Stop what listens there, or change the port in config.yaml (0 finds a free one).',
+  'address-in-use': 'Stop what listens there, or change the port in config.yaml.',
   'bad-mapping': 'Correct the map; docs/mapping.md explains every line of it.',
   'bad-file': 'Correct the file, or say encoding:, delimiter: or decimal: in the map.',
   'column-not-found': 'Use a column name exactly as the file has it in its first line.',

@@ -1,0 +1,94 @@
+import { open } from 'node:fs/promises'
+import { eq } from 'drizzle-orm'
+import { SEALED_BYTES } from '#crypto/sealing.ts'
+import type { AnswerEvidence } from '#specs/api.ts'
+import { sealedShareOffset, shareFrame } from '#specs/bodies.ts'
+import { fault } from '#specs/errors.ts'
+import { claims, cohort, type MemberId, manifest, prekey, type RoundId, round } from '#specs/messages.ts'
+import { bundle, type Context, charterById } from './context.ts'
+import { agreements, contributions, openings, queries, refusals, rounds } from './schema.ts'
+import { contributionFile } from './uploads.ts'
+
+function roundAndQuery(context: Context, id: RoundId) {
+  const run = context.db.select().from(rounds).where(eq(rounds.id, id)).get()
+  if (!run) throw fault('not-found', `there is no round ${id}`)
+  const asked = context.db.select().from(queries).where(eq(queries.id, run.query)).get() as typeof queries.$inferSelect
+  return { run, asked }
+}
+
+/** The recipient's round, once there is something to read. @throws InbondError `not-allowed`, `round-void`, `not-found` */
+export function answeredRound(context: Context, researcher: string, id: RoundId) {
+  const { run, asked } = roundAndQuery(context, id)
+  if (asked.researcher !== researcher) throw fault('not-allowed', 'only its recipient reads the answer of a round')
+  if (run.state === 'void') throw fault('round-void', run.reason ?? 'the round is void')
+  if (run.state !== 'opened') throw fault('not-found', `the round is not opened yet (${run.state})`)
+  return { run, asked }
+}
+
+/** Everything signed that an answer rests on. */
+export function evidenceOf(context: Context, researcher: string, id: RoundId): AnswerEvidence {
+  const { db } = context
+  const { run, asked } = answeredRound(context, researcher, id)
+  const members = claims(cohort, run.cohort as string).payload.manifests.map(one => one.member)
+  const sent = db.select().from(contributions).where(eq(contributions.round, id)).all()
+  return {
+    charter: bundle(db, charterById(db, claims(round, run.compact).payload.charter)),
+    query: asked.compact,
+    round: run.compact,
+    cohort: run.cohort as string,
+    manifests: sent.filter(one => members.includes(one.member)).map(one => one.manifest),
+    refusals: db
+      .select()
+      .from(refusals)
+      .where(eq(refusals.round, id))
+      .all()
+      .map(one => one.compact),
+    agreements: db
+      .select()
+      .from(agreements)
+      .where(eq(agreements.round, id))
+      .all()
+      .map(one => one.compact),
+    openings: db
+      .select()
+      .from(openings)
+      .where(eq(openings.round, id))
+      .all()
+      .map(one => ({ opening: one.compact, sealed: one.sealed.toString('base64url') })),
+    sum: run.sum as string,
+  }
+}
+
+/**
+ * For a custodian: the manifest of every member of the cohort, each with the share that is sealed to this custodian.
+ * @throws InbondError `not-found`, `not-allowed`
+ */
+export async function* sharesFor(context: Context, custodian: MemberId, id: RoundId): AsyncGenerator<Uint8Array> {
+  const { run } = roundAndQuery(context, id)
+  const custodians = claims(round, run.compact).payload.prekeys.map(one => claims(prekey, one).payload.custodian)
+  const position = custodians.indexOf(custodian)
+  if (position === -1) throw fault('not-allowed', `${custodian} is not a custodian of this round`)
+  if (run.cohort === null || run.state === 'void') throw fault('not-found', `the round has no cohort (${run.state})`)
+  const members = claims(cohort, run.cohort).payload.manifests
+  const sent = context.db.select().from(contributions).where(eq(contributions.round, id)).all()
+  for (const one of sent.filter(contribution => members.some(entry => entry.member === contribution.member))) {
+    await using file = await open(contributionFile(context, id, one.manifestId))
+    const share = Buffer.alloc(SEALED_BYTES)
+    await file.read(share, 0, SEALED_BYTES, sealedShareOffset(one.manifest, position))
+    yield shareFrame(one.manifest, share)
+  }
+}
+
+/** Where a cohort member's ciphertext stands in its stored contribution, for a recipient that adds up again. */
+export function storedCiphertext(context: Context, researcher: string, id: RoundId, member: MemberId) {
+  answeredRound(context, researcher, id)
+  const stored = context.db.select().from(contributions).where(eq(contributions.round, id)).all()
+  const one = stored.find(contribution => contribution.member === member)
+  if (!one) throw fault('not-found', `${member} is not in the cohort of this round`)
+  const shares = claims(manifest, one.manifest).payload.shares.length
+  return {
+    path: contributionFile(context, id, one.manifestId),
+    offset: sealedShareOffset(one.manifest, shares),
+    bytes: one.bytes,
+  }
+}

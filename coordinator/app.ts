@@ -1,0 +1,76 @@
+import { mkdirSync } from 'node:fs'
+import type { IdentityKey } from '#crypto/signature.ts'
+import type { Clock } from '#party/clock.ts'
+import { fault } from '#specs/errors.ts'
+import type { Aggregate } from './aggregation.ts'
+import { Changes } from './changes.ts'
+import type { Context } from './context.ts'
+import { type Database, EventLog } from './event-log.ts'
+import { type App, answerProblem, authenticate, limitBodies, limitRates, newApp } from './http.ts'
+import { Lifecycle } from './lifecycle.ts'
+import { federationRoutes } from './routes/federation.ts'
+import { queryRoutes } from './routes/queries.ts'
+import { roundRoutes } from './routes/rounds.ts'
+import { serviceRoutes } from './routes/service.ts'
+
+export interface CoordinatorOptions {
+  readonly db: Database
+  readonly key: IdentityKey
+  readonly name: string
+  readonly currency: string
+  readonly uploads: string
+  readonly clock: Clock
+  readonly aggregate: Aggregate
+  /** Told of everything that should not have happened. */
+  readonly onError: (error: unknown) => void
+  /** Told of every request that was refused or failed. */
+  readonly onRefusal?: (request: { method: string; path: string; code: string; detail: string }) => void
+}
+
+export interface Coordinator {
+  readonly app: App
+  readonly context: Context
+  readonly lifecycle: Lifecycle
+}
+
+/** Everything a coordinator needs beside its HTTP interface: also for commands that work beside the running service. */
+export function createContext(options: Omit<CoordinatorOptions, 'aggregate' | 'onError' | 'onRefusal'>): Context {
+  const { db, key, name, currency, uploads, clock } = options
+  mkdirSync(uploads, { recursive: true, mode: 0o700 })
+  return { db, key, name, currency, uploads, clock, changes: new Changes(), log: new EventLog(db) }
+}
+
+/** The coordinator as a value: an app that answers requests, and a lifecycle that moves rounds on as time passes. */
+export function createCoordinator(options: CoordinatorOptions): Coordinator {
+  const context = createContext(options)
+  const lifecycle = new Lifecycle(context, options.aggregate, options.onError)
+  const app = newApp()
+  const countRequest = limitRates(context)
+  app.use(limitBodies())
+  for (const path of ['/charters/*', '/consents', '/prekeys', '/work', '/rounds/*', '/queries', '/queries/*']) {
+    app.use(path, authenticate(context, countRequest))
+  }
+  app.use('/enrolments', (_, next) => {
+    countRequest('anonymous')
+    return next()
+  })
+  const service = { context, lifecycle }
+  federationRoutes(app, service)
+  roundRoutes(app, service)
+  queryRoutes(app, service)
+  serviceRoutes(app, service)
+  app.notFound(c => answerProblem(fault('not-found', `there is nothing at ${c.req.method} ${c.req.path}`), c))
+  app.onError((error, c) => {
+    const answer = answerProblem(error, c)
+    if (answer.status >= 500) options.onError(error)
+    const { method, path } = c.req
+    options.onRefusal?.({
+      method,
+      path,
+      code: (error as { code?: string }).code ?? 'internal-error',
+      detail: error.message,
+    })
+    return answer
+  })
+  return { app, context, lifecycle }
+}

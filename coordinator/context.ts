@@ -1,0 +1,72 @@
+import { and, desc, eq, isNotNull, isNull } from 'drizzle-orm'
+import type { IdentityKey } from '#crypto/signature.ts'
+import type { Clock } from '#party/clock.ts'
+import type { CharterBundle } from '#specs/api.ts'
+import { fault } from '#specs/errors.ts'
+import { type Charter, type CharterId, charter, claims } from '#specs/messages.ts'
+import type { Changes } from './changes.ts'
+import type { Database, EventLog } from './event-log.ts'
+import { charters, consents } from './schema.ts'
+
+/** What every part of the coordinator works with. */
+export interface Context {
+  readonly db: Database
+  readonly key: IdentityKey
+  readonly name: string
+  readonly currency: string
+  /** The folder for contributions and sums. */
+  readonly uploads: string
+  readonly clock: Clock
+  readonly changes: Changes
+  readonly log: EventLog
+}
+
+export interface StoredCharter {
+  readonly id: CharterId
+  readonly compact: string
+  readonly payload: Charter
+}
+
+/** Own signed messages come back from the own database: their payload is read, not verified again. */
+function read(row: { id: CharterId; compact: string } | undefined): StoredCharter | undefined {
+  return row && { id: row.id, compact: row.compact, payload: claims(charter, row.compact).payload }
+}
+
+export function charterInForce(db: Database): StoredCharter | undefined {
+  return read(
+    db.select().from(charters).where(isNotNull(charters.inForceAt)).orderBy(desc(charters.epoch)).limit(1).get(),
+  )
+}
+
+export function requireCharter(db: Database): StoredCharter {
+  const found = charterInForce(db)
+  if (found) return found
+  if (charterProposed(db)) throw fault('charter-pending', 'the charter is not in force yet: signatures are missing')
+  throw fault('no-charter', 'this federation has no charter yet')
+}
+
+export function charterProposed(db: Database): StoredCharter | undefined {
+  return read(
+    db
+      .select()
+      .from(charters)
+      .where(and(isNull(charters.inForceAt), isNull(charters.withdrawnAt)))
+      .orderBy(desc(charters.proposedAt))
+      .limit(1)
+      .get(),
+  )
+}
+
+export function charterById(db: Database, id: CharterId): StoredCharter {
+  const found = read(db.select().from(charters).where(eq(charters.id, id)).get())
+  if (!found) throw fault('not-found', `there is no charter ${id}`)
+  return found
+}
+
+export function bundle(db: Database, stored: StoredCharter): CharterBundle {
+  const signed = db.select().from(consents).where(eq(consents.charter, stored.id)).all()
+  return {
+    charter: stored.compact,
+    consents: signed.map(one => ({ member: one.member, consent: one.compact })),
+  }
+}

@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto'
+import { and, eq, gt, isNull } from 'drizzle-orm'
+import { SEALED_BYTES } from '#crypto/sealing.ts'
+import { fault } from '#specs/errors.ts'
+import { agreement, claims, type MemberId, opening, prekey, type RoundId, refusal, verify } from '#specs/messages.ts'
+import type { Context } from './context.ts'
+import { agreements, openings, prekeys, refusals, rounds } from './schema.ts'
+
+/** How many unused prekeys a custodian keeps here; fewer than half of it and it is asked for more. */
+export const PREKEY_STOCK = 64
+const LONGEST_PREKEY_MS = 30 * 86_400_000
+/** A prekey that is nearly over serves no round. */
+const USEFUL_MS = 2 * 86_400_000
+
+export interface Member {
+  readonly id: MemberId
+  readonly publicKey: string
+}
+
+export function missingPrekeys(context: Context, custodian: MemberId): number {
+  const useful = and(
+    eq(prekeys.custodian, custodian),
+    isNull(prekeys.round),
+    gt(prekeys.notAfter, context.clock.now() + USEFUL_MS),
+  )
+  const stock = context.db.select({ id: prekeys.id }).from(prekeys).where(useful).all().length
+  return stock < PREKEY_STOCK / 2 ? PREKEY_STOCK - stock : 0
+}
+
+/** @throws InbondError `bad-signature`, `bad-message`, `wrong-federation`, `too-many-requests` */
+export async function takePrekeys(context: Context, custodian: Member, compacts: readonly string[]): Promise<void> {
+  const now = context.clock.now()
+  const unused = and(eq(prekeys.custodian, custodian.id), isNull(prekeys.round), gt(prekeys.notAfter, now))
+  const stock = context.db.select({ id: prekeys.id }).from(prekeys).where(unused).all().length
+  if (stock + compacts.length > 4 * PREKEY_STOCK) {
+    throw fault('too-many-requests', `${custodian.id} already has ${stock} unused prekeys here`)
+  }
+  for (const compact of compacts) {
+    const signed = await verify(prekey, compact, custodian.publicKey)
+    const notAfter = Date.parse(signed.payload.notAfter)
+    if (signed.payload.federation !== context.key.fingerprint)
+      throw fault('wrong-federation', 'a prekey of another federation')
+    if (signed.payload.custodian !== custodian.id) throw fault('not-allowed', 'a prekey of another custodian')
+    if (notAfter > now + LONGEST_PREKEY_MS + 120_000) throw fault('bad-request', 'a prekey lasts 30 days at the most')
+    context.db
+      .insert(prekeys)
+      .values({ id: signed.id, custodian: custodian.id, compact, notAfter })
+      .onConflictDoNothing()
+      .run()
+  }
+  context.changes.announce()
+}
+
+function roundRow(context: Context, id: RoundId) {
+  const row = context.db.select().from(rounds).where(eq(rounds.id, id)).get()
+  if (!row) throw fault('not-found', `there is no round ${id}`)
+  return row
+}
+
+/** @throws InbondError `bad-signature`, `bad-cohort`, `too-late`, `differs-from-stored` */
+export async function takeAgreement(context: Context, custodian: Member, id: RoundId, compact: string): Promise<void> {
+  const signed = await verify(agreement, compact, custodian.publicKey)
+  const { payload } = signed
+  const row = roundRow(context, id)
+  if (payload.round !== id || payload.custodian !== custodian.id || payload.cohort !== row.cohortId) {
+    throw fault('bad-cohort', 'the agreement is not about the cohort of this round')
+  }
+  const now = context.clock.now()
+  context.db.transaction(tx => {
+    const stored = tx
+      .select()
+      .from(agreements)
+      .where(and(eq(agreements.round, id), eq(agreements.custodian, custodian.id)))
+      .get()
+    if (stored?.compact === compact) return
+    if (stored) throw fault('differs-from-stored', `${custodian.id} agreed to this round before, in other words`)
+    if (row.state === 'void') throw fault('too-late', 'the round is void')
+    tx.insert(agreements)
+      .values({ round: id, custodian: custodian.id, cohort: payload.cohort, compact, receivedAt: now })
+      .run()
+    context.log.append(tx, agreement.typ, signed.id, now)
+  })
+}
+
+/** @throws InbondError `bad-signature`, `bad-cohort`, `bad-length`, `too-late`, `differs-from-stored` */
+export async function takeOpening(
+  context: Context,
+  custodian: Member,
+  id: RoundId,
+  compact: string,
+  sealed: Buffer,
+): Promise<void> {
+  const signed = await verify(opening, compact, custodian.publicKey)
+  const { payload } = signed
+  const row = roundRow(context, id)
+  if (payload.round !== id || payload.custodian !== custodian.id || payload.cohort !== row.cohortId) {
+    throw fault('bad-cohort', 'the opening is not of the cohort of this round')
+  }
+  if (sealed.length !== SEALED_BYTES || createHash('sha256').update(sealed).digest('hex') !== payload.sealed) {
+    throw fault('bad-length', 'the sealed opening is not the one that the message names')
+  }
+  const now = context.clock.now()
+  context.db.transaction(tx => {
+    const stored = tx
+      .select()
+      .from(openings)
+      .where(and(eq(openings.round, id), eq(openings.custodian, custodian.id)))
+      .get()
+    if (stored?.compact === compact) return
+    if (stored) throw fault('differs-from-stored', `${custodian.id} opened this round before, in other words`)
+    if (row.state === 'void') throw fault('too-late', 'the round is void')
+    tx.insert(openings).values({ round: id, custodian: custodian.id, compact, sealed, receivedAt: now }).run()
+    context.log.append(tx, opening.typ, signed.id, now)
+  })
+}
+
+/** @throws InbondError `bad-signature`, `bad-request`, `differs-from-stored` */
+export async function takeRefusal(context: Context, member: Member, id: RoundId, compact: string): Promise<void> {
+  const { payload: claim } = claims(refusal, compact)
+  const signed = await verify(refusal, compact, member.publicKey)
+  if (claim.round !== id || claim.member !== member.id)
+    throw fault('bad-request', 'the refusal is about something else')
+  const row = roundRow(context, id)
+  const now = context.clock.now()
+  context.db.transaction(tx => {
+    const same = and(eq(refusals.round, id), eq(refusals.member, member.id), eq(refusals.step, claim.step))
+    const stored = tx.select().from(refusals).where(same).get()
+    if (stored?.compact === compact) return
+    if (stored) throw fault('differs-from-stored', `${member.id} refused this before, in other words`)
+    if (row.state === 'void' || row.state === 'opened') return
+    tx.insert(refusals)
+      .values({ round: id, member: member.id, step: claim.step, compact, reason: claim.reason, receivedAt: now })
+      .run()
+    context.log.append(tx, refusal.typ, signed.id, now)
+  })
+}

@@ -1,0 +1,142 @@
+import { createRoute, OpenAPIHono, type RouteConfig, type z } from '@hono/zod-openapi'
+import { eq } from 'drizzle-orm'
+import type { Context as HonoContext, MiddlewareHandler } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
+import { problem } from '#specs/api.ts'
+import { fault, problemOf } from '#specs/errors.ts'
+import { claims, type MemberId, token, verify } from '#specs/messages.ts'
+import { describeIssues } from '#specs/query.ts'
+import { type Context, charterInForce } from './context.ts'
+import type { Member } from './custodians.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import { parties } from './schema.ts'
+
+/** Who sent a request, from its token. */
+export type Party = Pick<typeof parties.$inferSelect, 'fingerprint' | 'role' | 'subject' | 'publicKey'>
+export type Env = { Variables: { party: Party } }
+export type App = OpenAPIHono<Env>
+
+/** What the routes work with: the coordinator's state, and what moves its rounds on. */
+export interface Service {
+  readonly context: Context
+  readonly lifecycle: Lifecycle
+}
+
+/** Nothing but contributions is longer; a query may list 10,000 codes a condition. */
+const LONGEST_JSON = 5 * 1024 * 1024
+const CLOCK_TOLERANCE_MS = 120_000
+const REQUESTS_A_MINUTE = 1200
+
+export function newApp(): App {
+  return new OpenAPIHono<Env>({
+    defaultHook: result => {
+      if (!result.success) throw fault('bad-request', `the request is not well-formed: ${describeIssues(result.error)}`)
+    },
+  })
+}
+
+type Definition = Pick<RouteConfig, 'method' | 'path' | 'summary' | 'description' | 'request' | 'responses' | 'tags'>
+
+const problems = { default: { description: 'A problem', content: { 'application/problem+json': { schema: problem } } } }
+
+/** A route for members and researchers, or, without `open`, only for whoever brings a valid token. */
+export function route<const R extends Definition>(definition: R, access: 'token' | 'public' = 'token') {
+  return createRoute({
+    ...definition,
+    security: access === 'token' ? [{ token: [] }] : [],
+    responses: { ...definition.responses, ...problems },
+  } as R & { responses: R['responses'] })
+}
+
+export function json<S extends z.ZodType>(description: string, schema: S) {
+  return { description, content: { 'application/json': { schema } } }
+}
+
+export function body<S extends z.ZodType>(schema: S) {
+  return { body: { content: { 'application/json': { schema } }, required: true } }
+}
+
+/** Hono's own refusals, of bodies that are not JSON for example, are the sender's mistakes too. */
+function ownError(error: unknown): unknown {
+  return error instanceof HTTPException && error.status < 500 ? fault('bad-request', error.message, error) : error
+}
+
+export function answerProblem(error: unknown, c: HonoContext): Response {
+  const answer = problemOf(ownError(error))
+  return c.newResponse(JSON.stringify(answer), answer.status as 400, { 'content-type': 'application/problem+json' })
+}
+
+export function limitBodies(): MiddlewareHandler {
+  const limit = bodyLimit({
+    maxSize: LONGEST_JSON,
+    onError: () => {
+      throw fault('too-large', `a request has at most ${LONGEST_JSON} bytes`)
+    },
+  })
+  return (c, next) => (c.req.method === 'PUT' ? next() : limit(c, next))
+}
+
+/** So many requests a minute for each party, and together for all who are not known yet. */
+export function limitRates(context: Context): (who: string) => void {
+  let minute = 0
+  let counts = new Map<string, number>()
+  return who => {
+    const now = Math.floor(context.clock.now() / 60_000)
+    if (now !== minute) {
+      minute = now
+      counts = new Map()
+    }
+    const count = (counts.get(who) ?? 0) + 1
+    counts.set(who, count)
+    if (count > REQUESTS_A_MINUTE)
+      throw fault('too-many-requests', `more than ${REQUESTS_A_MINUTE} requests in a minute`)
+  }
+}
+
+/**
+ * Finds out who sent a request: a token of this federation, for this method and path, signed within two minutes of now with
+ * the identity key of an enrolled party.
+ */
+export function authenticate(context: Context, countRequest: (who: string) => void): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const [, bearer] = /^Bearer (\S{1,4000})$/.exec(c.req.header('authorization') ?? '') ?? []
+    if (bearer === undefined) {
+      countRequest('anonymous')
+      throw fault('bad-token', 'the request carries no token')
+    }
+    const { kid } = claims(token, bearer)
+    const party = context.db.select().from(parties).where(eq(parties.fingerprint, kid)).get()
+    countRequest(party ? kid : 'anonymous')
+    if (!party) throw fault('bad-token', 'the token is signed with a key that is not enrolled here')
+    const { payload } = await verify(token, bearer, party.publicKey)
+    const path = new URL(c.req.url).pathname
+    if (payload.federation !== context.key.fingerprint)
+      throw fault('wrong-federation', 'the token is for another federation')
+    if (payload.method !== c.req.method || payload.path !== path)
+      throw fault('bad-token', 'the token is for another request')
+    const difference = Math.abs(Date.parse(payload.issuedAt) - context.clock.now())
+    if (difference > CLOCK_TOLERANCE_MS) {
+      throw fault('clock-skew', `the clocks of both sides differ by ${Math.round(difference / 1000)} seconds`)
+    }
+    c.set('party', party)
+    await next()
+  }
+}
+
+/** The member who sent a request; under a charter, only if it is on the roster with this key. */
+export function memberOf(context: Context, party: Party): Member {
+  const member = enrolledMember(party)
+  const charter = charterInForce(context.db)
+  const entry = charter?.payload.members.find(one => one.id === member.id)
+  if (charter && entry?.publicKey !== party.publicKey) {
+    throw fault('not-on-roster', `${member.id} is not on the roster of the charter in force`)
+  }
+  return member
+}
+
+/** The member who sent a request, whether a charter names it or not. */
+export function enrolledMember(party: Party): Member {
+  if (party.role !== 'member') throw fault('not-allowed', 'only a member may do this')
+  return { id: party.subject as MemberId, publicKey: party.publicKey }
+}

@@ -1,0 +1,232 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { and, eq, inArray, isNull, lt } from 'drizzle-orm'
+import { chunksFor } from '#crypto/parameters.ts'
+import { ciphertextOffset } from '#specs/bodies.ts'
+import {
+  type CohortId,
+  certificate,
+  claims,
+  cohort,
+  type MemberId,
+  PROTOCOL,
+  prekey,
+  query,
+  type RoundId,
+  round,
+  sign,
+  sum,
+} from '#specs/messages.ts'
+import { plan } from '#specs/query.ts'
+import type { Aggregate } from './aggregation.ts'
+import { type Context, charterById } from './context.ts'
+import { announceRound, waitingQueries } from './queries.ts'
+import { nextStep, type RoundFacts, type Step } from './round.ts'
+import { agreements, contributions, openings, queries, refusals, rounds } from './schema.ts'
+import { contributionFile, roundFolder, sumFile } from './uploads.ts'
+
+const UNFINISHED = ['open', 'closed', 'agreed'] as const
+/** Ciphertexts and sums of ended rounds stay for the recipient to fetch and to add up again. */
+const KEEP_MS = 30 * 86_400_000
+
+type RoundRow = typeof rounds.$inferSelect
+
+/**
+ * Moves queries and rounds on, as far as what is stored and the time allow. Everything that it does follows from the database,
+ * so it may be called at any moment, and after a crash goes on where it was.
+ */
+export class Lifecycle {
+  readonly #context: Context
+  readonly #summing = new Set<RoundId>()
+  #turn: Promise<void> = Promise.resolve()
+  readonly #aggregate: Aggregate
+  readonly #onError: (error: unknown) => void
+
+  constructor(context: Context, aggregate: Aggregate, onError: (error: unknown) => void) {
+    this.#context = context
+    this.#aggregate = aggregate
+    this.#onError = onError
+  }
+
+  /** One caller at a time: two must not both sign a cohort. */
+  advance(): Promise<void> {
+    const turn = this.#turn.then(() => this.#advance())
+    this.#turn = turn.catch(this.#onError)
+    return turn
+  }
+
+  async #advance(): Promise<void> {
+    let changed = false
+    for (const waiting of waitingQueries(this.#context)) {
+      changed = (await announceRound(this.#context, waiting.id, waiting.compact, waiting.expiresAt)) || changed
+    }
+    const unfinished = this.#context.db
+      .select()
+      .from(rounds)
+      .where(inArray(rounds.state, [...UNFINISHED]))
+      .all()
+    for (const row of unfinished) {
+      let step = nextStep(factsOf(this.#context, row), this.#context.clock.now())
+      for (
+        let current = row;
+        step !== undefined;
+        step = nextStep(factsOf(this.#context, current), this.#context.clock.now())
+      ) {
+        current = await this.#apply(current, step)
+        changed = true
+      }
+      this.#sumIfDue(row.id)
+    }
+    if (changed) this.#context.changes.announce()
+  }
+
+  async #apply(row: RoundRow, step: Step): Promise<RoundRow> {
+    const { db, clock } = this.#context
+    const now = clock.now()
+    switch (step.to) {
+      case 'closed':
+        await closeRound(this.#context, row.id, step.cohort)
+        break
+      case 'agreed':
+        db.update(rounds).set({ state: 'agreed' }).where(eq(rounds.id, row.id)).run()
+        break
+      case 'opened':
+        db.update(rounds).set({ state: 'opened', endedAt: now }).where(eq(rounds.id, row.id)).run()
+        break
+      case 'void':
+        db.update(rounds).set({ state: 'void', endedAt: now, reason: step.reason }).where(eq(rounds.id, row.id)).run()
+        await rm(roundFolder(this.#context, row.id), { recursive: true, force: true })
+        break
+    }
+    return db.select().from(rounds).where(eq(rounds.id, row.id)).get() as RoundRow
+  }
+
+  #sumIfDue(id: RoundId): void {
+    const row = this.#context.db.select().from(rounds).where(eq(rounds.id, id)).get()
+    if (!row || row.sum !== null || this.#summing.has(id) || (row.state !== 'closed' && row.state !== 'agreed')) return
+    this.#summing.add(id)
+    sumRound(this.#context, this.#aggregate, row)
+      .finally(() => this.#summing.delete(id))
+      .then(() => this.advance())
+      .catch(this.#onError)
+  }
+
+  /** Removes unfinished uploads and sums that an earlier process left behind. To be called before anything arrives. */
+  async removeParts(): Promise<void> {
+    const { uploads } = this.#context
+    for (const file of await readdir(uploads, { recursive: true })) {
+      if (file.endsWith('.part')) await rm(join(uploads, file), { force: true })
+    }
+  }
+
+  /** Removes ciphertexts past their time. */
+  async sweep(): Promise<void> {
+    const { db, clock } = this.#context
+    const old = db
+      .select({ id: rounds.id })
+      .from(rounds)
+      .where(and(inArray(rounds.state, ['opened', 'void']), lt(rounds.endedAt, clock.now() - KEEP_MS)))
+      .all()
+    for (const { id } of old) await rm(roundFolder(this.#context, id), { recursive: true, force: true })
+  }
+}
+
+/** Reads what a round's next step depends on. */
+export function factsOf(context: Context, row: RoundRow): RoundFacts {
+  const { db } = context
+  const asked = db.select().from(queries).where(eq(queries.id, row.query)).get() as typeof queries.$inferSelect
+  const announced = claims(round, row.compact).payload
+  const charter = charterById(db, announced.charter).payload
+  const signed = claims(query, asked.compact).payload
+  const members = (table: typeof contributions) =>
+    db
+      .select({ member: table.member })
+      .from(table)
+      .where(eq(table.round, row.id))
+      .all()
+      .map(one => one.member)
+  const custodians = (table: typeof agreements | typeof openings) =>
+    db
+      .select({ custodian: table.custodian })
+      .from(table)
+      .where(eq(table.round, row.id))
+      .all()
+      .map(one => one.custodian)
+  const refusing = db.select().from(refusals).where(eq(refusals.round, row.id)).all()
+  return {
+    state: row.state,
+    eligible: announced.eligible,
+    need: signed.need,
+    minimumCohort: charter.minimumCohort,
+    recipientAdministration: claims(certificate, signed.certificate).payload.administration,
+    custodians: announced.prekeys.map(compact => claims(prekey, compact).payload.custodian),
+    threshold: charter.threshold,
+    opens: row.openedAt,
+    closes: row.closes,
+    ends: row.ends,
+    closedAt: row.closedAt,
+    contributed: members(contributions),
+    refused: refusing.filter(one => one.step === 'contribute').map(one => one.member),
+    agreed: custodians(agreements),
+    declined: refusing.filter(one => one.step !== 'contribute').map(one => one.member),
+    opened: custodians(openings),
+    summed: row.sum !== null,
+    cancelled: asked.cancellation !== null,
+  }
+}
+
+async function closeRound(context: Context, id: RoundId, members: readonly MemberId[]): Promise<void> {
+  const stored = context.db.select().from(contributions).where(eq(contributions.round, id)).all()
+  const manifests = members.map(member => ({
+    member,
+    manifest: (stored.find(one => one.member === member) as (typeof stored)[number]).manifestId,
+  }))
+  const logHead = context.log.head()
+  const signed = await sign<typeof cohort.schema, CohortId>(context.key, cohort, {
+    protocol: PROTOCOL,
+    round: id,
+    manifests,
+    logHead,
+  })
+  const now = context.clock.now()
+  context.db.transaction(tx => {
+    tx.update(rounds)
+      .set({ state: 'closed', closedAt: now, cohortId: signed.id, cohort: signed.compact })
+      .where(eq(rounds.id, id))
+      .run()
+    context.log.append(tx, cohort.typ, signed.id, now)
+  })
+}
+
+async function sumRound(context: Context, aggregate: Aggregate, row: RoundRow): Promise<void> {
+  const { db } = context
+  const stored = db.select().from(contributions).where(eq(contributions.round, row.id)).all()
+  const members = claims(cohort, row.cohort as string).payload.manifests.map(one => one.member)
+  const asked = db.select().from(queries).where(eq(queries.id, row.query)).get() as typeof queries.$inferSelect
+  const { slots } = plan(claims(query, asked.compact).payload.question)
+  const shares = claims(round, row.compact).payload.prekeys.length
+  const ciphertext = await aggregate({
+    contributions: stored
+      .filter(one => members.includes(one.member))
+      .map(one => ({
+        path: contributionFile(context, row.id, one.manifestId),
+        offset: ciphertextOffset(one.manifest, shares),
+      })),
+    chunks: chunksFor(slots),
+    output: sumFile(context, row.id),
+  })
+  const signed = await sign(context.key, sum, {
+    protocol: PROTOCOL,
+    round: row.id,
+    cohort: row.cohortId as CohortId,
+    slots,
+    ciphertext,
+  })
+  db.transaction(tx => {
+    tx.update(rounds)
+      .set({ sum: signed.compact })
+      .where(and(eq(rounds.id, row.id), isNull(rounds.sum)))
+      .run()
+    context.log.append(tx, sum.typ, signed.id, context.clock.now())
+  })
+}

@@ -1,0 +1,25 @@
+import { z } from '@hono/zod-openapi'
+import type { Context as HonoContext } from 'hono'
+import type { Context } from './context.ts'
+
+/** Proxies drop what stays silent for longer. */
+export const LONGEST_POLL_MS = 25_000
+
+export const since = z.object({ since: z.string().max(64).optional() })
+
+/** Answers at once if `look` sees another version than the caller has, else when it does, or after 25 seconds. */
+export async function longPoll<T extends { readonly version: string }>(
+  c: HonoContext,
+  context: Context,
+  look: () => T,
+): Promise<T> {
+  const known = c.req.query('since')
+  const until = context.clock.now() + LONGEST_POLL_MS
+  let seen = look()
+  for (let left = LONGEST_POLL_MS; seen.version === known && left > 0; left = until - context.clock.now()) {
+    await context.changes.wait(context.clock, left, c.req.raw.signal)
+    if (c.req.raw.signal.aborted) break
+    seen = look()
+  }
+  return seen
+}

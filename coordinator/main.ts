@@ -1,0 +1,276 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import pino from 'pino'
+import { generateIdentityKey } from '#crypto/signature.ts'
+import { systemClock } from '#party/clock.ts'
+import {
+  type CommonOptions,
+  command,
+  group,
+  passphraseOf,
+  run,
+  type Terminal,
+  table,
+  warnOfPlainKey,
+} from '#party/command.ts'
+import { openDatabase } from '#party/database.ts'
+import { checkUnused, createDirectory, openDirectory } from '#party/directory.ts'
+import { formatInvitation } from '#party/invitation.ts'
+import { thisProcess } from '#party/process.ts'
+import { claimDirectory, runningProcess } from '#party/running.ts'
+import { Thread } from '#party/thread.ts'
+import { fault } from '#specs/errors.ts'
+import { type MemberId, memberId } from '#specs/messages.ts'
+import type { AggregationTask } from './aggregation.ts'
+import { createContext, createCoordinator } from './app.ts'
+import { config } from './config.ts'
+import { bundle, type Context, charterInForce, charterProposed } from './context.ts'
+import { invite, proposeCharter } from './governance.ts'
+import * as schema from './schema.ts'
+import { serve } from './serve.ts'
+import { statusOf } from './status.ts'
+
+const MIGRATIONS = join(import.meta.dirname, 'migrations')
+/** Everything that a node sends stays far below this length: long enough that nobody guesses it. */
+const CODE_BYTES = 18
+
+async function open(path: string, options: CommonOptions, terminal: Terminal) {
+  const directory = await openDirectory(path, config, await passphraseOf(options, terminal))
+  const db = openDatabase(join(path, 'coordinator.sqlite'), schema, MIGRATIONS)
+  const { name, currency } = directory.config
+  return {
+    directory,
+    parts: { db, key: directory.key, name, currency, uploads: join(path, 'uploads'), clock: systemClock },
+  }
+}
+
+async function withContext<T>(
+  path: string,
+  options: CommonOptions,
+  terminal: Terminal,
+  work: (context: Context, url: string) => T | Promise<T>,
+): Promise<T> {
+  const { directory, parts } = await open(path, options, terminal)
+  try {
+    return await work(createContext(parts), directory.config.url)
+  } finally {
+    parts.db.$client.close()
+  }
+}
+
+function portOf(text: string): number {
+  const port = Number(text)
+  if (Number.isInteger(port) && port >= 1 && port <= 65535) return port
+  throw fault('bad-option', `--port ${text} is not a port; it lies between 1 and 65535`)
+}
+
+function initCommand(terminal: Terminal) {
+  return command(
+    'init',
+    'make the directory of a new coordinator',
+    'inbond coordinator init wco --name "World Customs Statistics"',
+  )
+    .argument('<dir>', 'a new directory')
+    .requiredOption('--name <name>', 'name of the federation')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <port>', 'port to listen on', '8400')
+    .option('--url <url>', 'public address, where it is another one')
+    .option('--currency <code>', 'currency of values', 'USD')
+    .action(async (path: string, options) => {
+      await checkUnused(path)
+      const port = portOf(options.port)
+      const parsed = config.safeParse({
+        role: 'coordinator',
+        name: options.name,
+        currency: options.currency,
+        host: options.host,
+        port,
+        url: options.url ?? `http://${options.host}:${port}`,
+      })
+      if (!parsed.success) throw fault('bad-option', parsed.error.issues.map(issue => issue.message).join('; '))
+      const passphrase = await passphraseOf(options, terminal)
+      const key = await generateIdentityKey()
+      await createDirectory(path, parsed.data, key, passphrase)
+      warnOfPlainKey(passphrase, terminal)
+      terminal.err(`Made the coordinator of "${options.name}" in ${path}. Next: inbond coordinator start ${path}\n`)
+      terminal.out(`${key.fingerprint}\n`)
+    })
+}
+
+function startCommand(terminal: Terminal) {
+  return command('start', 'serve members and researchers until stopped', 'inbond coordinator start wco')
+    .argument('<dir>', "the coordinator's directory")
+    .action(async (path: string, options) => {
+      const { directory, parts } = await open(path, options, terminal)
+      const release = claimDirectory(path)
+      const log = pino(
+        { base: null, timestamp: pino.stdTimeFunctions.isoTime },
+        pino.destination({ dest: 2, sync: true }),
+      )
+      const thread = new Thread<AggregationTask, string>(new URL('./aggregation-worker.ts', import.meta.url))
+      try {
+        const coordinator = createCoordinator({
+          ...parts,
+          aggregate: task => thread.run(task),
+          onError: error => log.error({ err: error }, 'something went wrong'),
+          onRefusal: refusal => log.info(refusal, 'refused'),
+        })
+        const { host, port, url } = directory.config
+        await serve(coordinator, { host, port }, terminal.signal, actual =>
+          log.info({ host, port: actual, url }, `the coordinator of "${parts.name}" is ready`),
+        )
+        log.info('stopped')
+      } finally {
+        await thread.close()
+        parts.db.$client.close()
+        release()
+      }
+    })
+}
+
+function inviteCommand(terminal: Terminal) {
+  return command('invite', 'print a one-time invitation', 'inbond coordinator invite wco --member KR')
+    .argument('<dir>', "the coordinator's directory")
+    .option('--member <id>', 'id of an administration, such as KR')
+    .option('--researcher <name>', 'name of a researcher')
+    .option('--administration <id>', "a researcher's own administration, if it is a member")
+    .action(async (path: string, options) => {
+      const invitee = inviteeOf(options)
+      const code = randomBytes(CODE_BYTES).toString('base64url')
+      await withContext(path, options, terminal, (context, url) => {
+        invite(context, invitee, code)
+        const { fingerprint } = context.key
+        terminal.err(
+          `Invitation of ${invitee.subject}: works once, for seven days. Send it over a channel that you trust.\n`,
+        )
+        terminal.out(`${formatInvitation({ url, federation: fingerprint, role: invitee.role, code })}\n`)
+      })
+    })
+}
+
+function inviteeOf(options: { member?: string; researcher?: string; administration?: string }) {
+  if ((options.member === undefined) === (options.researcher === undefined)) {
+    throw fault('bad-option', 'say either --member or --researcher')
+  }
+  if (options.member !== undefined) {
+    return { role: 'member' as const, subject: parseMemberId(options.member), administration: null }
+  }
+  const administration = options.administration === undefined ? null : parseMemberId(options.administration)
+  return { role: 'researcher' as const, subject: (options.researcher as string).trim(), administration }
+}
+
+function parseMemberId(text: string): MemberId {
+  const parsed = memberId.safeParse(text)
+  if (!parsed.success)
+    throw fault('bad-option', `"${text}" is no member id: 2 to 16 capital letters and digits, a letter first`)
+  return parsed.data
+}
+
+function proposeCommand(terminal: Terminal) {
+  return command(
+    'propose',
+    'propose a charter over all enrolled members',
+    'inbond coordinator charter propose wco --threshold 4',
+  )
+    .argument('<dir>', "the coordinator's directory")
+    .option('--custodians <ids>', 'members that hold key shares, separated by commas (default: the first five)')
+    .option('--threshold <n>', 'custodians needed to open (default: 3 of 3, 3 of 4, 4 of 5, 5 of 7)')
+    .action(async (path: string, options) => {
+      const threshold = options.threshold === undefined ? undefined : Number(options.threshold)
+      if (threshold !== undefined && !Number.isInteger(threshold)) {
+        throw fault('bad-option', `--threshold ${options.threshold} is not a number`)
+      }
+      await withContext(path, options, terminal, async context => {
+        const { id, payload } = await proposeCharter(context, {
+          ...(options.custodians === undefined ? {} : { custodians: options.custodians.split(',') }),
+          ...(threshold === undefined ? {} : { threshold }),
+        })
+        terminal.err(
+          `Proposed to ${payload.members.map(one => one.id).join(', ')}; custodians ${payload.custodians.join(', ')}, ` +
+            `${payload.threshold} of them open. In force when all have signed: inbond member charter sign DIR\n`,
+        )
+        terminal.out(`${id}\n`)
+      })
+    })
+}
+
+function statusCommand(terminal: Terminal) {
+  return command('status', 'what runs, who is late, what waits for a person', 'inbond coordinator status wco')
+    .argument('<dir>', "the coordinator's directory")
+    .option('--json', 'for programs')
+    .action(async (path: string, options) => {
+      await withContext(path, options, terminal, (context, url) => {
+        const status = { url, process: runningProcess(path) ?? null, ...overview(context) }
+        terminal.out(options.json ? `${JSON.stringify(status, null, 2)}\n` : describe(status))
+      })
+    })
+}
+
+function overview(context: Context) {
+  const { db } = context
+  const inForce = charterInForce(db)
+  const proposed = charterProposed(db)
+  const signed = proposed ? bundle(db, proposed).consents.map(one => one.member) : []
+  const parties = db.select().from(schema.parties).all()
+  const ids = db.select({ id: schema.queries.id }).from(schema.queries).all()
+  const standing = ids.map(({ id }) => statusOf(context, id))
+  return {
+    federation: context.name,
+    fingerprint: context.key.fingerprint,
+    charter: inForce ? { id: inForce.id, epoch: inForce.payload.epoch, members: inForce.payload.members.length } : null,
+    unsigned: proposed?.payload.members.map(one => one.id).filter(id => !signed.includes(id)) ?? [],
+    members: parties.filter(one => one.role === 'member').map(one => one.subject),
+    researchers: parties.filter(one => one.role === 'researcher').map(one => one.subject),
+    openInvitations: db
+      .select()
+      .from(schema.invitations)
+      .all()
+      .filter(one => one.redeemedBy === null && one.expiresAt > context.clock.now())
+      .map(one => one.subject),
+    running: standing
+      .filter(one => one.state !== 'opened' && one.state !== 'void')
+      .map(one => ({
+        query: one.query,
+        purpose: one.purpose,
+        state: one.state,
+        late: one.members.filter(member => member.state === 'asked').map(member => member.id),
+      })),
+    answered: standing.filter(one => one.state === 'opened').length,
+    void: standing.filter(one => one.state === 'void').length,
+  }
+}
+
+type Overview = ReturnType<typeof overview> & { url: string; process: number | null }
+
+function describe(status: Overview): string {
+  const list = (items: readonly string[]) => (items.length === 0 ? 'none' : items.join(', '))
+  const charter = status.charter
+    ? `in force, epoch ${status.charter.epoch}, ${status.charter.members} members`
+    : 'none in force'
+  const waiting = status.unsigned.length > 0 ? `; proposed, not signed by ${status.unsigned.join(', ')}` : ''
+  return (
+    table([
+      ['federation', `${status.federation} at ${status.url}`],
+      ['fingerprint', status.fingerprint],
+      ['process', status.process === null ? 'not running' : `running, ${status.process}`],
+      ['charter', charter + waiting],
+      ['members', list(status.members)],
+      ['researchers', list(status.researchers)],
+      ['invited', list(status.openInvitations)],
+      ['queries', `${status.running.length} running, ${status.answered} answered, ${status.void} void`],
+    ]) +
+    status.running
+      .map(one => `  ${one.query.slice(0, 12)}  ${one.state}  ${one.purpose}; late: ${list(one.late)}\n`)
+      .join('')
+  )
+}
+
+const terminal = thisProcess()
+const program = group('inbond coordinator', 'the secretariat of a federation', [
+  initCommand(terminal),
+  startCommand(terminal),
+  inviteCommand(terminal),
+  group('charter', 'the document that all members sign', [proposeCommand(terminal)]),
+  statusCommand(terminal),
+])
+process.exitCode = await run(program, terminal)

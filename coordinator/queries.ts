@@ -1,0 +1,175 @@
+import { and, asc, eq, gt, isNull } from 'drizzle-orm'
+import { isoTime } from '#party/clock.ts'
+import { fault } from '#specs/errors.ts'
+import {
+  cancellation,
+  certificate,
+  claims,
+  type MemberId,
+  PROTOCOL,
+  type Query,
+  type QueryId,
+  query,
+  type RoundId,
+  round,
+  type Signed,
+  sign,
+  verify,
+} from '#specs/messages.ts'
+import { plan } from '#specs/query.ts'
+import { type Context, charterById, requireCharter } from './context.ts'
+import { parties, prekeys, queries, rounds } from './schema.ts'
+
+/** A query may be signed for at most this long before it becomes a round. */
+const LONGEST_EXPIRY_MS = 30 * 86_400_000
+
+export interface Researcher {
+  readonly fingerprint: string
+  readonly publicKey: string
+}
+
+/**
+ * Records a signed query. Sent again, it is the same query.
+ * @throws InbondError `bad-signature`, `bad-message`, `bad-query`, `not-allowed`, `query-expired`, `wrong-federation`
+ */
+export async function takeQuery(context: Context, researcher: Researcher, compact: string): Promise<QueryId> {
+  const signed: Signed<Query, QueryId> = await verify(query, compact, researcher.publicKey)
+  if (context.db.select().from(queries).where(eq(queries.id, signed.id)).get()) return signed.id
+  const charter = requireCharter(context.db)
+  await checkQuery(context, researcher, signed.payload, charter.id)
+  const now = context.clock.now()
+  context.db.transaction(tx => {
+    const again = and(eq(queries.researcher, researcher.fingerprint), eq(queries.nonce, signed.payload.nonce))
+    if (tx.select().from(queries).where(again).get()) {
+      throw fault('differs-from-stored', 'another query of this researcher has the same nonce')
+    }
+    tx.insert(queries)
+      .values({
+        id: signed.id,
+        researcher: researcher.fingerprint,
+        nonce: signed.payload.nonce,
+        compact,
+        receivedAt: now,
+        expiresAt: Date.parse(signed.payload.expires),
+      })
+      .run()
+    context.log.append(tx, query.typ, signed.id, now)
+  })
+  context.changes.announce()
+  return signed.id
+}
+
+async function checkQuery(context: Context, researcher: Researcher, asked: Query, charterId: string): Promise<void> {
+  const now = context.clock.now()
+  const expires = Date.parse(asked.expires)
+  if (asked.charter !== charterId)
+    throw fault('wrong-federation', 'the query is under another charter than the one in force')
+  if (expires <= now) throw fault('query-expired', `the query expired at ${asked.expires}`)
+  if (expires > now + LONGEST_EXPIRY_MS) throw fault('bad-query', 'a query expires within 30 days')
+  const { payload } = await verify(certificate, asked.certificate, context.key.publicKey)
+  if (payload.publicKey !== researcher.publicKey) throw fault('not-allowed', 'the certificate is of another researcher')
+  if (Date.parse(payload.notAfter) <= now) throw fault('not-allowed', `the certificate expired at ${payload.notAfter}`)
+  plan(asked.question)
+  const roster = charterById(context.db, asked.charter).payload.members.length
+  if (asked.need !== 'all' && asked.need.atLeast > roster) {
+    throw fault('bad-query', `need: at least ${asked.need.atLeast} members, but the federation has ${roster}`)
+  }
+}
+
+/** @throws InbondError `bad-signature`, `not-found`, `too-late` */
+export async function takeCancellation(
+  context: Context,
+  researcher: Researcher,
+  id: QueryId,
+  compact: string,
+): Promise<void> {
+  const signed = await verify(cancellation, compact, researcher.publicKey)
+  if (signed.payload.query !== id) throw fault('bad-request', 'the cancellation is of another query')
+  const now = context.clock.now()
+  context.db.transaction(tx => {
+    const row = tx.select().from(queries).where(eq(queries.id, id)).get()
+    if (!row || row.researcher !== researcher.fingerprint) throw fault('not-found', `you have no query ${id}`)
+    if (row.cancellation !== null) return
+    const run = tx.select().from(rounds).where(eq(rounds.query, id)).get()
+    if (run?.state === 'opened' || run?.state === 'void')
+      throw fault('too-late', `the query ended already (${run.state})`)
+    if (row.voidReason !== null) throw fault('too-late', 'the query ended already (void)')
+    tx.update(queries)
+      .set({ cancellation: compact, ...(run ? {} : { voidReason: 'the researcher withdrew the query' }) })
+      .where(eq(queries.id, id))
+      .run()
+    context.log.append(tx, cancellation.typ, signed.id, now)
+  })
+}
+
+/** Queries that have no round yet and have not ended. */
+export function waitingQueries(context: Context) {
+  return context.db
+    .select({ id: queries.id, compact: queries.compact, expiresAt: queries.expiresAt })
+    .from(queries)
+    .leftJoin(rounds, eq(rounds.query, queries.id))
+    .where(and(isNull(rounds.id), isNull(queries.voidReason)))
+    .orderBy(asc(queries.receivedAt))
+    .all()
+}
+
+/**
+ * Announces the round of a waiting query, if enough custodians have a prekey that lasts past its end; ends the query when it
+ * has expired.
+ * @returns whether anything changed
+ */
+export async function announceRound(
+  context: Context,
+  id: QueryId,
+  compact: string,
+  expiresAt: number,
+): Promise<boolean> {
+  const now = context.clock.now()
+  if (expiresAt <= now) {
+    const voidReason = 'it expired before enough custodians had prekeys'
+    context.db.update(queries).set({ voidReason }).where(eq(queries.id, id)).run()
+    return true
+  }
+  const asked = claims(query, compact).payload
+  const charter = charterById(context.db, asked.charter)
+  const closes = now + asked.closesAfter
+  const ends = closes + asked.closesAfter
+  const chosen = charter.payload.custodians.flatMap(custodian => freePrekey(context, custodian, ends) ?? [])
+  if (chosen.length < charter.payload.threshold) return false
+  const signed = await sign<typeof round.schema, RoundId>(context.key, round, {
+    protocol: PROTOCOL,
+    charter: charter.id,
+    query: id,
+    kind: 'value',
+    opens: isoTime(now),
+    closes: isoTime(closes),
+    ends: isoTime(ends),
+    eligible: charter.payload.members.map(one => one.id),
+    prekeys: chosen.map(one => one.compact),
+    logHead: context.log.head(),
+  })
+  context.db.transaction(tx => {
+    tx.insert(rounds)
+      .values({ id: signed.id, query: id, compact: signed.compact, state: 'open', openedAt: now, closes, ends })
+      .run()
+    for (const one of chosen) tx.update(prekeys).set({ round: signed.id }).where(eq(prekeys.id, one.id)).run()
+    context.log.append(tx, round.typ, signed.id, now)
+  })
+  return true
+}
+
+function freePrekey(context: Context, custodian: MemberId, until: number) {
+  return context.db
+    .select()
+    .from(prekeys)
+    .where(and(eq(prekeys.custodian, custodian), isNull(prekeys.round), gt(prekeys.notAfter, until)))
+    .orderBy(asc(prekeys.notAfter))
+    .limit(1)
+    .get()
+}
+
+export function researcherOf(context: Context, fingerprint: string): Researcher {
+  const row = context.db.select().from(parties).where(eq(parties.fingerprint, fingerprint)).get()
+  if (row?.role !== 'researcher') throw fault('not-allowed', 'only a researcher may do this')
+  return { fingerprint, publicKey: row.publicKey }
+}

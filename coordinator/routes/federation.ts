@@ -1,0 +1,103 @@
+import { z } from '@hono/zod-openapi'
+import { isoTime } from '#party/clock.ts'
+import {
+  charterBundle,
+  consentRequest,
+  done,
+  enrolmentReceipt,
+  enrolmentRequest,
+  federationInfo,
+  prekeysRequest,
+} from '#specs/api.ts'
+import { charterId, PROTOCOL } from '#specs/messages.ts'
+import { bundle, charterById } from '../context.ts'
+import { takePrekeys } from '../custodians.ts'
+import { charterBundles, enrol, takeConsent } from '../governance.ts'
+import { type App, body, enrolledMember, json, memberOf, route, type Service } from '../http.ts'
+
+const tags = ['Federation']
+
+/** Who the federation is: enrolment, charter, prekeys. */
+export function federationRoutes(app: App, { context, lifecycle }: Service): void {
+  app.openapi(
+    route(
+      {
+        method: 'get',
+        path: '/federation',
+        tags,
+        summary: 'Who this coordinator is, and under which charter',
+        responses: { 200: json('The federation', federationInfo) },
+      },
+      'public',
+    ),
+    c =>
+      c.json(
+        {
+          protocol: PROTOCOL,
+          name: context.name,
+          publicKey: context.key.publicKey,
+          now: isoTime(context.clock.now()),
+          ...charterBundles(context),
+        } as const,
+        200,
+      ),
+  )
+
+  app.openapi(
+    route(
+      {
+        method: 'post',
+        path: '/enrolments',
+        tags,
+        summary: 'Redeem an invitation',
+        request: body(enrolmentRequest),
+        responses: { 201: json('Enrolled', enrolmentReceipt) },
+      },
+      'public',
+    ),
+    async c => c.json({ certificate: await enrol(context, c.req.valid('json').enrolment) }, 201),
+  )
+
+  app.openapi(
+    route({
+      method: 'get',
+      path: '/charters/{charter}',
+      tags,
+      summary: 'A charter and the signatures under it',
+      request: { params: z.object({ charter: charterId }) },
+      responses: { 200: json('The charter', charterBundle) },
+    }),
+    c => c.json(bundle(context.db, charterById(context.db, c.req.valid('param').charter)), 200),
+  )
+
+  app.openapi(
+    route({
+      method: 'post',
+      path: '/consents',
+      tags,
+      summary: 'Sign a charter',
+      request: body(consentRequest),
+      responses: { 201: json('Signed', done) },
+    }),
+    async c => {
+      await takeConsent(context, enrolledMember(c.var.party).id, c.req.valid('json').consent)
+      return c.json({}, 201)
+    },
+  )
+
+  app.openapi(
+    route({
+      method: 'post',
+      path: '/prekeys',
+      tags,
+      summary: 'Publish single-use keys as a custodian',
+      request: body(prekeysRequest),
+      responses: { 201: json('Taken', done) },
+    }),
+    async c => {
+      await takePrekeys(context, memberOf(context, c.var.party), c.req.valid('json').prekeys)
+      await lifecycle.advance()
+      return c.json({}, 201)
+    },
+  )
+}

@@ -1,0 +1,67 @@
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import { createAdaptorServer } from '@hono/node-server'
+import { fault } from '#specs/errors.ts'
+import type { Coordinator } from './app.ts'
+
+/** How often deadlines and what other commands wrote are looked at. */
+const TICK_MS = 250
+const SWEEP_MS = 3_600_000
+/** Slow links may take this long for one contribution; one that stands still is given up much earlier. */
+const LONGEST_REQUEST_MS = 3_600_000
+/** Long polls are answered within 25 seconds; a shutdown does not wait for them. */
+const GRACE_MS = 5_000
+
+/**
+ * Serves a coordinator until `signal` aborts.
+ * @param listening told the port once requests are answered
+ * @throws InbondError `address-in-use`
+ */
+export async function serve(
+  coordinator: Coordinator,
+  address: { host: string; port: number },
+  signal: AbortSignal,
+  listening: (port: number) => void,
+): Promise<void> {
+  const { app, context, lifecycle } = coordinator
+  const server = createAdaptorServer({ fetch: app.fetch }) as Server
+  server.requestTimeout = LONGEST_REQUEST_MS
+  server.headersTimeout = 30_000
+  await lifecycle.removeParts()
+  await lifecycle.sweep()
+  await lifecycle.advance()
+  await listen(server, address)
+  listening((server.address() as { port: number }).port)
+  let seen = dataVersion(coordinator)
+  let swept = context.clock.now()
+  while (!signal.aborted) {
+    await context.clock.wait(TICK_MS, signal)
+    await lifecycle.advance().catch(() => undefined)
+    // Commands that work on the same database beside this process are noticed by SQLite's counter of others' commits.
+    if (dataVersion(coordinator) !== seen) {
+      seen = dataVersion(coordinator)
+      context.changes.announce()
+    }
+    if (context.clock.now() - swept > SWEEP_MS) {
+      swept = context.clock.now()
+      await lifecycle.sweep()
+    }
+  }
+  context.changes.announce()
+  server.close()
+  server.closeIdleConnections()
+  await Promise.race([once(server, 'close'), context.clock.wait(GRACE_MS)])
+  server.closeAllConnections()
+}
+
+function dataVersion(coordinator: Coordinator): unknown {
+  return coordinator.context.db.$client.pragma('data_version', { simple: true })
+}
+
+async function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+  server.listen(port, host)
+  await once(server, 'listening').catch(cause => {
+    if (cause.code !== 'EADDRINUSE') throw cause
+    throw fault('address-in-use', `${host}:${port} is in use by another program`, cause)
+  })
+}

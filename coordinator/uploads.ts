@@ -1,0 +1,187 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { and, eq } from 'drizzle-orm'
+import { checkChunk } from '#crypto/packing.ts'
+import { CHUNK_BYTES, chunksFor } from '#crypto/parameters.ts'
+import { messageId } from '#crypto/signature.ts'
+import type { Clock } from '#party/clock.ts'
+import { BodyReader, contributionHead } from '#specs/bodies.ts'
+import { fault } from '#specs/errors.ts'
+import {
+  claims,
+  type Manifest,
+  type ManifestId,
+  type MemberId,
+  manifest,
+  query,
+  type RoundId,
+  round,
+  type Signed,
+  verify,
+} from '#specs/messages.ts'
+import { plan } from '#specs/query.ts'
+import type { Context } from './context.ts'
+import type { Member } from './custodians.ts'
+import { contributions, queries, rounds } from './schema.ts'
+
+/** A member whose upload stands still for this long has left; what it sent is thrown away, and it may begin again. */
+const IDLE_MS = 30_000
+
+export function roundFolder(context: Context, id: RoundId): string {
+  return join(context.uploads, id)
+}
+
+/** Named by its manifest, so that another contribution of the same member never takes its place. */
+export function contributionFile(context: Context, id: RoundId, manifest: ManifestId): string {
+  return join(roundFolder(context, id), `${manifest}.contribution`)
+}
+
+export function sumFile(context: Context, id: RoundId): string {
+  return join(roundFolder(context, id), 'sum')
+}
+
+/**
+ * Takes a contribution straight to disk, chunk by chunk, and counts it once it is whole, intact and durable. The same
+ * contribution may be sent again.
+ * @throws InbondError `not-found`, `not-on-roster`, `too-late`, `differs-from-stored`, and whatever is wrong with the body
+ */
+export async function takeContribution(
+  context: Context,
+  member: Member,
+  id: RoundId,
+  body: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const run = readRound(context, id)
+  if (!run.round.eligible.includes(member.id))
+    throw fault('not-on-roster', `${member.id} is not eligible in this round`)
+  const reader = new BodyReader(unlessIdle(body, context.clock))
+  await reader.takeMagic()
+  const signed: Signed<Manifest, ManifestId> = await verify(manifest, await reader.takeManifest(), member.publicKey)
+  if (isStored(context, id, member.id, signed)) return
+  if (run.state !== 'open') throw fault('too-late', `the round does not take contributions any more (${run.state})`)
+  checkManifest(signed.payload, member.id, id, run)
+  await mkdir(roundFolder(context, id), { recursive: true })
+  const part = join(roundFolder(context, id), `${randomUUID()}.part`)
+  const whole = contributionFile(context, id, signed.id)
+  try {
+    await writeContribution(part, reader, signed, run.slots)
+    await rename(part, whole)
+    store(context, id, member.id, signed)
+  } catch (error) {
+    await rm(part, { force: true })
+    // The same bytes may have arrived twice at once: then the file is the stored one's.
+    if (isStored(context, id, member.id, signed)) return
+    await rm(whole, { force: true })
+    throw error
+  }
+}
+
+interface Run {
+  readonly state: string
+  readonly round: ReturnType<typeof claims<typeof round.schema>>['payload']
+  readonly slots: number
+}
+
+function readRound(context: Context, id: RoundId): Run {
+  const row = context.db
+    .select({ state: rounds.state, round: rounds.compact, query: queries.compact })
+    .from(rounds)
+    .innerJoin(queries, eq(queries.id, rounds.query))
+    .where(eq(rounds.id, id))
+    .get()
+  if (!row) throw fault('not-found', `there is no round ${id}`)
+  const { slots } = plan(claims(query, row.query).payload.question)
+  return { state: row.state, round: claims(round, row.round).payload, slots }
+}
+
+function isStored(context: Context, id: RoundId, member: MemberId, signed: Signed<Manifest, ManifestId>): boolean {
+  const stored = context.db
+    .select()
+    .from(contributions)
+    .where(and(eq(contributions.round, id), eq(contributions.member, member)))
+    .get()
+  if (stored && stored.manifestId !== signed.id) {
+    throw fault('differs-from-stored', `${member} contributed something else to this round before`)
+  }
+  return stored !== undefined
+}
+
+function checkManifest(sent: Manifest, member: MemberId, id: RoundId, run: Run): void {
+  if (sent.round !== id || sent.member !== member) throw fault('bad-body', 'the manifest is of another round or member')
+  if (sent.slots !== run.slots)
+    throw fault('bad-body', `the question has ${run.slots} slots, the manifest ${sent.slots}`)
+  const expected = run.round.prekeys.map(messageId)
+  const actual = sent.shares.map(share => share.prekey)
+  if (expected.length !== actual.length || !expected.every((prekey, i) => prekey === actual[i])) {
+    throw fault('bad-body', 'the sealed shares are not for the prekeys of this round')
+  }
+}
+
+async function writeContribution(
+  path: string,
+  reader: BodyReader,
+  { compact, payload }: Signed<Manifest, ManifestId>,
+  slots: number,
+): Promise<void> {
+  await using file = await open(path, 'w')
+  const shares: Uint8Array[] = []
+  for (const { custodian, sealed } of payload.shares) {
+    const share = await reader.takeSealedShare()
+    if (createHash('sha256').update(share).digest('hex') !== sealed) {
+      throw fault('bad-body', `the sealed share for ${custodian} is not the one that the manifest names`)
+    }
+    shares.push(share)
+  }
+  await file.write(contributionHead(compact, shares))
+  const hash = createHash('sha256')
+  for (let chunk = 0; chunk < chunksFor(slots); chunk++) {
+    const bytes = await reader.take(CHUNK_BYTES)
+    checkChunk(bytes)
+    hash.update(bytes)
+    await file.write(bytes)
+  }
+  if (!(await reader.atEnd())) throw fault('bad-body', 'the body is longer than the contribution')
+  if (hash.digest('hex') !== payload.ciphertext)
+    throw fault('bad-body', 'the ciphertext is not the one that the manifest names')
+  await file.sync()
+}
+
+function store(context: Context, id: RoundId, member: MemberId, signed: Signed<Manifest, ManifestId>): void {
+  const now = context.clock.now()
+  context.db.transaction(tx => {
+    const state = tx.select({ state: rounds.state }).from(rounds).where(eq(rounds.id, id)).get()?.state
+    if (state !== 'open') throw fault('too-late', 'the round closed while the contribution was on its way')
+    const { ciphertext } = signed.payload
+    const copy = and(eq(contributions.round, id), eq(contributions.ciphertext, ciphertext))
+    if (tx.select().from(contributions).where(copy).get()) {
+      throw fault('differs-from-stored', 'this ciphertext was contributed to this round under another name')
+    }
+    const bytes = chunksFor(signed.payload.slots) * CHUNK_BYTES
+    tx.insert(contributions)
+      .values({
+        round: id,
+        member,
+        manifestId: signed.id,
+        manifest: signed.compact,
+        ciphertext,
+        bytes,
+        receivedAt: now,
+      })
+      .run()
+    context.log.append(tx, manifest.typ, signed.id, now)
+  })
+}
+
+async function* unlessIdle(body: AsyncIterable<Uint8Array>, clock: Clock): AsyncGenerator<Uint8Array> {
+  const chunks = body[Symbol.asyncIterator]()
+  for (;;) {
+    const moved = new AbortController()
+    const idle = clock.wait(IDLE_MS, moved.signal).then(() => 'idle' as const)
+    const next = await Promise.race([chunks.next(), idle])
+    moved.abort()
+    if (next === 'idle') throw fault('truncated-body', `the upload stood still for ${IDLE_MS / 1000} seconds`)
+    if (next.done) return
+    yield next.value
+  }
+}

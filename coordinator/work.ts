@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto'
+import { and, eq, gt, inArray } from 'drizzle-orm'
+import type { WorkItem, WorkResponse } from '#specs/api.ts'
+import { claims, type MemberId, prekey, round } from '#specs/messages.ts'
+import { type Context, charterInForce, charterProposed, type StoredCharter } from './context.ts'
+import { missingPrekeys } from './custodians.ts'
+import { agreements, consents, contributions, openings, queries, refusals, rounds } from './schema.ts'
+
+/**
+ * What a member has to do now. Nothing is queued or ticked off: the list is what the stored rounds lack of this member, so a
+ * party that was killed asks again and loses nothing.
+ */
+export function workFor(context: Context, member: MemberId): WorkResponse {
+  const inForce = charterInForce(context.db)
+  const proposed = charterProposed(context.db)
+  const items: WorkItem[] = []
+  if (inForce) items.push({ kind: 'charter', charter: inForce.id, inForce: true })
+  if (proposed && isOnRoster(proposed, member) && !hasSigned(context, proposed, member)) {
+    items.push({ kind: 'charter', charter: proposed.id, inForce: false })
+  }
+  if (inForce && isOnRoster(inForce, member)) {
+    const missing = inForce.payload.custodians.includes(member) ? missingPrekeys(context, member) : 0
+    if (missing > 0) items.push({ kind: 'prekeys', missing })
+    items.push(...roundWork(context, member))
+  }
+  return { version: versionOf(items), items }
+}
+
+function isOnRoster(charter: StoredCharter, member: MemberId): boolean {
+  return charter.payload.members.some(one => one.id === member)
+}
+
+function hasSigned(context: Context, charter: StoredCharter, member: MemberId): boolean {
+  const own = and(eq(consents.charter, charter.id), eq(consents.member, member))
+  return context.db.select().from(consents).where(own).get() !== undefined
+}
+
+/** Short, and another one whenever the list is. */
+function versionOf(items: readonly WorkItem[]): string {
+  return createHash('sha256').update(JSON.stringify(items)).digest('base64url').slice(0, 16)
+}
+
+function roundWork(context: Context, member: MemberId): WorkItem[] {
+  const { db, clock } = context
+  const running = db
+    .select()
+    .from(rounds)
+    .where(and(inArray(rounds.state, ['open', 'closed', 'agreed', 'opened', 'void']), gt(rounds.ends, clock.now())))
+    .all()
+  return running.flatMap(row => itemFor(context, row, member) ?? [])
+}
+
+function itemFor(context: Context, row: typeof rounds.$inferSelect, member: MemberId): WorkItem | undefined {
+  const { db } = context
+  const refused = (step: 'contribute' | 'agree' | 'open') =>
+    db
+      .select()
+      .from(refusals)
+      .where(and(eq(refusals.round, row.id), eq(refusals.member, member), eq(refusals.step, step)))
+      .get() !== undefined
+  const announced = claims(round, row.compact).payload
+  const isCustodian = announced.prekeys.some(compact => claims(prekey, compact).payload.custodian === member)
+  const queryOf = () =>
+    (db.select().from(queries).where(eq(queries.id, row.query)).get() as typeof queries.$inferSelect).compact
+  switch (row.state) {
+    case 'open': {
+      const own = and(eq(contributions.round, row.id), eq(contributions.member, member))
+      const done = db.select().from(contributions).where(own).get() !== undefined
+      if (done || !announced.eligible.includes(member) || refused('contribute')) return undefined
+      return { kind: 'contribute', round: row.compact, query: queryOf() }
+    }
+    case 'closed':
+    case 'agreed':
+    case 'opened': {
+      if (!isCustodian) return undefined
+      const all = db.select().from(agreements).where(eq(agreements.round, row.id)).all()
+      if (!all.some(one => one.custodian === member)) {
+        if (refused('agree')) return undefined
+        return { kind: 'agree', round: row.compact, query: queryOf(), cohort: row.cohort as string }
+      }
+      const own = and(eq(openings.round, row.id), eq(openings.custodian, member))
+      const done = db.select().from(openings).where(own).get() !== undefined
+      if (row.state === 'closed' || done || refused('open')) return undefined
+      return { kind: 'open', round: row.id, agreements: all.map(one => one.compact) }
+    }
+    case 'void':
+      return isCustodian ? { kind: 'void', round: row.id } : undefined
+  }
+}

@@ -1,0 +1,63 @@
+import { eq } from 'drizzle-orm'
+import { fault } from '#specs/errors.ts'
+import type { RoundId } from '#specs/messages.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
+import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
+import { charterInForce, charterOf } from './charters.ts'
+import type { Node } from './node.ts'
+import { rounds, seenPrekeys } from './schema.ts'
+
+export interface Announcement {
+  readonly round: string
+  readonly query: string
+}
+
+/**
+ * Verifies an announced round against the charter that this node signed, and writes it down: from then on its prekeys belong
+ * to it and its query has no other round here.
+ * @throws InbondError `no-charter`, `prekey-used`, `bad-round`, and what `verifyRound` throws
+ */
+export async function verifyAnnouncement(node: Node, announced: Announcement): Promise<VerifiedRound> {
+  const round = await verifyRound(announced, requireCharter(node), node.clock.now())
+  record(node, round)
+  return round
+}
+
+/** A round that this node verified before, verified again from what it stored. @throws InbondError `not-found` */
+export async function recallRound(node: Node, id: RoundId): Promise<VerifiedRound> {
+  const row = node.db.select().from(rounds).where(eq(rounds.id, id)).get()
+  if (!row) throw fault('not-found', `this node has not seen the round ${id}`)
+  return verifyRound({ round: row.compact, query: row.queryCompact }, charterOf(node, row.charter), node.clock.now())
+}
+
+function requireCharter(node: Node): SignedCharter {
+  const charter = charterInForce(node)
+  if (charter) return charter
+  throw fault('no-charter', 'this node knows of no charter in force')
+}
+
+function record(node: Node, round: VerifiedRound): void {
+  node.db.transaction(tx => {
+    if (tx.select().from(rounds).where(eq(rounds.id, round.id)).get()) return
+    const other = tx.select().from(rounds).where(eq(rounds.query, round.query.id)).get()
+    if (other) throw fault('bad-round', 'the query was announced in another round before')
+    tx.insert(rounds)
+      .values({
+        id: round.id,
+        query: round.query.id,
+        compact: round.compact,
+        queryCompact: round.query.compact,
+        charter: round.charter.id,
+        purpose: round.query.payload.question.purpose,
+        researcher: round.researcher.name,
+        seenAt: node.clock.now(),
+        ends: Date.parse(round.round.ends),
+      })
+      .run()
+    for (const { prekey, id } of round.custodians) {
+      const seen = tx.select().from(seenPrekeys).where(eq(seenPrekeys.prekey, prekey)).get()
+      if (seen) throw fault('prekey-used', `the prekey of ${id} was used in another round`)
+      tx.insert(seenPrekeys).values({ prekey, round: round.id }).run()
+    }
+  })
+}

@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto'
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
+import { contribute } from '#crypto/one-shot.ts'
+import { packShare } from '#crypto/packing.ts'
+import type { Randomness } from '#crypto/sampling.ts'
+import { loadSeal } from '#crypto/seal.ts'
+import { SEALED_BYTES, seal } from '#crypto/sealing.ts'
+import type { Coverage, MemberId, RoundId } from '#specs/messages.ts'
+import { plan, type Question } from '#specs/query.ts'
+import type { RoundCustodian } from '#specs/rules/round.ts'
+import { shareContext } from '#specs/sealed-context.ts'
+import { openWarehouse } from './warehouse.ts'
+
+/** From a question to encrypted cells: the long part of an answer, done in a thread of its own. */
+export interface ComputationTask {
+  readonly question: Question
+  readonly round: RoundId
+  readonly dealer: MemberId
+  readonly custodians: readonly RoundCustodian[]
+  readonly threshold: number
+  readonly bound: bigint
+  /** Where the ciphertext goes. */
+  readonly output: string
+}
+
+export interface ComputationResult {
+  readonly slots: number
+  /** SHA-256 of the ciphertext, in hex. */
+  readonly ciphertext: string
+  /** 14,448 bytes for each custodian, in their order. */
+  readonly sealedShares: Uint8Array
+  readonly coverage: readonly Coverage[]
+}
+
+export type Compute = (task: ComputationTask) => Promise<ComputationResult>
+
+/**
+ * Aggregates, encrypts under a fresh key, and seals the key's shares. Neither the cells nor the key leave this function.
+ * @param warehouse the path of the administration's data
+ * @throws InbondError `cell-too-large` before anything can be sent
+ */
+export async function compute(
+  task: ComputationTask,
+  warehouse: string,
+  randomness: Randomness,
+): Promise<ComputationResult> {
+  const asked = plan(task.question)
+  const { cells, coverage } = readWarehouse(warehouse, asked)
+  const contribution = contribute(
+    await loadSeal(),
+    {
+      roundId: Buffer.from(task.round, 'hex'),
+      bound: task.bound,
+      threshold: task.threshold,
+      custodians: task.custodians.map(one => one.index),
+    },
+    cells,
+    randomness,
+  )
+  const ciphertext = writeDurably(task.output, contribution.ciphertext)
+  cells.fill(0n)
+  const sealedShares = new Uint8Array(task.custodians.length * SEALED_BYTES)
+  for (const [i, custodian] of task.custodians.entries()) {
+    const share = contribution.shares[i] as (typeof contribution.shares)[number]
+    const context = shareContext({
+      round: task.round,
+      dealer: task.dealer,
+      custodian: custodian.id,
+      prekey: custodian.prekey,
+      ciphertext,
+    })
+    const packed = packShare(share.residues)
+    sealedShares.set(await seal('inbond/share/v1', custodian.sealingKey, context, packed, randomness), i * SEALED_BYTES)
+    packed.fill(0)
+    share.residues.fill(0)
+  }
+  return { slots: asked.slots, ciphertext, sealedShares, coverage }
+}
+
+function readWarehouse(path: string, asked: ReturnType<typeof plan>) {
+  using warehouse = openWarehouse(path, { readonly: true })
+  return {
+    cells: warehouse.aggregate({
+      dataset: asked.dataset,
+      where: asked.where,
+      by: asked.axes,
+      measures: asked.measures,
+    }),
+    coverage: warehouse.coverage(asked.dataset, asked.months?.from, asked.months?.to),
+  }
+}
+
+/** Writes a file that is there whole or not at all. Returns its SHA-256. */
+function writeDurably(path: string, chunks: Iterable<Uint8Array>): string {
+  const part = `${path}.part`
+  const file = openSync(part, 'w', 0o600)
+  const hash = createHash('sha256')
+  try {
+    for (const chunk of chunks) {
+      hash.update(chunk)
+      writeSync(file, chunk)
+    }
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(part, path)
+  return hash.digest('hex')
+}

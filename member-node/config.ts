@@ -1,0 +1,14 @@
+import { z } from 'zod'
+import { conventions, memberId } from '#specs/messages.ts'
+
+/** config.yaml of a member node. */
+export const config = z.strictObject({
+  role: z.literal('member'),
+  id: memberId,
+  name: z.string().trim().min(1).max(200),
+  coordinator: z.strictObject({ url: z.url({ protocol: /^https?$/ }), federation: z.string() }),
+  /** `open`, `standard`, or the path of a policy file. */
+  policy: z.string(),
+  conventions,
+})
+export type Config = z.infer<typeof config>

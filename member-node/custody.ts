@@ -1,0 +1,253 @@
+import { createHash } from 'node:crypto'
+import { and, eq, inArray, isNotNull, isNull, lt } from 'drizzle-orm'
+import { open as sumShares } from '#crypto/one-shot.ts'
+import { packShare, unpackShare } from '#crypto/packing.ts'
+import { generateSealingKeyPair, seal, unseal } from '#crypto/sealing.ts'
+import type { Share } from '#crypto/shamir.ts'
+import { isoTime } from '#party/clock.ts'
+import { done } from '#specs/api.ts'
+import { BodyReader } from '#specs/bodies.ts'
+import { fault } from '#specs/errors.ts'
+import { agreement, opening, PROTOCOL, prekey, type RoundId, sign } from '#specs/messages.ts'
+import { type SignedCohort, verifyAgreements, verifyCohort, verifyManifest } from '#specs/rules/cohort.ts'
+import type { RoundCustodian, VerifiedRound } from '#specs/rules/round.ts'
+import { openingContext, shareContext } from '#specs/sealed-context.ts'
+import { type Announcement, recallRound, verifyAnnouncement } from './announcements.ts'
+import type { Node } from './node.ts'
+import { agreements, contributions, openings, prekeys, seenPrekeys, shares } from './schema.ts'
+
+/**
+ * The custodian's side: publish prekeys; receive the shares of a cohort and agree to it; open it. Each at most once a round,
+ * each stored before it is sent, and the stored message again if asked again. The tables' constraints hold even if this code
+ * were wrong.
+ */
+
+const PREKEY_LIFE_MS = 30 * 86_400_000
+
+/** Makes and publishes single-use keys; their private halves are stored first. */
+export async function publishPrekeys(node: Node, wanted: number, signal?: AbortSignal): Promise<void> {
+  const notAfter = node.clock.now() + PREKEY_LIFE_MS
+  for (let made = unpublished(node).length; made < wanted; made++) {
+    const pair = await generateSealingKeyPair(node.randomness)
+    const signed = await sign(node.key, prekey, {
+      protocol: PROTOCOL,
+      federation: node.federation,
+      custodian: node.id,
+      publicKey: Buffer.from(pair.publicKey).toString('base64url'),
+      notAfter: isoTime(notAfter),
+    })
+    const privateKey = Buffer.from(pair.privateKey)
+    node.db.insert(prekeys).values({ id: signed.id, compact: signed.compact, notAfter, privateKey }).run()
+  }
+  const batch = unpublished(node).slice(0, wanted)
+  await node.connection.post('/prekeys', { prekeys: batch.map(one => one.compact) }, done, signal)
+  const publishedAt = node.clock.now()
+  for (const { id } of batch) node.db.update(prekeys).set({ publishedAt }).where(eq(prekeys.id, id)).run()
+}
+
+function unpublished(node: Node) {
+  return node.db
+    .select()
+    .from(prekeys)
+    .where(and(isNull(prekeys.publishedAt), isNotNull(prekeys.privateKey)))
+    .all()
+}
+
+/**
+ * Receives the shares of a cohort and agrees to it, once it is sure that it holds a valid share of every dealer.
+ * @throws InbondError `bad-cohort`, `bad-seal`, `bad-share`, `prekey-used`; the caller turns these into a refusal
+ */
+export async function agree(
+  node: Node,
+  announced: Announcement & { readonly cohort: string },
+  signal?: AbortSignal,
+): Promise<void> {
+  const round = await verifyAnnouncement(node, announced)
+  const cohort = await verifyCohort(announced.cohort, round)
+  const stored = node.db.select().from(agreements).where(eq(agreements.round, round.id)).get()
+  if (stored && stored.cohort !== cohort.id)
+    throw fault('bad-cohort', 'this custodian agreed to another cohort of the round')
+  const compact = stored?.compact ?? (await receiveAndAgree(node, round, cohort, signal))
+  await node.connection.post(`/rounds/${round.id}/agreements`, { agreement: compact }, done, signal)
+}
+
+async function receiveAndAgree(
+  node: Node,
+  round: VerifiedRound,
+  cohort: SignedCohort,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  checkOwnContribution(node, round, cohort)
+  const privateKey = bindPrekey(node, round)
+  const received = await receiveShares(node, round, cohort, privateKey, signal)
+  const signed = await sign(node.key, agreement, {
+    protocol: PROTOCOL,
+    round: round.id,
+    cohort: cohort.id,
+    custodian: node.id,
+  })
+  node.db.transaction(tx => {
+    for (const share of received)
+      tx.insert(shares)
+        .values({ round: round.id, ...share })
+        .run()
+    tx.insert(agreements)
+      .values({
+        round: round.id,
+        cohort: cohort.id,
+        cohortCompact: cohort.compact,
+        compact: signed.compact,
+        createdAt: node.clock.now(),
+      })
+      .run()
+  })
+  return signed.compact
+}
+
+/** A cohort that names this member with something that it never sent would be somebody else's. */
+function checkOwnContribution(node: Node, round: VerifiedRound, cohort: SignedCohort): void {
+  const named = cohort.payload.manifests.find(one => one.member === node.id)
+  const own = node.db.select().from(contributions).where(eq(contributions.round, round.id)).get()
+  if (named && named.manifest !== own?.manifestId) {
+    throw fault('bad-cohort', `the cohort names a contribution of ${node.id} that it did not make`)
+  }
+}
+
+function ownPlace(node: Node, round: VerifiedRound): RoundCustodian {
+  const own = round.custodians.find(one => one.id === node.id)
+  if (!own) throw fault('bad-round', `${node.id} is not a custodian of this round`)
+  return own
+}
+
+/** Binds the round's prekey to it and returns the private half. */
+function bindPrekey(node: Node, round: VerifiedRound): Uint8Array {
+  const { prekey: id } = ownPlace(node, round)
+  const row = node.db.select().from(prekeys).where(eq(prekeys.id, id)).get()
+  if (!row?.privateKey)
+    throw fault('prekey-used', 'this custodian does not hold the private half of the prekey any more')
+  if (row.round !== null && row.round !== round.id) throw fault('prekey-used', 'the prekey serves another round')
+  node.db.update(prekeys).set({ round: round.id }).where(eq(prekeys.id, id)).run()
+  return row.privateKey
+}
+
+async function receiveShares(
+  node: Node,
+  round: VerifiedRound,
+  cohort: SignedCohort,
+  privateKey: Uint8Array,
+  signal: AbortSignal | undefined,
+) {
+  const { index } = ownPlace(node, round)
+  const position = round.custodians.findIndex(one => one.id === node.id)
+  const reader = new BodyReader(await node.connection.stream(`/rounds/${round.id}/shares`, signal))
+  const received: Pick<typeof shares.$inferInsert, 'dealer' | 'ciphertext' | 'sealed'>[] = []
+  while (!(await reader.atEnd())) {
+    const { payload } = await verifyManifest(await reader.takeManifest(), round, cohort)
+    const sealed = Buffer.from(await reader.takeSealedShare())
+    const expected = payload.shares[position]?.sealed
+    if (createHash('sha256').update(sealed).digest('hex') !== expected) {
+      throw fault('bad-cohort', `the share of ${payload.member} is not the one that its manifest names`)
+    }
+    const share = { dealer: payload.member, ciphertext: payload.ciphertext, sealed }
+    await openShare(node, round, index, privateKey, share)
+    received.push(share)
+  }
+  const dealers = new Set(received.map(one => one.dealer))
+  if (dealers.size !== received.length || dealers.size !== cohort.payload.manifests.length) {
+    throw fault('bad-cohort', 'there is not one share of every dealer in the cohort')
+  }
+  if (new Set(received.map(one => one.ciphertext)).size !== received.length) {
+    throw fault('bad-cohort', 'two members of the cohort contributed the same ciphertext')
+  }
+  return received
+}
+
+/** @throws InbondError `bad-seal`, `bad-share` */
+async function openShare(
+  node: Node,
+  round: VerifiedRound,
+  index: number,
+  privateKey: Uint8Array,
+  share: Pick<typeof shares.$inferSelect, 'dealer' | 'ciphertext' | 'sealed'>,
+): Promise<Share> {
+  const { dealer, ciphertext } = share
+  const { prekey: id } = ownPlace(node, round)
+  const context = shareContext({ round: round.id, dealer, custodian: node.id, prekey: id, ciphertext })
+  return { index, residues: unpackShare(await unseal('inbond/share/v1', privateKey, context, share.sealed)) }
+}
+
+/**
+ * Opens an agreed cohort to the recipient, once enough custodians signed the same one. One transaction stores the sealed
+ * opening and forgets shares and prekey; then it is sent.
+ * @throws InbondError `bad-cohort`, `not-found`, `prekey-used`
+ */
+export async function open(
+  node: Node,
+  asked: { readonly round: RoundId; readonly agreements: readonly string[] },
+  signal?: AbortSignal,
+): Promise<void> {
+  const stored = node.db.select().from(openings).where(eq(openings.round, asked.round)).get()
+  const { compact, sealed } = stored ?? (await makeOpening(node, asked))
+  const body = { opening: compact, sealed: sealed.toString('base64url') }
+  await node.connection.post(`/rounds/${asked.round}/openings`, body, done, signal)
+}
+
+async function makeOpening(node: Node, asked: { readonly round: RoundId; readonly agreements: readonly string[] }) {
+  const round = await recallRound(node, asked.round)
+  const agreed = node.db.select().from(agreements).where(eq(agreements.round, round.id)).get()
+  if (!agreed) throw fault('bad-cohort', 'this custodian did not agree to a cohort of the round')
+  const signers = await verifyAgreements(asked.agreements, round, agreed.cohort)
+  const { threshold } = round.charter.payload
+  if (signers.length < threshold) {
+    throw fault('bad-cohort', `${signers.length} custodians agreed to the cohort; ${threshold} must`)
+  }
+  const privateKey = bindPrekey(node, round)
+  const sum = await sumOfShares(node, round, privateKey)
+  const context = openingContext({ round: round.id, cohort: agreed.cohort, custodian: node.id })
+  const recipient = new Uint8Array(Buffer.from(round.query.payload.recipient, 'base64url'))
+  const sealed = Buffer.from(
+    await seal('inbond/opening/v1', recipient, context, packShare(sum.residues), node.randomness),
+  )
+  sum.residues.fill(0)
+  const signed = await sign(node.key, opening, {
+    protocol: PROTOCOL,
+    round: round.id,
+    cohort: agreed.cohort,
+    custodian: node.id,
+    sealed: createHash('sha256').update(sealed).digest('hex'),
+  })
+  const row = { compact: signed.compact, sealed }
+  node.db.transaction(tx => {
+    tx.insert(openings)
+      .values({ round: round.id, ...row, createdAt: node.clock.now() })
+      .run()
+    tx.delete(shares).where(eq(shares.round, round.id)).run()
+    tx.update(prekeys).set({ privateKey: null }).where(eq(prekeys.round, round.id)).run()
+  })
+  return row
+}
+
+async function sumOfShares(node: Node, round: VerifiedRound, privateKey: Uint8Array): Promise<Share> {
+  const { index } = ownPlace(node, round)
+  const stored = node.db.select().from(shares).where(eq(shares.round, round.id)).all()
+  const opened: Share[] = []
+  for (const share of stored) opened.push(await openShare(node, round, index, privateKey, share))
+  const sum = sumShares(index, opened)
+  for (const share of opened) share.residues.fill(0)
+  return sum
+}
+
+/** Forgets what it holds for a round that is over: shares, and the private half of the prekey, bound or not. */
+export function forgetRound(node: Node, id: RoundId): void {
+  node.db.transaction(tx => {
+    tx.delete(shares).where(eq(shares.round, id)).run()
+    const named = tx.select({ id: seenPrekeys.prekey }).from(seenPrekeys).where(eq(seenPrekeys.round, id))
+    tx.update(prekeys).set({ privateKey: null }).where(inArray(prekeys.id, named)).run()
+  })
+}
+
+/** Forgets the private halves of prekeys past their time, whether or not a share ever came. */
+export function forgetOldPrekeys(node: Node): void {
+  const old = and(isNotNull(prekeys.privateKey), lt(prekeys.notAfter, node.clock.now()))
+  node.db.update(prekeys).set({ privateKey: null }).where(old).run()
+}

@@ -1,0 +1,34 @@
+import { join } from 'node:path'
+import type { Randomness } from '#crypto/sampling.ts'
+import type { IdentityKey } from '#crypto/signature.ts'
+import type { Clock } from '#party/clock.ts'
+import type { Connection } from '#party/connection.ts'
+import type { PartyDatabase } from '#party/database.ts'
+import type { MemberId, RoundId } from '#specs/messages.ts'
+import type { Compute } from './computation.ts'
+import type { Policy } from './policy.ts'
+import type * as schema from './schema.ts'
+
+export type Database = PartyDatabase<typeof schema>
+
+/** What every part of a member node works with. */
+export interface Node {
+  readonly id: MemberId
+  readonly key: IdentityKey
+  /** Fingerprint of the coordinator's key. */
+  readonly federation: string
+  readonly db: Database
+  /** The folder for what is sent. */
+  readonly outbox: string
+  readonly connection: Connection
+  readonly compute: Compute
+  /** Read anew for every question, so that a changed policy counts at once. */
+  readonly policy: () => Promise<Policy>
+  readonly clock: Clock
+  readonly randomness: Randomness
+}
+
+/** The encrypted cells of a round, until it is over. */
+export function ciphertextFile(node: Node, round: RoundId): string {
+  return join(node.outbox, `${round}.ciphertext`)
+}

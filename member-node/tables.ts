@@ -1,0 +1,94 @@
+import type { Database } from 'better-sqlite3'
+import { InbondError } from '#crypto/error.ts'
+import type { Dataset } from '#specs/datasets/dataset.ts'
+import { LARGEST_UNITS } from './tally.ts'
+
+/** An identifier in SQL. Identifiers come from the specification; values are always bound. */
+export function quoted(identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`
+}
+
+/** The table of a dataset's records; the space keeps it apart from the warehouse's own tables. */
+export function tableOf(dataset: Dataset): string {
+  return `dataset ${dataset.id}`
+}
+
+/** The dimension that holds the month; every dataset has one, for without a period a record cannot be covered. */
+export function periodOf(dataset: Dataset): string {
+  const period = Object.entries(dataset.dimensions).find(([, dimension]) => dimension.kind === 'period')
+  if (!period) throw new Error(`${dataset.id} has no period`)
+  return period[0]
+}
+
+/** Where a hierarchical code is kept as it was written. */
+export function rawColumn(of: string): string {
+  return `${of} raw`
+}
+
+/** Columns of the source that hold hierarchical codes. */
+export function hierarchies(dataset: Dataset): string[] {
+  return [...new Set(Object.values(dataset.dimensions).flatMap(one => (one.kind === 'level' ? [one.of] : [])))]
+}
+
+/**
+ * The columns of a dataset's table. Integers come first, because a query reads only them and SQLite decodes a row from its
+ * start: the import that brought the record, the dimensions (ids into the dictionary, or the month's index), the measures in
+ * smallest units. Then texts: raw codes, trader, key.
+ */
+export function columnsOf(dataset: Dataset): { name: string; type: 'INTEGER' | 'TEXT' }[] {
+  const integers = ['import', ...Object.keys(dataset.dimensions), ...Object.keys(dataset.measures)]
+  const texts = [...hierarchies(dataset).map(rawColumn), 'trader', 'key']
+  return [
+    ...integers.map(name => ({ name, type: 'INTEGER' as const })),
+    ...texts.map(name => ({ name, type: 'TEXT' as const })),
+  ]
+}
+
+const OWN_TABLES = `
+  CREATE TABLE IF NOT EXISTS codes (id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE IF NOT EXISTS imports (
+    id INTEGER PRIMARY KEY, dataset TEXT NOT NULL, file TEXT NOT NULL, sha256 TEXT NOT NULL, mapping TEXT NOT NULL,
+    currency TEXT NOT NULL, importedAt TEXT NOT NULL, counts TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS periods (
+    dataset TEXT NOT NULL, period INTEGER NOT NULL, state TEXT NOT NULL CHECK (state IN ('complete', 'provisional')),
+    version INTEGER NOT NULL, asOf TEXT NOT NULL, PRIMARY KEY (dataset, period)
+  ) STRICT, WITHOUT ROWID;`
+
+export function createOwnTables(db: Database): void {
+  db.exec(OWN_TABLES)
+}
+
+export function isWarehouse(db: Database): boolean {
+  return tableExists(db, 'imports')
+}
+
+export function hasTable(db: Database, dataset: Dataset): boolean {
+  return tableExists(db, tableOf(dataset))
+}
+
+function tableExists(db: Database, name: string): boolean {
+  return db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined
+}
+
+/** Makes a dataset's table if it is not there yet. @throws InbondError `warehouse-outdated` if it is there in another shape */
+export function createDatasetTable(db: Database, dataset: Dataset): void {
+  const columns = columnsOf(dataset)
+  for (const [id, { most, least, decimals }] of Object.entries(dataset.measures)) {
+    const widest = Math.max(Math.abs(most), Math.abs(least)) * 10 ** decimals
+    if (widest > LARGEST_UNITS) throw new Error(`${dataset.id}.${id} is too wide for exact sums; narrow its bounds`)
+  }
+  const table = quoted(tableOf(dataset))
+  const period = periodOf(dataset)
+  const declared = columns.map(({ name, type }) => {
+    const required = name === 'import' || name === period ? ' NOT NULL' : ''
+    return `${quoted(name)} ${type}${required}`
+  })
+  db.exec(`
+    CREATE TABLE IF NOT EXISTS ${table} (${declared.join(', ')}) STRICT;
+    CREATE UNIQUE INDEX IF NOT EXISTS ${quoted(`${tableOf(dataset)} key`)} ON ${table} (key) WHERE key IS NOT NULL;`)
+  const present = db.prepare('SELECT name FROM pragma_table_info(?)').pluck().all(tableOf(dataset))
+  if (present.join() !== columns.map(({ name }) => name).join()) {
+    throw new InbondError('warehouse-outdated', `the warehouse holds ${dataset.id} in the shape of another version`)
+  }
+}

@@ -1,0 +1,152 @@
+import { rm } from 'node:fs/promises'
+import { and, eq, isNull, lt } from 'drizzle-orm'
+import { InbondError } from '#crypto/error.ts'
+import { messageId } from '#crypto/signature.ts'
+import { mayPass } from '#party/connection.ts'
+import { type WorkItem, type WorkResponse, workResponse } from '#specs/api.ts'
+import type { RoundId } from '#specs/messages.ts'
+import { answer } from './answer.ts'
+import { learnCharter } from './charters.ts'
+import { agree, forgetOldPrekeys, forgetRound, open, publishPrekeys } from './custody.ts'
+import { ciphertextFile, type Node } from './node.ts'
+import { refuse } from './refusals.ts'
+import { rounds } from './schema.ts'
+
+/** Told what the node does, for its log and for whoever watches. */
+export interface Observer {
+  done(item: WorkItem): void
+  refused(item: WorkItem, error: unknown): void
+  failed(error: unknown): void
+}
+
+const FIRST_PAUSE_MS = 500
+const LONGEST_PAUSE_MS = 30_000
+
+/**
+ * Asks for work and does it until `signal` aborts. Items are done side by side, so that a long answer does not hold up custody;
+ * what fails in passing is asked for again after a pause that grows.
+ */
+export async function work(node: Node, observer: Observer, signal: AbortSignal): Promise<void> {
+  const running = new Map<string, Promise<void>>()
+  let version: string | undefined
+  let pause = FIRST_PAUSE_MS
+  // Aborted when something failed: the poll that waits for news is given up, so that what failed is listed again.
+  let failure = new AbortController()
+  const fail = (error: unknown) => {
+    observer.failed(error)
+    failure.abort()
+  }
+  while (!signal.aborted) {
+    try {
+      await tidy(node)
+      const listed = await poll(node, version, AbortSignal.any([signal, failure.signal]))
+      version = listed.version
+      for (const item of listed.items.filter(one => !running.has(keyOf(one)))) {
+        const key = keyOf(item)
+        const task = perform(node, item, observer, signal).catch(error => (signal.aborted ? undefined : fail(error)))
+        running.set(
+          key,
+          task.finally(() => running.delete(key)),
+        )
+      }
+      pause = FIRST_PAUSE_MS
+    } catch (error) {
+      if (!signal.aborted && !failure.signal.aborted) fail(error)
+    }
+    if (failure.signal.aborted) {
+      await node.clock.wait(pause, signal)
+      pause = Math.min(2 * pause, LONGEST_PAUSE_MS)
+      failure = new AbortController()
+      version = undefined
+    }
+  }
+  await Promise.allSettled(running.values())
+}
+
+export function poll(node: Node, version: string | undefined, signal?: AbortSignal): Promise<WorkResponse> {
+  return node.connection.get(version === undefined ? '/work' : `/work?since=${version}`, workResponse, signal)
+}
+
+/** The same key for the same thing to do, so that it is not begun twice. */
+function keyOf(item: WorkItem): string {
+  switch (item.kind) {
+    case 'prekeys':
+      return item.kind
+    case 'charter':
+      return `${item.kind} ${item.charter}`
+    case 'contribute':
+    case 'agree':
+      return `${item.kind} ${messageId(item.round)}`
+    case 'open':
+    case 'void':
+      return `${item.kind} ${item.round}`
+  }
+}
+
+/**
+ * Does one item. What the node must not or cannot do becomes a signed refusal.
+ * @throws what may pass by itself, such as a broken connection or a full disk
+ */
+export async function perform(node: Node, item: WorkItem, observer: Observer, signal?: AbortSignal): Promise<void> {
+  const step = { contribute: 'contribute', agree: 'agree', open: 'open' } as const
+  try {
+    await act(node, item, signal)
+    observer.done(item)
+  } catch (error) {
+    if (signal?.aborted || mayPass(error) || isLocal(error)) throw error
+    observer.refused(item, error)
+    if (isOver(error)) return
+    if (item.kind === 'contribute' || item.kind === 'agree') {
+      await refuse(node, messageId(item.round) as RoundId, step[item.kind], error, signal)
+    } else if (item.kind === 'open') {
+      await refuse(node, item.round, 'open', error, signal)
+    }
+  }
+}
+
+/** The coordinator has closed the matter: there is nothing left to refuse. */
+function isOver(error: unknown): boolean {
+  return error instanceof InbondError && ['too-late', 'not-found', 'differs-from-stored'].includes(error.code)
+}
+
+/** A full disk, a locked database: this machine's trouble, not the question's. */
+function isLocal(error: unknown): boolean {
+  return (
+    !(error instanceof InbondError) &&
+    /^(E[A-Z]+|SQLITE_(BUSY|FULL|IOERR).*)$/.test(String((error as { code?: string }).code))
+  )
+}
+
+function act(node: Node, item: WorkItem, signal: AbortSignal | undefined): Promise<void> {
+  switch (item.kind) {
+    case 'charter':
+      return item.inForce ? learnCharter(node, item.charter, signal) : Promise.resolve()
+    case 'prekeys':
+      return publishPrekeys(node, item.missing, signal)
+    case 'contribute':
+      return answer(node, item, signal)
+    case 'agree':
+      return agree(node, item, signal)
+    case 'open':
+      return open(node, item, signal)
+    case 'void':
+      return clear(node, item.round)
+  }
+}
+
+/** Removes what no round needs any more. */
+async function tidy(node: Node): Promise<void> {
+  forgetOldPrekeys(node)
+  const over = node.db
+    .select({ id: rounds.id })
+    .from(rounds)
+    .where(and(isNull(rounds.clearedAt), lt(rounds.ends, node.clock.now())))
+    .all()
+  for (const { id } of over) await clear(node, id)
+}
+
+async function clear(node: Node, id: RoundId): Promise<void> {
+  forgetRound(node, id)
+  await rm(ciphertextFile(node, id), { force: true })
+  node.db.update(rounds).set({ clearedAt: node.clock.now() }).where(eq(rounds.id, id)).run()
+}

@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises'
+import { Command, CommanderError } from 'commander'
+import { InbondError } from '#crypto/error.ts'
+import { fault, remedyOf } from '#specs/errors.ts'
+
+/** What a command line may use of its process; handed in, so that only a main file touches the process itself. */
+export interface Terminal {
+  readonly args: readonly string[]
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** The result and nothing else. */
+  readonly out: (text: string) => void
+  /** Progress, warnings, errors. */
+  readonly err: (text: string) => void
+  /** Whether `err` is a screen that lines can be redrawn on. */
+  readonly interactive: boolean
+  /** Aborts at Ctrl-C and at a termination signal. */
+  readonly signal: AbortSignal
+}
+
+export interface CommonOptions {
+  readonly passphraseFile?: string
+  readonly verbose?: boolean
+}
+
+/** A command with what every command has: help with an example, a passphrase, and errors in one form. */
+export function command(name: string, summary: string, example: string): Command {
+  return withConventions(new Command(name))
+    .summary(summary)
+    .description(summary)
+    .option('--passphrase-file <file>', 'passphrase of the identity key (or INBOND_PASSPHRASE)')
+    .option('--verbose', 'print stack traces of errors')
+    .addHelpText('after', `\nExample:\n  ${example}`)
+}
+
+/** A group of commands, such as `coordinator charter`. */
+export function group(name: string, summary: string, commands: readonly Command[]): Command {
+  const made = withConventions(new Command(name)).summary(summary).description(summary)
+  for (const one of commands) made.addCommand(one)
+  return made
+}
+
+function withConventions(made: Command): Command {
+  return made.helpOption('--help', 'show this').helpCommand(false).showSuggestionAfterError(true).exitOverride()
+}
+
+/** The passphrase that was given, if any. @throws InbondError `file-not-readable` */
+export async function passphraseOf(options: CommonOptions, terminal: Terminal): Promise<string | undefined> {
+  if (options.passphraseFile === undefined) return terminal.environment.INBOND_PASSPHRASE
+  return (await readTextFile(options.passphraseFile)).replace(/\r?\n$/, '')
+}
+
+/** @throws InbondError `file-not-readable` */
+export async function readTextFile(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(cause => {
+    throw fault('file-not-readable', `${path} cannot be read (${(cause as NodeJS.ErrnoException).code})`, cause)
+  })
+}
+
+export function warnOfPlainKey(passphrase: string | undefined, terminal: Terminal): void {
+  if (passphrase !== undefined) return
+  terminal.err('Warning: the identity key is stored without a passphrase, readable by this user only.\n')
+}
+
+/** Runs a program and returns its exit status: 0 only on success. */
+export async function run(program: Command, terminal: Terminal): Promise<number> {
+  writeTo(program, terminal)
+  try {
+    await program.parseAsync([...terminal.args], { from: 'user' })
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode
+    if (terminal.signal.aborted && (error as Error)?.name === 'AbortError') return 130
+    terminal.err(describeError(error, terminal.args.includes('--verbose')))
+    return 1
+  }
+}
+
+function writeTo(program: Command, terminal: Terminal): void {
+  program.configureOutput({
+    writeOut: terminal.out,
+    writeErr: terminal.err,
+    outputError: (message, write) =>
+      write(`${message.replace(/^error: /, 'inbond: ').trimEnd()} [bad-option]\n  ${remedyOf('bad-option')}\n`),
+  })
+  for (const one of program.commands) writeTo(one as Command, terminal)
+}
+
+/** One sentence with its code, and below it what to do. */
+export function describeError(error: unknown, verbose = false): string {
+  const code = error instanceof InbondError ? error.code : 'internal-error'
+  const message = error instanceof Error ? error.message : String(error)
+  const lines = `inbond: ${message} [${code}]\n  ${remedyOf(code)}\n`
+  return verbose && error instanceof Error ? `${lines}\n${error.stack}\n${stackOfCause(error)}` : lines
+}
+
+function stackOfCause(error: Error): string {
+  return error.cause instanceof Error ? `caused by ${error.cause.stack}\n${stackOfCause(error.cause)}` : ''
+}
+
+/** A table for people: left-aligned columns, the last of which is not padded. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)), [])
+  return rows
+    .map(row => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] as number))).join('  '))
+    .map(line => `${line.trimEnd()}\n`)
+    .join('')
+}

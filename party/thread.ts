@@ -1,0 +1,83 @@
+import { parentPort, Worker } from 'node:worker_threads'
+import { InbondError } from '#crypto/error.ts'
+
+type Reply<Result> =
+  | { readonly result: Result }
+  | { readonly failed: { readonly code: string; readonly message: string } }
+
+/**
+ * A worker thread that does one long task after the other, so that the party's main thread goes on answering. It starts with
+ * the first task and starts anew if it dies.
+ */
+export class Thread<Task, Result> {
+  readonly #script: URL
+  readonly #workerData: unknown
+  #worker: Worker | undefined
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(script: URL, workerData?: unknown) {
+    this.#script = script
+    this.#workerData = workerData
+  }
+
+  /** @throws InbondError with the code of the task's own error, or `internal-error` */
+  run(task: Task): Promise<Result> {
+    const turn = this.#turn.then(() => this.#run(task))
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+
+  #run(task: Task): Promise<Result> {
+    this.#worker ??= this.#start()
+    const worker = this.#worker
+    worker.ref()
+    return new Promise<Result>((resolve, reject) => {
+      const answered = (reply: Reply<Result>) => {
+        leave()
+        if ('result' in reply) resolve(reply.result)
+        else reject(new InbondError(reply.failed.code, reply.failed.message))
+      }
+      const died = (cause: unknown) => {
+        leave()
+        this.#worker = undefined
+        reject(new InbondError('internal-error', 'a worker thread stopped in the middle of a task', { cause }))
+      }
+      const leave = () => {
+        worker.off('message', answered).off('error', died).off('exit', died)
+        worker.unref()
+      }
+      worker.once('message', answered).once('error', died).once('exit', died)
+      worker.postMessage(task)
+    })
+  }
+
+  #start(): Worker {
+    const worker = new Worker(this.#script, { workerData: this.#workerData })
+    // One that dies between two tasks is noticed here, and replaced when the next task comes.
+    const forget = () => {
+      if (this.#worker === worker) this.#worker = undefined
+    }
+    worker.on('error', forget).on('exit', forget).unref()
+    return worker
+  }
+
+  async close(): Promise<void> {
+    await this.#worker?.terminate()
+  }
+}
+
+/** The other side: called by a worker's script with what it does for each task. */
+export function serveThread<Task, Result>(work: (task: Task) => Promise<Result>): void {
+  parentPort?.on('message', async (task: Task) => {
+    const reply: Reply<Result> = await work(task).then(
+      result => ({ result }),
+      error => ({
+        failed: {
+          code: error instanceof InbondError ? error.code : 'internal-error',
+          message: String((error as Error)?.message ?? error),
+        },
+      }),
+    )
+    parentPort?.postMessage(reply)
+  })
+}

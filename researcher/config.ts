@@ -1,0 +1,11 @@
+import { z } from 'zod'
+
+/** config.yaml of a researcher. */
+export const config = z.strictObject({
+  role: z.literal('researcher'),
+  name: z.string().trim().min(1).max(200),
+  coordinator: z.strictObject({ url: z.url({ protocol: /^https?$/ }), federation: z.string() }),
+  /** Signed by the coordinator: who this researcher is. */
+  certificate: z.string(),
+})
+export type Config = z.infer<typeof config>

@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto'
+import { InbondError } from '#crypto/error.ts'
+import { Aggregator } from '#crypto/one-shot.ts'
+import { unpackShare } from '#crypto/packing.ts'
+import { CHUNK_BYTES, chunksFor } from '#crypto/parameters.ts'
+import { POLYNOMIALS_PER_PAIR, type Seal } from '#crypto/seal.ts'
+import { unseal } from '#crypto/sealing.ts'
+import type { Share } from '#crypto/shamir.ts'
+import type { AnswerEvidence } from '#specs/api.ts'
+import { fault } from '#specs/errors.ts'
+import { claims, type MemberId, opening, refusal, sum, verify } from '#specs/messages.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
+import {
+  type SignedCohort,
+  type SignedManifest,
+  verifyAgreements,
+  verifyCohort,
+  verifyManifest,
+} from '#specs/rules/cohort.ts'
+import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
+import { openingContext } from '#specs/sealed-context.ts'
+
+/** Everything signed that an answer rests on, verified. */
+export interface CheckedEvidence {
+  readonly round: VerifiedRound
+  readonly cohort: SignedCohort
+  readonly manifests: readonly SignedManifest[]
+  /** SHA-256 of the joint ciphertext, as the coordinator signed it. */
+  readonly ciphertext: string
+  readonly openings: readonly { readonly custodian: MemberId; readonly sealed: Uint8Array }[]
+  /** Why a member that is not in the cohort is missing, where it said so. */
+  readonly refusals: ReadonlyMap<MemberId, string>
+}
+
+/**
+ * Verifies what the coordinator hands out with an answer.
+ * @param query the query as this researcher signed it
+ * @throws InbondError `bad-evidence`, or the code of the rule that it breaks
+ */
+export async function checkEvidence(
+  evidence: AnswerEvidence,
+  query: string,
+  charter: SignedCharter,
+): Promise<CheckedEvidence> {
+  if (evidence.query !== query) throw fault('bad-evidence', 'the answer is to another query')
+  const round = await verifyRound(evidence, charter, undefined)
+  const cohort = await verifyCohort(evidence.cohort, round)
+  const manifests = await Promise.all(evidence.manifests.map(compact => verifyManifest(compact, round, cohort)))
+  if (new Set(manifests.map(one => one.payload.member)).size !== cohort.payload.manifests.length) {
+    throw fault('bad-evidence', 'there is not one manifest of every member of the cohort')
+  }
+  if (new Set(manifests.map(one => one.payload.ciphertext)).size !== manifests.length) {
+    throw fault('bad-evidence', 'two members of the cohort contributed the same ciphertext')
+  }
+  const agreed = await verifyAgreements(evidence.agreements, round, cohort.id)
+  if (agreed.length < charter.payload.threshold) {
+    throw fault('bad-evidence', `${agreed.length} custodians agreed to the cohort; ${charter.payload.threshold} must`)
+  }
+  const { payload: total } = await verify(sum, evidence.sum, charter.payload.coordinator)
+  if (total.round !== round.id || total.cohort !== cohort.id)
+    throw fault('bad-evidence', 'the sum is of another cohort')
+  const openings = await Promise.all(evidence.openings.map(one => checkOpening(one, round, cohort)))
+  if (new Set(openings.map(one => one.custodian)).size !== openings.length) {
+    throw fault('bad-evidence', 'a custodian opened twice')
+  }
+  return {
+    round,
+    cohort,
+    manifests,
+    ciphertext: total.ciphertext,
+    openings,
+    refusals: await readRefusals(evidence, round),
+  }
+}
+
+async function checkOpening(sent: AnswerEvidence['openings'][number], round: VerifiedRound, cohort: SignedCohort) {
+  const { custodian } = claims(opening, sent.opening).payload
+  const { payload } = await verify(opening, sent.opening, keyOf(round, custodian))
+  const sealed = new Uint8Array(Buffer.from(sent.sealed, 'base64url'))
+  if (payload.round !== round.id || payload.cohort !== cohort.id || payload.sealed !== sha256(sealed)) {
+    throw fault('bad-evidence', `the opening of ${custodian} is of something else`)
+  }
+  if (!round.custodians.some(one => one.id === custodian)) {
+    throw fault('bad-evidence', `${custodian} opened, but is not a custodian of the round`)
+  }
+  return { custodian, sealed }
+}
+
+async function readRefusals(evidence: AnswerEvidence, round: VerifiedRound): Promise<Map<MemberId, string>> {
+  const reasons = new Map<MemberId, string>()
+  for (const compact of evidence.refusals) {
+    const { member } = claims(refusal, compact).payload
+    const { payload } = await verify(refusal, compact, keyOf(round, member))
+    if (payload.round === round.id && payload.step === 'contribute') reasons.set(member, payload.reason)
+  }
+  return reasons
+}
+
+function keyOf(round: VerifiedRound, member: MemberId): string {
+  const entry = round.charter.payload.members.find(one => one.id === member)
+  if (!entry) throw fault('bad-evidence', `${member} is not on the roster`)
+  return entry.publicKey
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** Opens what the custodians sealed. One that does not open is left out, as one that disagrees. */
+export async function unsealOpenings(checked: CheckedEvidence, privateKey: Uint8Array): Promise<Share[]> {
+  const shares: Share[] = []
+  for (const { custodian, sealed } of checked.openings) {
+    const place = checked.round.custodians.find(one => one.id === custodian)
+    const context = openingContext({ round: checked.round.id, cohort: checked.cohort.id, custodian })
+    try {
+      const packed = await unseal('inbond/opening/v1', privateKey, context, sealed)
+      shares.push({ index: place?.index ?? 0, residues: unpackShare(packed) })
+    } catch (error) {
+      if (!(error instanceof InbondError)) throw error
+    }
+  }
+  return shares
+}
+
+/** Below this, in bytes over all members, the recipient adds up the contributions itself. */
+export const ADD_UP_AGAIN_BELOW = 64 * 1024 * 1024
+
+/**
+ * Adds up the members' ciphertexts and compares with what the coordinator gave as their sum.
+ * @param fetchCiphertext whole packed ciphertexts
+ * @throws InbondError `bad-evidence` if a contribution is not the one its member signed, or the sum is another
+ */
+export async function addUpAgain(
+  seal: Seal,
+  checked: CheckedEvidence,
+  total: Uint8Array,
+  fetchCiphertext: (member: MemberId) => Promise<Uint8Array>,
+): Promise<void> {
+  const parts: Uint8Array[] = []
+  for (const { payload } of checked.manifests) {
+    const ciphertext = await fetchCiphertext(payload.member)
+    if (sha256(ciphertext) !== payload.ciphertext) {
+      throw fault('bad-evidence', `the contribution of ${payload.member} is not the one that it signed`)
+    }
+    parts.push(ciphertext)
+  }
+  using aggregator = new Aggregator(seal)
+  const step = POLYNOMIALS_PER_PAIR * CHUNK_BYTES
+  for (let at = 0; at < total.length; at += step) {
+    const sum = aggregator.sum(parts.map(part => part.subarray(at, Math.min(at + step, total.length))))
+    if (!sum.every((byte, i) => byte === total[at + i])) {
+      throw fault('bad-evidence', 'the sum is not the sum of the contributions that the members signed')
+    }
+  }
+}
+
+/** How many bytes one member's ciphertext has. */
+export function ciphertextBytes(checked: CheckedEvidence): number {
+  return chunksFor(checked.round.plan.slots) * CHUNK_BYTES
+}

@@ -1,0 +1,264 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { desc } from 'drizzle-orm'
+import { generateIdentityKey } from '#crypto/signature.ts'
+import { systemClock } from '#party/clock.ts'
+import {
+  type CommonOptions,
+  command,
+  group,
+  passphraseOf,
+  readTextFile,
+  run as runProgram,
+  type Terminal,
+  table,
+  warnOfPlainKey,
+} from '#party/command.ts'
+import { Connection } from '#party/connection.ts'
+import { openDatabase } from '#party/database.ts'
+import { checkUnused, createDirectory, openDirectory } from '#party/directory.ts'
+import { meetCoordinator, parseInvitation } from '#party/invitation.ts'
+import { thisProcess } from '#party/process.ts'
+import { enrolmentReceipt, type QueryStatus, queryList } from '#specs/api.ts'
+import { catalogue } from '#specs/datasets/catalogue.ts'
+import type { Dataset } from '#specs/datasets/dataset.ts'
+import { fault } from '#specs/errors.ts'
+import { claims, enrolment, PROTOCOL, query, sign } from '#specs/messages.ts'
+import { parseQueryFile } from '#specs/query.ts'
+import type { Answer } from './answer.ts'
+import { cancel, fetchCharter, prepare, type Researcher, resume, storedQuery } from './client.ts'
+import { config } from './config.ts'
+import { csvOf, describeAnswer, describeProgress } from './presentation.ts'
+import { Progress } from './progress.ts'
+import * as schema from './schema.ts'
+
+const MIGRATIONS = join(import.meta.dirname, 'migrations')
+
+async function withResearcher<T>(
+  path: string,
+  options: CommonOptions,
+  terminal: Terminal,
+  work: (researcher: Researcher) => Promise<T>,
+): Promise<T> {
+  const { config: settings, key } = await openDirectory(path, config, await passphraseOf(options, terminal))
+  const db = openDatabase(join(path, 'researcher.sqlite'), schema, MIGRATIONS)
+  try {
+    return await work({
+      key,
+      certificate: settings.certificate,
+      db,
+      to: settings.coordinator,
+      connection: new Connection(settings.coordinator, key, systemClock),
+      fetch: globalThis.fetch,
+      clock: systemClock,
+      randomness: randomBytes,
+    })
+  } finally {
+    db.$client.close()
+  }
+}
+
+function initCommand(terminal: Terminal) {
+  return command(
+    'init',
+    'make the directory of a researcher and enrol',
+    'inbond researcher init me --name "Ada" --invite INVITATION',
+  )
+    .argument('<dir>', 'a new directory')
+    .requiredOption('--name <name>', 'the name that the invitation is for')
+    .requiredOption('--invite <invitation>', 'the line that the secretariat sent')
+    .action(async (path: string, options) => {
+      await checkUnused(path)
+      const invitation = parseInvitation(options.invite)
+      if (invitation.role !== 'researcher') throw fault('bad-invitation', `this invitation is for a ${invitation.role}`)
+      const { url, federation, code } = invitation
+      const coordinator = { url, federation }
+      const { name: title } = await meetCoordinator(coordinator)
+      const passphrase = await passphraseOf(options, terminal)
+      const key = await generateIdentityKey()
+      const signed = await sign(key, enrolment, {
+        protocol: PROTOCOL,
+        role: 'researcher',
+        federation,
+        invitation: code,
+        publicKey: key.publicKey,
+        name: options.name,
+      })
+      const connection = new Connection(coordinator, key, systemClock)
+      const { certificate } = await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
+      await createDirectory(path, { role: 'researcher', name: options.name, coordinator, certificate }, key, passphrase)
+      warnOfPlainKey(passphrase, terminal)
+      terminal.err(`Enrolled ${options.name} with "${title}". Next: inbond query run FILE.yaml --as ${path}\n`)
+      terminal.out(`${key.fingerprint}\n`)
+    })
+}
+
+function statusCommand(terminal: Terminal) {
+  return command('status', 'the federation, its datasets, and what you asked', 'inbond researcher status me')
+    .argument('<dir>', "the researcher's directory")
+    .option('--json', 'for programs')
+    .action((path: string, options) =>
+      withResearcher(path, options, terminal, async researcher => {
+        const charter = await fetchCharter(researcher)
+        const { federation, epoch, members, custodians, threshold, currency, datasets } = charter.payload
+        const asked = researcher.db.select().from(schema.queries).all()
+        const status = {
+          federation,
+          charter: { id: charter.id, epoch, members: members.map(one => one.id), custodians, threshold, currency },
+          datasets: datasets.map(({ id, version }) => ({ id, version, ...contentsOf(catalogue.get(id)) })),
+          queries: {
+            answered: asked.filter(one => one.answer !== null).length,
+            void: asked.filter(one => one.voidReason !== null).length,
+            running: asked.filter(one => one.answer === null && one.voidReason === null).map(one => one.id),
+          },
+        }
+        terminal.out(options.json ? `${JSON.stringify(status, null, 2)}\n` : describeStatus(status))
+      }),
+    )
+}
+
+function contentsOf(dataset: Dataset | undefined) {
+  return { dimensions: Object.keys(dataset?.dimensions ?? {}), measures: Object.keys(dataset?.measures ?? {}) }
+}
+
+function describeStatus(status: {
+  federation: string
+  charter: { epoch: number; members: string[]; custodians: string[]; threshold: number; currency: string }
+  datasets: { id: string; version: number; dimensions: string[]; measures: string[] }[]
+  queries: { answered: number; void: number; running: string[] }
+}): string {
+  const { charter, datasets, queries } = status
+  return table([
+    ['federation', status.federation],
+    ['charter', `epoch ${charter.epoch}, values in ${charter.currency}`],
+    ['members', charter.members.join(', ')],
+    ['custodians', `${charter.custodians.join(', ')}; ${charter.threshold} of them open`],
+    ...datasets.flatMap(one => [
+      ['dataset', `${one.id}, version ${one.version}`],
+      ['  by', one.dimensions.join(', ')],
+      ['  measures', `records, ${one.measures.join(', ')}`],
+    ]),
+    ['queries', `${queries.running.length} running, ${queries.answered} answered, ${queries.void} void`],
+  ])
+}
+
+/** Waits for an answer and prints it. Ctrl-C ends the waiting, not the query. */
+async function printAnswer(
+  researcher: Researcher,
+  id: Parameters<typeof resume>[1],
+  path: string,
+  options: { json?: boolean; csv?: boolean },
+  terminal: Terminal,
+): Promise<void> {
+  const progress = new Progress(systemClock, terminal.err, terminal.interactive)
+  try {
+    const answer = await resume(researcher, id, status => progress.show(status), terminal.signal)
+    progress.end()
+    terminal.out(rendered(answer, storedQuery(researcher, id).compact, options))
+  } catch (error) {
+    progress.end()
+    if (terminal.signal.aborted) {
+      terminal.err(`The query goes on. To see its answer: inbond query follow ${id.slice(0, 12)} --as ${path}\n`)
+    }
+    throw error
+  }
+}
+
+function rendered(answer: Answer, compact: string, options: { json?: boolean; csv?: boolean }): string {
+  if (options.json) return `${JSON.stringify(answer)}\n`
+  const { question } = claims(query, compact).payload
+  if (options.csv) return csvOf(answer, question.by)
+  return describeAnswer(answer, catalogue.get(question.dataset.id) as Dataset)
+}
+
+function asOption(made: ReturnType<typeof command>) {
+  return made.requiredOption('--as <dir>', "the researcher's directory")
+}
+
+function outputOptions(made: ReturnType<typeof command>) {
+  return asOption(made).option('--json', 'for programs').option('--csv', 'for spreadsheets')
+}
+
+function runCommand(terminal: Terminal) {
+  return outputOptions(
+    command('run', 'ask a question, wait, and print the answer', 'inbond query run imports.yaml --as me --csv'),
+  )
+    .argument('<file>', 'a query file, see specs/query-language.md')
+    .action(async (file: string, options) => {
+      const asked = parseQueryFile(await readTextFile(file))
+      await withResearcher(options.as, options, terminal, async researcher => {
+        const id = await prepare(researcher, asked)
+        terminal.err(`Query ${id.slice(0, 12)}: ${asked.question.purpose}\n`)
+        await printAnswer(researcher, id, options.as, options, terminal)
+      })
+    })
+}
+
+function followCommand(terminal: Terminal) {
+  return outputOptions(
+    command('follow', 'wait for a query asked before, and print the answer', 'inbond query follow 3fa1b2 --as me'),
+  )
+    .argument('<query>', 'its id, or the first digits of it')
+    .action((id: string, options) =>
+      withResearcher(options.as, options, terminal, researcher =>
+        printAnswer(researcher, storedQuery(researcher, id).id, options.as, options, terminal),
+      ),
+    )
+}
+
+function listCommand(terminal: Terminal) {
+  return asOption(command('list', 'what you asked, and how it stands', 'inbond query list --as me'))
+    .option('--json', 'for programs')
+    .action(options =>
+      withResearcher(options.as, options, terminal, async researcher => {
+        const { queries } = await researcher.connection.get('/queries', queryList, terminal.signal)
+        const listed = researcher.db.select().from(schema.queries).orderBy(desc(schema.queries.askedAt)).all()
+        const rows = listed.map(one => ({
+          query: one.id,
+          askedAt: new Date(one.askedAt).toISOString(),
+          purpose: one.purpose,
+          state: stateOf(
+            one,
+            queries.find(status => status.query === one.id),
+          ),
+        }))
+        const lines = rows.map(row => [
+          row.query.slice(0, 12),
+          row.askedAt.slice(0, 16).replace('T', ' '),
+          row.purpose,
+          row.state,
+        ])
+        terminal.out(options.json ? `${JSON.stringify(rows, null, 2)}\n` : table(lines))
+      }),
+    )
+}
+
+function stateOf(stored: typeof schema.queries.$inferSelect, status: QueryStatus | undefined): string {
+  if (stored.answer !== null) return 'answered, read'
+  if (stored.voidReason !== null) return `void: ${stored.voidReason}`
+  return status === undefined ? 'not sent yet' : describeProgress(status, systemClock.now())
+}
+
+function cancelCommand(terminal: Terminal) {
+  return asOption(command('cancel', 'withdraw a query that is not opened yet', 'inbond query cancel 3fa1b2 --as me'))
+    .argument('<query>', 'its id, or the first digits of it')
+    .action((id: string, options) =>
+      withResearcher(options.as, options, terminal, async researcher => {
+        const stored = storedQuery(researcher, id)
+        await cancel(researcher, stored.id)
+        terminal.err(`Withdrew query ${stored.id.slice(0, 12)}: ${stored.purpose}\n`)
+      }),
+    )
+}
+
+const terminal = thisProcess()
+const program = group('inbond', 'who asks questions', [
+  group('researcher', 'who asks questions', [initCommand(terminal), statusCommand(terminal)]),
+  group('query', 'questions and answers', [
+    runCommand(terminal),
+    listCommand(terminal),
+    followCommand(terminal),
+    cancelCommand(terminal),
+  ]),
+])
+process.exitCode = await runProgram(program, terminal)

@@ -1,0 +1,107 @@
+import { table } from '#party/command.ts'
+import type { QueryStatus } from '#specs/api.ts'
+import type { Language } from '#specs/code-lists/code-list.ts'
+import type { Dataset } from '#specs/datasets/dataset.ts'
+import type { Answer, CoverageRanges, Row } from './answer.ts'
+
+const LONGEST_TITLE = 44
+
+/** An answer for people: the figures with their codes' titles, and below them what they rest on. */
+export function describeAnswer(answer: Answer, dataset: Dataset, language: Language = 'en'): string {
+  const columns = Object.keys(answer.rows[0] ?? {})
+  const head = columns.map(column => heading(column, answer, dataset))
+  const body = answer.rows.map(row => columns.map(column => cellText(row, column, dataset, language)))
+  const figures = columns.map(column => column in answer.units)
+  return [`${answer.purpose}\n\n`, alignedTable(head, body, figures), '\n', describeBasis(answer)].join('')
+}
+
+function heading(column: string, answer: Answer, dataset: Dataset): string {
+  const unit = answer.units[column]
+  return unit === undefined ? (dataset.dimensions[column]?.title ?? column) : `${column} [${unit}]`
+}
+
+function cellText(row: Row, column: string, dataset: Dataset, language: Language): string {
+  const value = String(row[column])
+  const dimension = dataset.dimensions[column]
+  if (dimension === undefined) return grouped(value)
+  if (dimension.kind === 'period' || value === 'other' || value === 'unknown') return value
+  const title = dimension.codeList.title(value, language)
+  if (title === value) return value
+  return `${value} ${title.length > LONGEST_TITLE ? `${title.slice(0, LONGEST_TITLE - 1)}…` : title}`
+}
+
+/** 1234567.89 as 1 234 567.89, with narrow no-break spaces as SI has it. */
+function grouped(decimal: string): string {
+  const [whole, fraction] = decimal.split('.') as [string, string | undefined]
+  const spaced = whole.replace(/\B(?=(\d{3})+$)/g, '\u202f')
+  return fraction === undefined ? spaced : `${spaced}.${fraction}`
+}
+
+function alignedTable(
+  head: readonly string[],
+  body: readonly (readonly string[])[],
+  right: readonly boolean[],
+): string {
+  if (head.length === 0) return 'No records.\n'
+  const widths = head.map((text, i) => body.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), text.length))
+  const line = (cells: readonly string[]) =>
+    `${cells
+      .map((cell, i) => (right[i] ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+      .join('  ')
+      .trimEnd()}\n`
+  return [line(head), line(widths.map(width => '─'.repeat(width))), ...body.map(line)].join('')
+}
+
+/** Who is in the answer and who is not, what their data cover, and what was checked. */
+function describeBasis(answer: Answer): string {
+  const { evidence } = answer
+  const rows = [['members', answer.cohort.join(', ')]]
+  for (const { member, reason } of answer.missing) rows.push(['missing', `${member}: ${reason}`])
+  for (const [member, ranges] of Object.entries(answer.coverage))
+    rows.push(['coverage', `${member}: ${describeCoverage(ranges)}`])
+  for (const note of answer.notes) rows.push(['note', note])
+  rows.push(['opened by', evidence.openedBy.join(', ')])
+  if (evidence.disagreeing.length > 0) rows.push(['disagreeing', evidence.disagreeing.join(', ')])
+  rows.push(['checked', evidence.addedUpAgain ? 'signatures, key, and the sum added up again' : 'signatures and key'])
+  rows.push(['query', answer.query])
+  return table(rows)
+}
+
+function describeCoverage(ranges: CoverageRanges): string {
+  const parts = (['complete', 'provisional', 'none'] as const)
+    .filter(state => ranges[state].length > 0)
+    .map(state => `${state === 'none' ? 'no data' : state} ${ranges[state].join(', ')}`)
+  return parts.length === 0 ? 'nothing stated' : parts.join('; ')
+}
+
+/** An answer as CSV (RFC 4180): codes and figures, one line a cell. */
+export function csvOf(answer: Answer, dimensions: readonly string[]): string {
+  const columns = [...dimensions, ...Object.keys(answer.units)]
+  const quoted = (value: string) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value)
+  const lines = [columns, ...answer.rows.map(row => columns.map(column => String(row[column])))]
+  return lines.map(line => `${line.map(quoted).join(',')}\r\n`).join('')
+}
+
+const STATES: Readonly<Record<QueryStatus['state'], string>> = {
+  waiting: 'waiting',
+  open: 'members contribute',
+  closed: 'custodians agree',
+  agreed: 'custodians open',
+  opened: 'answered',
+  void: 'void',
+}
+
+/** One line on where a query stands, member by member, with how long each has been asked. */
+export function describeProgress(status: QueryStatus, now: number): string {
+  const since = (instant: string) => `${Math.max(0, Math.round((now - Date.parse(instant)) / 1000))} s`
+  const state = STATES[status.state]
+  if (status.state === 'waiting' || status.state === 'void') return `${state}: ${status.reason ?? ''}`
+  const custody = status.state === 'closed' || status.state === 'agreed'
+  const marks = custody
+    ? status.custodians.map(one => `${one.id} ${one.state === 'waiting' ? `asked ${since(one.since)} ago` : one.state}`)
+    : status.members.map(one => {
+        if (one.state === 'asked') return `${one.id} asked ${since(one.since)} ago`
+        return one.state === 'refused' ? `${one.id} refused: ${one.reason}` : `${one.id} ${one.state}`
+      })
+  return `${state}: ${marks.join(', ')}`
+}

@@ -1,0 +1,23 @@
+import { blob, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import type { QueryId } from '#specs/messages.ts'
+
+/** What a researcher asked. The key to an answer is emptied once the answer is read, and never filled again. */
+export const queries = sqliteTable('queries', {
+  id: text().$type<QueryId>().primaryKey(),
+  compact: text().notNull(),
+  purpose: text().notNull(),
+  askedAt: integer('asked_at').notNull(),
+  /** The coordinator has it. */
+  sentAt: integer('sent_at'),
+  privateKey: blob('private_key', { mode: 'buffer' }),
+  /** The checked answer, as `--json` prints it. */
+  answer: text(),
+  /** Why there is none. */
+  voidReason: text('void_reason'),
+})
+
+/** Charters that this researcher has seen in force: it never goes back to an older one. */
+export const charters = sqliteTable('charters', {
+  epoch: integer().primaryKey(),
+  id: text().notNull(),
+})
