@@ -48,7 +48,10 @@ function stored(row: { id: CharterId; compact: string }): SignedCharter {
  * key, and not older than what it signed before.
  * @throws InbondError `bad-charter`, `bad-signature`, `wrong-federation`
  */
-export async function checkProposal(node: Pick<Node, 'db' | 'id' | 'key' | 'federation'>, bundle: CharterBundle) {
+export async function checkProposal(
+  node: Pick<Node, 'db' | 'id' | 'key' | 'federation' | 'currency'>,
+  bundle: CharterBundle,
+) {
   const claim = claims(charter, bundle.charter).payload
   if ((await fingerprint(claim.coordinator)) !== node.federation) {
     throw fault('wrong-federation', 'the charter is of another federation than the one that this node was invited to')
@@ -57,6 +60,12 @@ export async function checkProposal(node: Pick<Node, 'db' | 'id' | 'key' | 'fede
   const own = proposal.payload.members.find(one => one.id === node.id)
   if (own?.publicKey !== node.key.publicKey)
     throw fault('bad-charter', `the charter does not name ${node.id} with its own key`)
+  if (proposal.payload.currency !== node.currency) {
+    throw fault(
+      'bad-charter',
+      `the charter has values in ${proposal.payload.currency}; this node imports ${node.currency}`,
+    )
+  }
   const current = charterInForce(node)
   const expected = (current?.payload.epoch ?? 0) + 1
   if (proposal.payload.epoch !== expected || proposal.payload.previous !== (current?.id ?? null)) {

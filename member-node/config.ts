@@ -7,6 +7,8 @@ export const config = z.strictObject({
   id: memberId,
   name: z.string().trim().min(1).max(200),
   coordinator: z.strictObject({ url: z.url({ protocol: /^https?$/ }), federation: z.string() }),
+  /** The federation's, in which values are imported. */
+  currency: z.string().regex(/^[A-Z]{3}$/),
   /** `open`, `standard`, or the path of a policy file. */
   policy: z.string(),
   conventions,

@@ -8,7 +8,7 @@ import type { ImportReport } from './import-report.ts'
 import type { Mapping } from './mapping.ts'
 import { findNumberFormat } from './number-format.ts'
 import { RecordReader } from './records.ts'
-import { RejectedRows } from './rejected.ts'
+import { RejectedRows, type Rejection } from './rejected.ts'
 import type { NumberFormat } from './rounding.ts'
 import type { Warehouse } from './warehouse.ts'
 import type { Writer } from './writer.ts'
@@ -85,8 +85,11 @@ export function importFile(request: ImportRequest, environment: ImportEnvironmen
     const counts = { loaded, replaced: added.replaced + repeated, rejected: rejected.count, removed }
     const read = counts.loaded + counts.replaced + counts.rejected
     if (read > 0 && counts.rejected === read) {
-      const { line, reason } = rejected.first[0] as { line: number; reason: string }
-      throw new InbondError('nothing-loaded', `all ${read} records were rejected, the first on line ${line}: ${reason}`)
+      const { line, reason } = rejected.first[0] as Rejection
+      throw new InbondError(
+        'nothing-loaded',
+        `all ${read} records were rejected, the first on line ${line}: ${reason}; all reasons are in ${rejected.path}`,
+      )
     }
     const periods = writer.finish({ read, ...counts })
     const milliseconds = clock() - started

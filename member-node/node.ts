@@ -17,6 +17,8 @@ export interface Node {
   readonly key: IdentityKey
   /** Fingerprint of the coordinator's key. */
   readonly federation: string
+  /** Of the values in the warehouse. */
+  readonly currency: string
   readonly db: Database
   /** The folder for what is sent. */
   readonly outbox: string

@@ -49,6 +49,8 @@ export function openWarehouse(path: string, { readonly = false }: { readonly?: b
 /** Pages that an import may hold before it spills: an index over random keys would otherwise be written again and again. */
 const IMPORT_CACHE_KIB = 256 * 1024
 const USUAL_CACHE_KIB = 16 * 1024
+/** What a large import leaves of its write-ahead log, in bytes. */
+const LARGEST_IDLE_WAL = 1 << 26
 
 /**
  * The administration's data, the only way to read or write it. A file of its own, so that a long import never holds up the
@@ -64,6 +66,7 @@ export class Warehouse {
     if (db.readonly) return
     db.pragma('journal_mode = WAL')
     db.pragma('synchronous = FULL')
+    db.pragma(`journal_size_limit = ${LARGEST_IDLE_WAL}`)
     // Deferred: with the tables there nothing is written, so a running import does not stand in the way.
     this.#inTransaction('DEFERRED', () => createOwnTables(db))
   }
@@ -97,7 +100,8 @@ export class Warehouse {
     } finally {
       this.#db.pragma(`cache_size = -${USUAL_CACHE_KIB}`)
       this.#db.pragma('shrink_memory')
-      this.#db.pragma('wal_checkpoint(TRUNCATE)')
+      // Passive: it does not wait for whoever reads.
+      this.#db.pragma('wal_checkpoint(PASSIVE)')
     }
   }
 
@@ -143,12 +147,11 @@ export class Warehouse {
   status(dataset: Dataset): DatasetStatus {
     return this.snapshot(() => {
       const months = this.coverage(dataset)
-      const records = this.#db.prepare(`SELECT count(*) FROM ${quoted(tableOf(dataset))}`)
-      const imports = this.#db.prepare('SELECT count(*) FROM imports WHERE dataset = ?')
+      const one = (sql: string, ...bound: string[]) => this.#db.prepare(sql).pluck().get(bound) as number
       return {
         dataset: dataset.id,
-        records: hasTable(this.#db, dataset) ? (records.pluck().get() as number) : 0,
-        imports: imports.pluck().get(dataset.id) as number,
+        records: hasTable(this.#db, dataset) ? one(`SELECT count(*) FROM ${quoted(tableOf(dataset))}`) : 0,
+        imports: one('SELECT count(*) FROM imports WHERE dataset = ?', dataset.id),
         first: months[0]?.period ?? null,
         last: months.at(-1)?.period ?? null,
       }

@@ -15,6 +15,8 @@ export interface Terminal {
   readonly interactive: boolean
   /** Aborts at Ctrl-C and at a termination signal. */
   readonly signal: AbortSignal
+  /** For a command that keeps the thread busy and may be killed at any moment: signals end the process at once again. */
+  readonly endAtOnce: () => void
 }
 
 export interface CommonOptions {

@@ -20,6 +20,8 @@ export const federationInfo = z.object({
   protocol: z.literal(PROTOCOL),
   name: z.string(),
   publicKey: z.string(),
+  /** Of values, in every charter. */
+  currency: z.string(),
   now: instant,
   inForce: charterBundle.nullable(),
   proposed: charterBundle.nullable(),

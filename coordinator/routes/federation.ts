@@ -36,6 +36,7 @@ export function federationRoutes(app: App, { context, lifecycle }: Service): voi
           protocol: PROTOCOL,
           name: context.name,
           publicKey: context.key.publicKey,
+          currency: context.currency,
           now: isoTime(context.clock.now()),
           ...charterBundles(context),
         } as const,

@@ -51,8 +51,8 @@ export class Draws {
       const word = this.word()
       sum += (word & 0xffff) + (word >>> 16)
     }
-    const mean = 8 * 0x7fff + 4
-    const deviation = 53509.6
+    const mean = 262_140
+    const deviation = 53_509.9
     return (sum - mean) / deviation
   }
 
@@ -73,12 +73,10 @@ export class Draws {
   }
 }
 
-const LN2 = 0.6931471805599453
-
 /** 2^x by a Taylor series and doubling. */
 export function powerOfTwo(x: number): number {
   const whole = Math.floor(x)
-  const t = (x - whole) * LN2
+  const t = (x - whole) * Math.LN2
   let result = 1
   for (let term = 14; term > 0; term--) result = 1 + (t / term) * result
   for (let i = 0; i < whole; i++) result *= 2

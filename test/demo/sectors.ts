@@ -40,7 +40,10 @@ export const sectors = {
   plastics: sector('39 40', 19_000, 2, 3.3, 5, 'general', STEADY),
   leather: { ...sector('42 41 43', 9_500, 1.9, 21, 8, 'light', YEAR_END), unit: ['u', 24] },
   paper: { ...sector('48 44 49 47 46 45', 15_000, 2, 1.2, 3, 'general', STEADY), unit: ['m3', 310] },
-  textiles: { ...sector('60 54 55 59 52 56 58 57 51 50 53', 14_000, 1.8, 6.3, 7, 'general', STEADY), unit: ['m2', 2.1] },
+  textiles: {
+    ...sector('60 54 55 59 52 56 58 57 51 50 53', 14_000, 1.8, 6.3, 7, 'general', STEADY),
+    unit: ['m2', 2.1],
+  },
   clothing: { ...sector('62 61 64 63 65 66 67', 12_500, 1.8, 19, 11, 'general', COLLECTIONS), unit: ['u', 9.5] },
   stone: { ...sector('70 69 68', 11_000, 1.9, 1.4, 6, 'general', STEADY), unit: ['m2', 11] },
   precious: { ...sector('71', 74_000, 2.9, 9_400, 1, 'light', YEAR_END), unit: ['g', 48] },
@@ -73,13 +76,13 @@ function sector(
 
 /** Codes of earlier editions of the Harmonized System that edition 2022 no longer lists, by chapter. */
 export const formerCodes: Readonly<Record<string, readonly string[]>> = {
-  '03': ['030311', '030542'],
-  '30': ['300220', '300214'],
+  '03': ['030613', '030749'],
+  '30': ['300220'],
   '38': ['382490', '382471'],
-  '44': ['440710', '440349'],
-  '84': ['841582', '847150', '848620', '845610'],
+  '44': ['440710', '440320'],
+  '84': ['845610', '846221'],
   '85': ['851712', '854140', '853950', '852580'],
-  '87': ['870190', '870490', '870210'],
+  '87': ['870190'],
   '88': ['880330', '880320'],
-  '90': ['901380', '901320'],
+  '90': ['900652', '900651'],
 }

@@ -1,0 +1,313 @@
+import { join, resolve } from 'node:path'
+import pino, { type Logger } from 'pino'
+import { InbondError } from '#crypto/error.ts'
+import { fingerprint, generateIdentityKey } from '#crypto/signature.ts'
+import { systemClock } from '#party/clock.ts'
+import {
+  command,
+  group,
+  passphraseOf,
+  readTextFile,
+  run,
+  type Terminal,
+  table,
+  warnOfPlainKey,
+} from '#party/command.ts'
+import { Connection, type Coordinates } from '#party/connection.ts'
+import { checkUnused, createDirectory, exists, readConfig } from '#party/directory.ts'
+import { meetCoordinator, parseInvitation } from '#party/invitation.ts'
+import { thisProcess } from '#party/process.ts'
+import { claimDirectory, runningProcess } from '#party/running.ts'
+import { enrolmentReceipt, type FederationInfo } from '#specs/api.ts'
+import { datasetCalled } from '#specs/datasets/catalogue.ts'
+import { fault } from '#specs/errors.ts'
+import { conventions, enrolment, memberId, PROTOCOL, sign } from '#specs/messages.ts'
+import type { Period } from '#specs/period.ts'
+import { describeIssues } from '#specs/query.ts'
+import { type SignedCharter, unsigned, verifyProposal } from '#specs/rules/charter.ts'
+import { charterInForce, checkProposal, signCharter } from './charters.ts'
+import { config } from './config.ts'
+import { describeReport } from './import-report.ts'
+import { type ImportProgress, importFile } from './importer.ts'
+import { parseMapping } from './mapping.ts'
+import type { Node } from './node.ts'
+import { readPolicy, warehouseFile, withNode } from './open.ts'
+import { presets } from './policy.ts'
+import { describeOverview, overview } from './status.ts'
+import { openWarehouse } from './warehouse.ts'
+import { type Observer, work } from './work.ts'
+
+const PENDING_CHECK_MS = 2_000
+
+function initCommand(terminal: Terminal) {
+  return command(
+    'init',
+    "make a member node's directory and enrol",
+    'inbond member init kr --id KR --name "Korea Customs Service" --invite INVITATION',
+  )
+    .argument('<dir>', 'a new directory')
+    .requiredOption('--id <id>', 'id of the administration, as invited')
+    .requiredOption('--name <name>', 'its name')
+    .requiredOption('--invite <invitation>', 'the line that the secretariat sent')
+    .option('--policy <policy>', 'what may be asked here: open, standard, or a policy file', 'standard')
+    .option('--import-valuation <basis>', 'CIF or FOB', 'CIF')
+    .option('--export-valuation <basis>', 'FOB or CIF', 'FOB')
+    .option('--trade-system <system>', 'general or special', 'general')
+    .option('--date-basis <basis>', 'lodged, accepted or released', 'accepted')
+    .action(async (path: string, options) => {
+      await checkUnused(path)
+      const id = memberId.safeParse(options.id)
+      if (!id.success) throw fault('bad-option', `--id ${options.id}: ${describeIssues(id.error)}`)
+      const policy = options.policy in presets ? options.policy : resolve(options.policy)
+      await readPolicy(policy)
+      const { importValuation, exportValuation, tradeSystem, dateBasis } = options
+      const made = conventions.safeParse({ importValuation, exportValuation, tradeSystem, dateBasis })
+      if (!made.success) throw fault('bad-option', describeIssues(made.error))
+      const invitation = parseInvitation(options.invite)
+      if (invitation.role !== 'member') throw fault('bad-invitation', `this invitation is for a ${invitation.role}`)
+      const { url, federation, code } = invitation
+      const coordinator = { url, federation }
+      const { name: title, currency } = await meetCoordinator(coordinator)
+      const passphrase = await passphraseOf(options, terminal)
+      const key = await generateIdentityKey()
+      const signed = await sign(key, enrolment, {
+        protocol: PROTOCOL,
+        role: 'member',
+        federation,
+        invitation: code,
+        publicKey: key.publicKey,
+        id: id.data,
+        name: options.name,
+        conventions: made.data,
+      })
+      const connection = new Connection(coordinator, key, systemClock)
+      await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
+      const settings = {
+        role: 'member',
+        id: id.data,
+        name: options.name,
+        coordinator,
+        currency,
+        policy,
+        conventions: made.data,
+      }
+      await createDirectory(path, settings, key, passphrase)
+      warnOfPlainKey(passphrase, terminal)
+      if (policy === 'open') terminal.err(OPEN_POLICY)
+      terminal.err(
+        `Enrolled ${id.data} with "${title}". Next: inbond member charter sign ${path}, once one is proposed\n`,
+      )
+      terminal.out(`${key.fingerprint}\n`)
+    })
+}
+
+const OPEN_POLICY =
+  'Warning: the policy is open. This node answers everything that the charter allows; it is for trying out.\n'
+
+function signCommand(terminal: Terminal) {
+  return command('sign', 'show the proposed charter, and sign it', 'inbond member charter sign kr --yes')
+    .argument('<dir>', "the node's directory")
+    .option('--yes', 'sign it')
+    .action((path: string, options) =>
+      withNode(path, options, terminal, async (node, settings) => {
+        const { inForce, proposed } = await meetCoordinator(settings.coordinator)
+        const bundle = proposed ?? inForce
+        if (bundle === null) throw fault('no-charter', 'the coordinator has not proposed a charter yet')
+        if (proposed === null) {
+          terminal.err('The charter is in force; there is nothing to sign.\n')
+          return
+        }
+        const { proposal, missing } = await checkProposal(node, bundle)
+        terminal.out(await describeCharter(proposal))
+        if (!options.yes) {
+          throw fault(
+            'bad-option',
+            'nothing was signed: compare the fingerprints with those that the members tell you, then add --yes',
+          )
+        }
+        await signCharter(node, proposal)
+        const others = missing.filter(id => id !== node.id)
+        const rest = others.length === 0 ? 'It is in force.' : `It waits for ${others.join(', ')}.`
+        terminal.err(`Signed. ${rest} Next: inbond member start ${path}\n`)
+      }),
+    )
+}
+
+/** What a member signs, with the fingerprints that people compare. */
+async function describeCharter({ id, payload }: SignedCharter): Promise<string> {
+  const members = await Promise.all(
+    payload.members.map(async one => ['member', `${one.id}  ${await fingerprint(one.publicKey)}  ${one.name}`]),
+  )
+  return table([
+    ['charter', id],
+    ['federation', `${payload.federation}, epoch ${payload.epoch}`],
+    ['coordinator', await fingerprint(payload.coordinator)],
+    ...members,
+    ['custodians', `${payload.custodians.join(', ')}; ${payload.threshold} of them open an answer`],
+    ['cohort', `at least ${payload.minimumCohort} members, the recipient's own administration not counted`],
+    ['datasets', payload.datasets.map(one => `${one.id} version ${one.version}`).join(', ')],
+    ['currency', payload.currency],
+  ])
+}
+
+function parsePeriod(option: string, text: string): Period {
+  const [, from, to] = /^(\d{4}(?:-\d{2})?)(?:\.\.(\d{4}(?:-\d{2})?))?$/.exec(text) ?? []
+  if (from === undefined)
+    throw fault('bad-option', `${option} ${text} is not a period such as 2020-03, 2020-01..2020-12 or 2020`)
+  return { from, to: to ?? from }
+}
+
+function importCommand(terminal: Terminal) {
+  return command(
+    'import',
+    'read a file of records into the warehouse',
+    'inbond member import kr declarations 2020.csv --map map.yaml --complete 2020-01..2020-12',
+  )
+    .argument('<dir>', "the node's directory")
+    .argument('<dataset>', 'the dataset, such as declarations')
+    .argument('<file>', 'a CSV file')
+    .requiredOption('--map <map>', 'how its columns map to the dataset')
+    .option('--complete <period>', 'mark this period as complete')
+    .option('--replace <period>', 'delete the records of this period first, such as period=2020-03')
+    .option('--dry-run', 'read, check and report; keep nothing')
+    .option('--json', 'print the report for programs')
+    .action(async (path: string, datasetId: string, file: string, options) => {
+      const settings = await readConfig(path, config)
+      const dataset = datasetCalled(datasetId)
+      const mapping = parseMapping(await readTextFile(options.map), dataset)
+      if (!(await exists(file))) throw fault('file-not-readable', `${file} cannot be read`)
+      // The importer keeps the thread busy and is all or nothing, so Ctrl-C may simply end it.
+      terminal.endAtOnce()
+      using warehouse = openWarehouse(warehouseFile(path))
+      const report = importFile(
+        {
+          dataset,
+          mapping,
+          file,
+          rejectedFolder: join(path, 'rejected'),
+          dryRun: options.dryRun === true,
+          ...(options.complete === undefined ? {} : { complete: parsePeriod('--complete', options.complete) }),
+          ...(options.replace === undefined
+            ? {}
+            : { replace: parsePeriod('--replace', options.replace.replace(/^period=/, '')) }),
+        },
+        { warehouse, currency: settings.currency, clock: systemClock.now, onProgress: showImport(terminal) },
+      )
+      terminal.out(
+        options.json
+          ? `${JSON.stringify(report)}\n`
+          : describeReport(report)
+              .map(line => `${line}\n`)
+              .join(''),
+      )
+    })
+}
+
+function showImport(terminal: Terminal): (progress: ImportProgress) => void {
+  let shown = 0
+  return ({ records, bytes, totalBytes }) => {
+    const percent = Math.floor((100 * bytes) / Math.max(1, totalBytes))
+    if (!terminal.interactive && percent < shown + 20) return
+    shown = percent
+    const text = `${records.toLocaleString('en')} records, ${percent} %`
+    terminal.err(terminal.interactive ? `\r\u001b[K${text}` : `${text}\n`)
+  }
+}
+
+function periodCommand(terminal: Terminal, name: 'close' | 'reopen') {
+  const state = name === 'close' ? 'complete' : 'provisional'
+  return command(name, `mark a period as ${state}`, `inbond member period ${name} kr declarations 2021-06`)
+    .argument('<dir>', "the node's directory")
+    .argument('<dataset>', 'the dataset, such as declarations')
+    .argument('<period>', 'a month, a year, or a range such as 2021-01..2021-06')
+    .action(async (path: string, datasetId: string, text: string) => {
+      await readConfig(path, config)
+      using warehouse = openWarehouse(warehouseFile(path))
+      const months = warehouse.mark(datasetCalled(datasetId), parsePeriod('period', text), state, systemClock.now())
+      terminal.err(`${months} months are now ${state}.\n`)
+    })
+}
+
+function startCommand(terminal: Terminal) {
+  return command('start', 'answer questions until stopped', 'inbond member start kr')
+    .argument('<dir>', "the node's directory")
+    .action((path: string, options) =>
+      withNode(path, options, terminal, async (node, settings) => {
+        const release = claimDirectory(path)
+        const log = pino(
+          { base: { member: node.id }, timestamp: pino.stdTimeFunctions.isoTime },
+          pino.destination({ dest: 2, sync: true }),
+        )
+        try {
+          if (settings.policy === 'open')
+            log.warn('the policy is open: this node answers everything that the charter allows')
+          log.info({ coordinator: settings.coordinator.url }, 'started')
+          await Promise.all([
+            work(node, observer(log), terminal.signal),
+            sayWhoIsAwaited(node, settings.coordinator, log, terminal.signal),
+          ])
+          log.info('stopped')
+        } finally {
+          release()
+        }
+      }),
+    )
+}
+
+function observer(log: Logger): Observer {
+  const of = (item: Parameters<Observer['done']>[0]) => ({ step: item.kind })
+  return {
+    done: item => {
+      if (item.kind !== 'charter' && item.kind !== 'void') log.info(of(item), 'done')
+    },
+    refused: (item, error) => log.warn({ ...of(item), ...reasonOf(error) }, 'refused'),
+    failed: error => log.error(reasonOf(error), 'failed; tried again'),
+  }
+}
+
+function reasonOf(error: unknown) {
+  if (error instanceof InbondError) return { code: error.code, reason: error.message }
+  return { code: 'internal-error', reason: String(error), stack: (error as Error)?.stack }
+}
+
+/** Before a charter is in force there is nothing to answer: says whose signature is missing, whenever that changes. */
+async function sayWhoIsAwaited(node: Node, to: Coordinates, log: Logger, signal: AbortSignal): Promise<void> {
+  let said = ''
+  while (!signal.aborted && charterInForce(node) === undefined) {
+    const waits = await meetCoordinator(to).then(awaited, error => `for the coordinator: ${(error as Error).message}`)
+    if (waits !== said) log.info(`waits ${waits}`)
+    said = waits
+    await systemClock.wait(PENDING_CHECK_MS, signal)
+  }
+  if (said !== '' && !signal.aborted) log.info('the charter is in force')
+}
+
+async function awaited({ proposed, inForce, publicKey }: FederationInfo): Promise<string> {
+  if (proposed === null)
+    return inForce === null ? 'for a charter to be proposed' : 'for the charter in force to be verified'
+  const missing = await unsigned(await verifyProposal(proposed.charter, publicKey), proposed)
+  return `for ${missing.join(', ')} to sign the charter`
+}
+
+function statusCommand(terminal: Terminal) {
+  return command('status', 'what runs, what was answered, what waits for a person', 'inbond member status kr')
+    .argument('<dir>', "the node's directory")
+    .option('--json', 'for programs')
+    .action((path: string, options) =>
+      withNode(path, options, terminal, async (node, settings) => {
+        const status = overview(node, warehouseFile(path), settings.policy, runningProcess(path))
+        terminal.out(options.json ? `${JSON.stringify(status, null, 2)}\n` : describeOverview(status))
+      }),
+    )
+}
+
+const terminal = thisProcess()
+const program = group('inbond member', 'the node of an administration', [
+  initCommand(terminal),
+  group('charter', 'the document that all members sign', [signCommand(terminal)]),
+  importCommand(terminal),
+  group('period', 'what the data cover', [periodCommand(terminal, 'close'), periodCommand(terminal, 'reopen')]),
+  startCommand(terminal),
+  statusCommand(terminal),
+])
+process.exitCode = await run(program, terminal)
