@@ -7,7 +7,7 @@ import type { Context } from './context.ts'
 import { agreements, openings, prekeys, refusals, rounds } from './schema.ts'
 
 /** How many unused prekeys a custodian keeps here; fewer than half of it and it is asked for more. */
-export const PREKEY_STOCK = 64
+export const PREKEY_STOCK = 32
 const LONGEST_PREKEY_MS = 30 * 86_400_000
 /** A prekey that is nearly over serves no round. */
 const USEFUL_MS = 2 * 86_400_000
@@ -35,19 +35,20 @@ export async function takePrekeys(context: Context, custodian: Member, compacts:
   if (stock + compacts.length > 4 * PREKEY_STOCK) {
     throw fault('too-many-requests', `${custodian.id} already has ${stock} unused prekeys here`)
   }
+  const rows: (typeof prekeys.$inferInsert)[] = []
   for (const compact of compacts) {
     const signed = await verify(prekey, compact, custodian.publicKey)
     const notAfter = Date.parse(signed.payload.notAfter)
-    if (signed.payload.federation !== context.key.fingerprint)
+    if (signed.payload.federation !== context.key.fingerprint) {
       throw fault('wrong-federation', 'a prekey of another federation')
+    }
     if (signed.payload.custodian !== custodian.id) throw fault('not-allowed', 'a prekey of another custodian')
-    if (notAfter > now + LONGEST_PREKEY_MS + 120_000) throw fault('bad-request', 'a prekey lasts 30 days at the most')
-    context.db
-      .insert(prekeys)
-      .values({ id: signed.id, custodian: custodian.id, compact, notAfter })
-      .onConflictDoNothing()
-      .run()
+    if (notAfter > now + LONGEST_PREKEY_MS + CLOCK_TOLERANCE_MS) {
+      throw fault('bad-request', 'a prekey lasts 30 days at the most')
+    }
+    rows.push({ id: signed.id, custodian: custodian.id, compact, notAfter })
   }
+  context.db.insert(prekeys).values(rows).onConflictDoNothing().run()
   context.changes.announce()
 }
 

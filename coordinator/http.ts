@@ -5,7 +5,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { problem } from '#specs/api.ts'
 import { fault, problemOf } from '#specs/errors.ts'
-import { claims, type MemberId, token, verify } from '#specs/messages.ts'
+import { CLOCK_TOLERANCE_MS, claims, type MemberId, token, verify } from '#specs/messages.ts'
 import { describeIssues } from '#specs/query.ts'
 import { type Context, charterInForce } from './context.ts'
 import type { Member } from './custodians.ts'
@@ -25,7 +25,6 @@ export interface Service {
 
 /** Nothing but contributions is longer; a query may list 10,000 codes a condition. */
 const LONGEST_JSON = 5 * 1024 * 1024
-const CLOCK_TOLERANCE_MS = 120_000
 const REQUESTS_A_MINUTE = 1200
 
 export function newApp(): App {

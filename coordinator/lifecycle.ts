@@ -37,7 +37,7 @@ type RoundRow = typeof rounds.$inferSelect
  */
 export class Lifecycle {
   readonly #context: Context
-  readonly #summing = new Set<RoundId>()
+  readonly #sums = new Map<RoundId, Promise<void>>()
   #turn: Promise<void> = Promise.resolve()
   readonly #aggregate: Aggregate
   readonly #onError: (error: unknown) => void
@@ -103,12 +103,18 @@ export class Lifecycle {
 
   #sumIfDue(id: RoundId): void {
     const row = this.#context.db.select().from(rounds).where(eq(rounds.id, id)).get()
-    if (!row || row.sum !== null || this.#summing.has(id) || (row.state !== 'closed' && row.state !== 'agreed')) return
-    this.#summing.add(id)
-    sumRound(this.#context, this.#aggregate, row)
-      .finally(() => this.#summing.delete(id))
+    if (!row || row.sum !== null || this.#sums.has(id) || (row.state !== 'closed' && row.state !== 'agreed')) return
+    const sum = sumRound(this.#context, this.#aggregate, row)
+      .finally(() => this.#sums.delete(id))
       .then(() => this.advance())
       .catch(this.#onError)
+    this.#sums.set(id, sum)
+  }
+
+  /** Waits for the sums that are being made, and for what follows from them. */
+  async finish(): Promise<void> {
+    while (this.#sums.size > 0) await Promise.all(this.#sums.values())
+    await this.#turn
   }
 
   /** Removes unfinished uploads and sums that an earlier process left behind. To be called before anything arrives. */

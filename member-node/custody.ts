@@ -26,23 +26,26 @@ const PREKEY_LIFE_MS = 30 * 86_400_000
 
 /** Makes and publishes single-use keys; their private halves are stored first. */
 export async function publishPrekeys(node: Node, wanted: number, signal?: AbortSignal): Promise<void> {
-  const notAfter = node.clock.now() + PREKEY_LIFE_MS
-  for (let made = unpublished(node).length; made < wanted; made++) {
-    const pair = await generateSealingKeyPair(node.randomness)
-    const signed = await sign(node.key, prekey, {
-      protocol: PROTOCOL,
-      federation: node.federation,
-      custodian: node.id,
-      publicKey: Buffer.from(pair.publicKey).toString('base64url'),
-      notAfter: isoTime(notAfter),
-    })
-    const privateKey = Buffer.from(pair.privateKey)
-    node.db.insert(prekeys).values({ id: signed.id, compact: signed.compact, notAfter, privateKey }).run()
-  }
+  const made: (typeof prekeys.$inferInsert)[] = []
+  for (let stock = unpublished(node).length; stock < wanted; stock++) made.push(await makePrekey(node))
+  if (made.length > 0) node.db.insert(prekeys).values(made).run()
   const batch = unpublished(node).slice(0, wanted)
   await node.connection.post('/prekeys', { prekeys: batch.map(one => one.compact) }, done, signal)
-  const publishedAt = node.clock.now()
-  for (const { id } of batch) node.db.update(prekeys).set({ publishedAt }).where(eq(prekeys.id, id)).run()
+  const ids = batch.map(one => one.id)
+  node.db.update(prekeys).set({ publishedAt: node.clock.now() }).where(inArray(prekeys.id, ids)).run()
+}
+
+async function makePrekey(node: Node): Promise<typeof prekeys.$inferInsert> {
+  const notAfter = node.clock.now() + PREKEY_LIFE_MS
+  const pair = await generateSealingKeyPair(node.randomness)
+  const signed = await sign(node.key, prekey, {
+    protocol: PROTOCOL,
+    federation: node.federation,
+    custodian: node.id,
+    publicKey: Buffer.from(pair.publicKey).toString('base64url'),
+    notAfter: isoTime(notAfter),
+  })
+  return { id: signed.id, compact: signed.compact, notAfter, privateKey: Buffer.from(pair.privateKey) }
 }
 
 function unpublished(node: Node) {

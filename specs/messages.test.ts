@@ -6,11 +6,12 @@ import { at, DAY, federationKeys, HOUR, hashOf, NOON, noHead } from '#test/feder
 import { charter, claims, conventions, coverage, messageKinds, PROTOCOL, sign, verify } from './messages.ts'
 import { parseQueryFile, question } from './query.ts'
 
-type Kind = (typeof messageKinds)[number]
+type Kind = Pick<(typeof messageKinds)[number], 'typ' | 'signer' | 'meaning'> & { readonly schema: z.ZodType }
 type Json = Record<string, unknown>
 
 const PAGE = readFileSync(new URL('messages.md', import.meta.url), 'utf8')
-const kinds = messageKinds.map(kind => [kind.typ, kind] as const)
+const all: readonly Kind[] = messageKinds
+const kinds = all.map(kind => [kind.typ, kind] as const)
 
 /** The text under each heading, by its title. */
 const sections = new Map(
@@ -81,7 +82,7 @@ const member = {
 }
 
 /** A well-formed payload of each kind. */
-const samples: Record<Kind['typ'], Json> = {
+const samples: Record<string, Json> = {
   'inbond-enrolment': {
     protocol: PROTOCOL,
     role: 'member',
@@ -218,7 +219,7 @@ async function refusedByAll(kind: Kind, compact: string, code: string, reason: R
 }
 
 describe.each(kinds)('%s', (typ, kind) => {
-  const sample = samples[typ]
+  const sample = samples[typ] as Json
 
   test('is read as it was signed', async () => {
     const signed = await sign(key, kind, sample as never)
@@ -237,7 +238,7 @@ describe.each(kinds)('%s', (typ, kind) => {
   })
 
   test('of another kind is refused, whatever it says', async () => {
-    const other = messageKinds.find(one => one.typ !== typ) as Kind
+    const other = all.find(one => one.typ !== typ) as Kind
     await refusedByAll(kind, await signedAnyhow(other.typ, sample), 'bad-signature', new RegExp(`not a ${typ}`))
   })
 
@@ -253,7 +254,8 @@ describe.each(kinds)('%s', (typ, kind) => {
     await expect(verify(kind, changed, key.publicKey)).rejects.toMatchObject({ code: 'bad-signature' })
   })
 
-  test.skipIf(typ === 'inbond-token')('of another protocol version asks for an upgrade', async () => {
+  // A token carries no version: it travels before anybody knows the other side's.
+  test.each('protocol' in sample ? ['asks for an upgrade'] : [])('of another protocol version %s', async () => {
     const newer = await signedAnyhow(typ, { ...sample, protocol: PROTOCOL + 1, fieldOfThatVersion: true })
     await refusedByAll(kind, newer, 'upgrade-needed', /protocol version 2; this is version 1/)
   })
@@ -307,12 +309,12 @@ describe('fields', () => {
     ['inbond-enrolment', { role: 'coordinator' }],
   ]
   test.each(malformed)('of %s are not %j', async (typ, change) => {
-    const kind = messageKinds.find(one => one.typ === typ) as Kind
+    const kind = all.find(one => one.typ === typ) as Kind
     await refusedByAll(kind, await signedAnyhow(typ, { ...samples[typ], ...change }), 'bad-message', /not well-formed/)
   })
 
   test('of an enrolment are those of its role', async () => {
-    const { id: _, conventions: __, ...researcher } = samples['inbond-enrolment']
+    const { id: _, conventions: __, ...researcher } = samples['inbond-enrolment'] as Json
     const kind = messageKinds[0]
     const signed = await sign(key, kind, { ...researcher, role: 'researcher' } as never)
     await expect(verify(kind, signed.compact, key.publicKey)).resolves.toBeDefined()

@@ -12,6 +12,9 @@ import { describeIssues, need, question } from './query.ts'
 /** Version of the protocol; a party that reads another one says so (`upgrade-needed`) and does nothing else. */
 export const PROTOCOL = 1
 
+/** How far the clocks of two parties may differ; a larger difference is an error that says so. */
+export const CLOCK_TOLERANCE_MS = 120_000
+
 /** The longest compact message that anybody reads; a charter of 4,096 members has about 1 MB. */
 const LONGEST_MESSAGE = 4 * 1024 * 1024
 

@@ -3,6 +3,7 @@ import { fingerprint } from '#crypto/signature.ts'
 import { fault } from '../errors.ts'
 import {
   type Certificate,
+  CLOCK_TOLERANCE_MS,
   certificate,
   claims,
   type MemberId,

@@ -30,7 +30,7 @@ export interface Declaration {
   readonly value: Amount
   /** Grams. */
   readonly netMass: Amount | undefined
-  readonly quantity: { readonly thousandths: number; readonly unit: string } | undefined
+  readonly quantity: { readonly amount: number; readonly unit: string } | undefined
   /** Cents. */
   readonly duty: number
   readonly taxes: number

@@ -102,7 +102,7 @@ export class Model {
       value: { units: draws.chance(faults.noValue) ? 0 : cents, beyond: this.#beyond() },
       netMass: draws.chance(faults.noMass) ? undefined : { units: grams, beyond: this.#beyond() },
       quantity: sector.unit && {
-        thousandths: Math.max(1, Math.round(cents / 100 / draws.logNormal(sector.unit[1], 0.8))) * 1000,
+        amount: Math.max(1, Math.round(cents / 100 / draws.logNormal(sector.unit[1], 0.8))),
         unit: sector.unit[0],
       },
       duty,

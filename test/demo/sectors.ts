@@ -32,7 +32,7 @@ export const sectors = {
   animals: sector('02 03 04 01 05', 28_000, 1.8, 4.2, 9, 'general', YEAR_END),
   crops: { ...sector('12 10 08 09 07 06 11 13 14', 24_000, 2.1, 1.1, 7, 'bulk', HARVEST), harvested: true },
   fats: { ...sector('15', 36_000, 1.9, 1.3, 6, 'bulk', HARVEST), harvested: true },
-  food: { ...sector('22 21 19 20 16 23 18 17 24', 18_000, 1.9, 3.1, 10, 'general', YEAR_END), unit: ['l', 3.4] },
+  food: sector('22 21 19 20 16 23 18 17 24', 18_000, 1.9, 3.1, 10, 'general', YEAR_END),
   minerals: sector('26 25', 95_000, 2.6, 0.11, 1, 'bulk', STEADY),
   energy: sector('27', 610_000, 2.7, 0.62, 2, 'piped', WINTER),
   chemicals: sector('38 29 28 33 32 34 35 31 37 36', 31_000, 2.2, 4.4, 4, 'general', STEADY),

@@ -80,7 +80,7 @@ export const fr: Layout = {
         `FR000000${String(d.trader).padStart(6, '0')}`,
         valueText(d, NUMBERS),
         massText(d.netMass, NUMBERS),
-        d.quantity ? decimal(d.quantity.thousandths, 3, NUMBERS) : '',
+        d.quantity ? decimal(d.quantity.amount * 1000, 3, NUMBERS) : '',
         d.quantity ? d.quantity.unit.toUpperCase() : '',
         decimal(d.duty, 2, NUMBERS),
         decimal(d.taxes, 2, NUMBERS),

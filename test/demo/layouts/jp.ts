@@ -34,7 +34,7 @@ const TRANSPORT: Record<Transport, string> = {
   'own-propulsion': '自力',
 }
 
-const UNITS: Record<string, string> = { u: 'NO', g: 'GR', l: 'L', m2: 'SM', m3: 'CM' }
+const UNITS: Record<string, string> = { u: 'NO', g: 'GR', m2: 'SM', m3: 'CM' }
 const NUMBERS: Numbers = { mark: '.', group: '' }
 // Serbia and Montenegro, which left the list in 2006.
 const country = numeric('891')
@@ -76,7 +76,7 @@ export const jp: Layout = {
         `0000000${String(d.trader).padStart(6, '0')}`,
         valueText(d, NUMBERS),
         massText(d.netMass, NUMBERS),
-        d.quantity ? String(d.quantity.thousandths / 1000) : '',
+        d.quantity ? String(d.quantity.amount) : '',
         d.quantity ? (UNITS[d.quantity.unit] as string) : '',
         decimal(d.duty, 2, NUMBERS),
         decimal(d.taxes, 2, NUMBERS),

@@ -40,9 +40,8 @@ const TRANSPORT: Record<Transport, string> = {
   'own-propulsion': '90',
 }
 
-const UNITS: Record<string, string> = { u: 'U', g: 'G', l: 'L', m2: 'M2', m3: 'M3' }
+const UNITS: Record<string, string> = { u: 'U', g: 'G', m2: 'M2', m3: 'M3' }
 const NUMBERS: Numbers = { mark: '.', group: ',' }
-const MONEY: Numbers = { mark: '.', group: '' }
 const ITEMS_A_DECLARATION = 4
 const country = alpha2('ZZ')
 
@@ -88,7 +87,7 @@ export const kr: Layout = {
         `K${String(d.trader).padStart(6, '0')}`,
         quoted(valueText(d, NUMBERS)),
         quoted(massText(d.netMass, NUMBERS)),
-        d.quantity ? String(d.quantity.thousandths / 1000) : '',
+        d.quantity ? String(d.quantity.amount) : '',
         d.quantity ? (UNITS[d.quantity.unit] as string) : '',
         plain(d.duty),
         plain(d.taxes),
@@ -104,5 +103,5 @@ function tariffCode(hs6: string, digits: string): string {
 /** Cents without grouping, and whole amounts without decimals. */
 function plain(cents: number): string {
   if (cents % 100 === 0) return String(cents / 100)
-  return `${Math.floor(cents / 100)}${MONEY.mark}${String(cents % 100).padStart(2, '0')}`
+  return `${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, '0')}`
 }

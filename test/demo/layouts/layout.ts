@@ -46,9 +46,9 @@ export function decimal(units: number, decimals: number, { mark, group }: Number
 /** The statistical value; in a broken record, what no importer takes. */
 export function valueText({ value, broken }: Declaration, numbers: Numbers): string {
   if (broken === 'unreadable') return 'n/a'
-  const text = decimal(value.units, 2, numbers, value.beyond)
-  // A value of 0.00 below zero would be 0 again.
-  return broken === 'negative' ? `-1${text}` : text
+  // Minus zero would be zero again.
+  if (broken === 'negative') return `-${decimal(Math.max(1, value.units), 2, numbers)}`
+  return decimal(value.units, 2, numbers, value.beyond)
 }
 
 export function massText(netMass: Amount | undefined, numbers: Numbers): string {
