@@ -2,15 +2,25 @@ import { createHash } from 'node:crypto'
 import { and, eq, gt, isNull } from 'drizzle-orm'
 import { SEALED_BYTES } from '#crypto/sealing.ts'
 import { fault } from '#specs/errors.ts'
-import { agreement, claims, type MemberId, opening, prekey, type RoundId, refusal, verify } from '#specs/messages.ts'
+import {
+  agreement,
+  CLOCK_TOLERANCE_MS,
+  claims,
+  LONGEST_PREKEY_MS,
+  type MemberId,
+  opening,
+  prekey,
+  type RoundId,
+  refusal,
+  verify,
+} from '#specs/messages.ts'
 import type { Context } from './context.ts'
 import { agreements, openings, prekeys, refusals, rounds } from './schema.ts'
 
 /** How many unused prekeys a custodian keeps here; fewer than half of it and it is asked for more. */
 export const PREKEY_STOCK = 32
-const LONGEST_PREKEY_MS = 30 * 86_400_000
-/** A prekey that is nearly over serves no round. */
-const USEFUL_MS = 2 * 86_400_000
+/** The longest round takes 14 days from its opening to its end; a prekey that ends earlier may serve none. */
+const USEFUL_MS = 15 * 86_400_000
 
 export interface Member {
   readonly id: MemberId

@@ -8,7 +8,7 @@ import { isoTime } from '#party/clock.ts'
 import { done } from '#specs/api.ts'
 import { BodyReader } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
-import { agreement, opening, PROTOCOL, prekey, type RoundId, sign } from '#specs/messages.ts'
+import { agreement, LONGEST_PREKEY_MS, opening, PROTOCOL, prekey, type RoundId, sign } from '#specs/messages.ts'
 import { type SignedCohort, verifyAgreements, verifyCohort, verifyManifest } from '#specs/rules/cohort.ts'
 import type { RoundCustodian, VerifiedRound } from '#specs/rules/round.ts'
 import { openingContext, shareContext } from '#specs/sealed-context.ts'
@@ -22,8 +22,6 @@ import { agreements, contributions, openings, prekeys, seenPrekeys, shares } fro
  * were wrong.
  */
 
-const PREKEY_LIFE_MS = 30 * 86_400_000
-
 /** Makes and publishes single-use keys; their private halves are stored first. */
 export async function publishPrekeys(node: Node, wanted: number, signal?: AbortSignal): Promise<void> {
   const made: (typeof prekeys.$inferInsert)[] = []
@@ -36,7 +34,7 @@ export async function publishPrekeys(node: Node, wanted: number, signal?: AbortS
 }
 
 async function makePrekey(node: Node): Promise<typeof prekeys.$inferInsert> {
-  const notAfter = node.clock.now() + PREKEY_LIFE_MS
+  const notAfter = node.clock.now() + LONGEST_PREKEY_MS
   const pair = await generateSealingKeyPair(node.randomness)
   const signed = await sign(node.key, prekey, {
     protocol: PROTOCOL,

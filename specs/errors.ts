@@ -66,6 +66,9 @@ const statuses = {
   'already-imported': 409,
   'ambiguous-decimal': 422,
   'currency-not-supported': 422,
+  'nothing-loaded': 422,
+  'warehouse-busy': 409,
+  'warehouse-outdated': 409,
   'bad-policy': 422,
 } as const satisfies Record<CryptoErrorCode, number> & Record<string, number>
 

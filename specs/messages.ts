@@ -15,6 +15,9 @@ export const PROTOCOL = 1
 /** How far the clocks of two parties may differ; a larger difference is an error that says so. */
 export const CLOCK_TOLERANCE_MS = 120_000
 
+/** A prekey that lasts longer could be read from a stolen disk for longer. */
+export const LONGEST_PREKEY_MS = 30 * 86_400_000
+
 /** The longest compact message that anybody reads; a charter of 4,096 members has about 1 MB. */
 const LONGEST_MESSAGE = 4 * 1024 * 1024
 

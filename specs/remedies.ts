@@ -63,6 +63,9 @@ const en: Remedies = {
   'already-imported': 'Nothing to do. To replace a period, use --replace period=2020-03; or give the map a key.',
   'ambiguous-decimal': 'Say decimal: "," or decimal: "." in the map.',
   'currency-not-supported': "Convert the amounts to the charter's currency before the import.",
+  'nothing-loaded': 'Correct the map or the file as the reason says; --dry-run tries it without keeping anything.',
+  'warehouse-busy': 'Wait until the other import is done, and run this one again.',
+  'warehouse-outdated': 'Run the version of Inbond that made the warehouse, or import anew into a new directory.',
   'bad-policy': 'Use --policy open, --policy standard, or correct the policy file.',
 }
 

@@ -6,6 +6,7 @@ import {
   CLOCK_TOLERANCE_MS,
   certificate,
   claims,
+  LONGEST_PREKEY_MS,
   type MemberId,
   prekey,
   type Query,
@@ -19,11 +20,6 @@ import {
 } from '../messages.ts'
 import { type Plan, plan } from '../query.ts'
 import type { SignedCharter } from './charter.ts'
-
-/** How far the clocks of two parties may differ. */
-const CLOCK_TOLERANCE_MS = 120_000
-/** A prekey that lasts longer could be read from a stolen disk for longer. */
-const LONGEST_PREKEY_MS = 30 * 86_400_000
 
 declare const checked: unique symbol
 
