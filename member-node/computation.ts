@@ -79,7 +79,7 @@ export async function compute(
 
 function readWarehouse(path: string, asked: ReturnType<typeof plan>) {
   using warehouse = openWarehouse(path, { readonly: true })
-  return {
+  return warehouse.snapshot(() => ({
     cells: warehouse.aggregate({
       dataset: asked.dataset,
       where: asked.where,
@@ -87,7 +87,7 @@ function readWarehouse(path: string, asked: ReturnType<typeof plan>) {
       measures: asked.measures,
     }),
     coverage: warehouse.coverage(asked.dataset, asked.months?.from, asked.months?.to),
-  }
+  }))
 }
 
 /** Writes a file that is there whole or not at all. Returns its SHA-256. */

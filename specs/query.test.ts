@@ -198,7 +198,8 @@ describe('a query file', () => {
       fc.property(
         fc.oneof(
           file.map(one => JSON.stringify(one)),
-          fc.string(),
+          // A line that begins with % is a directive, of which the YAML parser warns on standard error.
+          fc.string().filter(text => !text.includes('%')),
         ),
         text => {
           try {

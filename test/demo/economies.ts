@@ -26,6 +26,8 @@ export interface Economy {
   readonly neighbours: readonly string[]
   /** Countries with which it has no customs border. */
   readonly union: readonly string[]
+  /** How many times as much it trades with a country as size and distance make it. */
+  readonly ties: Readonly<Record<string, number>>
   readonly flows: Readonly<Partial<Record<Flow, number>>>
   readonly imports: Mix
   readonly exports: Mix
@@ -98,6 +100,7 @@ export const economies = {
     region: 'EAS',
     neighbours: [],
     union: [],
+    ties: { CN: 0.7, US: 1.4, VN: 4 },
     flows: ASIAN_FLOWS,
     imports: mix(IMPORTS, 'energy 5, electronics 20, machinery 16, food 7'),
     exports: mix(
@@ -115,6 +118,7 @@ export const economies = {
     region: 'EAS',
     neighbours: [],
     union: [],
+    ties: { CN: 0.6, US: 1.8, TH: 2 },
     flows: { ...ASIAN_FLOWS, import: 57, transit: 5 },
     imports: mix(IMPORTS, 'animals 7, food 9, clothing 13, energy 5, household 7, pharma 4'),
     exports: mix(
@@ -132,6 +136,7 @@ export const economies = {
     region: 'SEA',
     neighbours: ['CN', 'LA', 'KH'],
     union: [],
+    ties: { CN: 0.6, US: 2.4, KR: 2, JP: 1.5 },
     flows: { ...ASIAN_FLOWS, transit: 10, 're-export': 2.6 },
     imports: mix(IMPORTS, 'electronics 24, textiles 13, plastics 12, leather 5, machinery 13, clothing 3, vehicles 3'),
     exports: mix(
@@ -149,6 +154,7 @@ export const economies = {
     region: 'SAM',
     neighbours: ['AR', 'UY', 'PY', 'BO', 'PE', 'CO', 'VE'],
     union: [],
+    ties: { CN: 3.2, US: 0.6, AR: 2.5 },
     flows: { import: 52, export: 39, transit: 9 },
     imports: mix(IMPORTS, 'chemicals 17, machinery 18, vehicles 8, pharma 5, clothing 3, animals 1, crops 2.5'),
     exports: mix(
@@ -166,6 +172,7 @@ export const economies = {
     region: 'EUR',
     neighbours: ['CH', 'GB'],
     union: EUROPEAN_UNION,
+    ties: { CH: 2, RU: 0.2 },
     flows: { import: 46, export: 34, transit: 15, 're-import': 2, 're-export': 3 },
     imports: mix(IMPORTS, 'clothing 12, household 9, instruments 7, art 1.2, precious 2'),
     exports: mix(

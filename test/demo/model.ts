@@ -170,12 +170,12 @@ export class Model {
   }
 
   #partners(direction: Direction, sector: SectorId): Weighted<string> {
-    const { code: home, region, union } = this.#economy
+    const { code: home, region, ties, union }: Economy = this.#economy
     const strength = direction === 'export' ? new Map<string, number>() : strengths(sector)
     const foreign = partners.filter(({ code }) => code !== home && !union.includes(code))
     return new Weighted(
       foreign.map(partner => {
-        const pull = attraction(region, partner, this.#neighbours.has(partner.code))
+        const pull = attraction(region, partner, this.#neighbours.has(partner.code)) * (ties[partner.code] ?? 1)
         return [partner.code, pull * (strength.get(partner.code) ?? 1) * (0.6 + this.#draws.uniform())] as const
       }),
     )

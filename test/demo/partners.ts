@@ -42,10 +42,13 @@ const DISTANCES: Record<Region, readonly number[]> = {
   OCE: [8, 6, 9.5, 12, 16, 11.5, 13.5, 12.5, 2.2],
 }
 
+/** What every delivery takes, however near, as thousands of km. */
+const SET_OFF = 2
+
 /** Gravity: mass over distance. A common border counts as a short way. */
 export function attraction(from: Region, partner: Partner, isNeighbour: boolean): number {
-  const distance = isNeighbour ? 0.7 : (DISTANCES[from][REGIONS.indexOf(partner.region)] as number)
-  return partner.mass / distance
+  const distance = isNeighbour ? 1 : (DISTANCES[from][REGIONS.indexOf(partner.region)] as number)
+  return partner.mass / (distance + SET_OFF)
 }
 
 /** How many times as much a country sells of a sector as its size alone would make it. */

@@ -34,7 +34,7 @@ export const sectors = {
   fats: { ...sector('15', 36_000, 1.9, 1.3, 6, 'bulk', HARVEST), harvested: true },
   food: sector('22 21 19 20 16 23 18 17 24', 18_000, 1.9, 3.1, 10, 'general', YEAR_END),
   minerals: sector('26 25', 95_000, 2.6, 0.11, 1, 'bulk', STEADY),
-  energy: sector('27', 610_000, 2.7, 0.62, 2, 'piped', WINTER),
+  energy: sector('27', 150_000, 2.5, 0.62, 2, 'piped', WINTER),
   chemicals: sector('38 29 28 33 32 34 35 31 37 36', 31_000, 2.2, 4.4, 4, 'general', STEADY),
   pharma: sector('30', 58_000, 2.3, 92, 0, 'light', WINTER),
   plastics: sector('39 40', 19_000, 2, 3.3, 5, 'general', STEADY),
@@ -50,8 +50,9 @@ export const sectors = {
   metals: sector('73 72 76 83 82 74 81 79 75 80 78', 26_000, 2.3, 2.4, 4, 'general', STEADY),
   machinery: { ...sector('84', 27_000, 2.3, 17, 3, 'general', STEADY), unit: ['u', 1_150] },
   electronics: { ...sector('85', 29_000, 2.4, 61, 2, 'light', YEAR_END), unit: ['u', 38] },
-  vehicles: { ...sector('87 86', 42_000, 2.2, 11, 8, 'general', STEADY), unit: ['u', 16_500] },
-  vessels: { ...sector('88 89', 310_000, 3.1, 240, 0, 'vessels', STEADY), unit: ['u', 2_400_000] },
+  vehicles: { ...sector('87', 42_000, 2.2, 11, 8, 'general', STEADY), unit: ['u', 16_500] },
+  railways: { ...sector('86', 55_000, 2.1, 6.5, 2, 'general', STEADY), unit: ['u', 48_000] },
+  vessels: { ...sector('88 89', 310_000, 2.5, 240, 0, 'vessels', STEADY), unit: ['u', 2_400_000] },
   instruments: { ...sector('90 91 92', 17_000, 2.2, 88, 2, 'light', YEAR_END), unit: ['u', 120] },
   household: { ...sector('94 95 96', 13_000, 2, 7.4, 4, 'general', YEAR_END), unit: ['u', 22] },
   arms: { ...sector('93', 38_000, 2, 54, 6, 'light', STEADY), unit: ['u', 410] },
@@ -76,7 +77,7 @@ function sector(
 
 /** Codes of earlier editions of the Harmonized System that edition 2022 no longer lists, by chapter. */
 export const formerCodes: Readonly<Record<string, readonly string[]>> = {
-  '03': ['030613', '030749'],
+  '03': ['030613', '030371'],
   '30': ['300220'],
   '38': ['382490', '382471'],
   '44': ['440710', '440320'],

@@ -68,8 +68,8 @@ function recordReader(layout: ReadLayout, header: readonly string[], fixed: Read
         .find(i => i >= 0),
     ]),
   )
-  const periodAt = at['period'] ?? -1
-  const hsAt = at['hs6'] ?? -1
+  const periodAt = at.period ?? -1
+  const hsAt = at.hs6 ?? -1
   const words = WORDS.map(id => ({ id, meaning: dictionary(layout.words[id]), isOther: layout.others?.includes(id) }))
   const cell = (cells: readonly string[], id: string) => cells[at[id] ?? -1] ?? ''
 

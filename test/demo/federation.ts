@@ -1,0 +1,108 @@
+import { mkdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import type { Administration } from './administrations.ts'
+import type { Delivery } from './files.ts'
+import { freePort, inParallel, type Processes } from './processes.ts'
+
+/** A federation of processes on this machine, made with the commands that anybody would type. */
+export class DemoFederation {
+  readonly #processes: Processes
+  readonly directory: string
+  readonly administrations: readonly Administration[]
+  #url = ''
+
+  constructor(processes: Processes, directory: string, administrations: readonly Administration[]) {
+    this.#processes = processes
+    this.directory = directory
+    this.administrations = administrations
+  }
+
+  get url(): string {
+    return this.#url
+  }
+
+  path(party: string): string {
+    return join(this.directory, party)
+  }
+
+  /** Where the coordinator keeps what members send. */
+  uploads(round: string): string {
+    return join(this.path('coordinator'), 'uploads', round)
+  }
+
+  async startCoordinator(): Promise<void> {
+    mkdirSync(this.directory, { recursive: true })
+    const port = await freePort()
+    this.#url = `http://127.0.0.1:${port}`
+    await this.#inbond(
+      'coordinator',
+      'init',
+      this.path('coordinator'),
+      '--name',
+      'Demonstration',
+      '--port',
+      String(port),
+    )
+    this.#processes.start('coordinator', ['coordinator', 'start', this.path('coordinator')])
+    await this.#untilReady()
+  }
+
+  async #untilReady(): Promise<void> {
+    for (let attempt = 0; attempt < 200; attempt++) {
+      const ready = await fetch(`${this.#url}/readyz`).then(
+        response => response.ok,
+        () => false,
+      )
+      if (ready) return
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+    throw new Error('the coordinator did not start within ten seconds')
+  }
+
+  /** Invitations, enrolments, the charter and everybody's signature under it. */
+  async found(): Promise<void> {
+    await this.#eachMember(async ({ member, name }) => {
+      const invitation = await this.#inbond('coordinator', 'invite', this.path('coordinator'), '--member', member)
+      const options = ['--id', member, '--name', `Customs of ${name}`, '--invite', invitation, '--policy', 'open']
+      await this.#inbond('member', 'init', this.path(member), ...options)
+    })
+    await this.#inbond('coordinator', 'charter', 'propose', this.path('coordinator'))
+    await this.#eachMember(({ member }) => this.#inbond('member', 'charter', 'sign', this.path(member), '--yes'))
+    const invitation = await this.#inbond('coordinator', 'invite', this.path('coordinator'), '--researcher', 'Ada')
+    await this.#inbond('researcher', 'init', this.path('researcher'), '--name', 'Ada', '--invite', invitation)
+  }
+
+  async import(deliveries: readonly Delivery[]): Promise<void> {
+    await this.#eachMember(async ({ member }) => {
+      const own = deliveries.filter(one => one.member === member)
+      for (const [i, { file, map }] of own.entries()) {
+        const complete = i === own.length - 1 ? ['--complete', '2024-01..2024-12'] : []
+        await this.#inbond('member', 'import', this.path(member), 'declarations', file, '--map', map, ...complete)
+      }
+    })
+  }
+
+  async startMembers(): Promise<void> {
+    for (const { member } of this.administrations) {
+      this.#processes.start(member, ['member', 'start', this.path(member)])
+    }
+  }
+
+  stopMember(member: string): Promise<void> {
+    return this.#processes.stop(member)
+  }
+
+  /** Asks as the researcher does. Returns what `--json` prints. */
+  ask(queryFile: string, progress: (line: string) => void): Promise<string> {
+    return this.#processes.run(['query', 'run', queryFile, '--as', this.path('researcher'), '--json'], progress)
+  }
+
+  async #inbond(...args: string[]): Promise<string> {
+    return (await this.#processes.run(args)).trim()
+  }
+
+  #eachMember(work: (administration: Administration) => Promise<unknown>): Promise<void> {
+    return inParallel(this.administrations, availableParallelism(), async one => void (await work(one)))
+  }
+}
