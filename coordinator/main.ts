@@ -10,7 +10,6 @@ import {
   passphraseOf,
   run,
   type Terminal,
-  table,
   warnOfPlainKey,
 } from '#party/command.ts'
 import { openDatabase } from '#party/database.ts'
@@ -24,11 +23,11 @@ import { type MemberId, memberId } from '#specs/messages.ts'
 import type { AggregationTask } from './aggregation.ts'
 import { createContext, createCoordinator } from './app.ts'
 import { config } from './config.ts'
-import { bundle, type Context, charterInForce, charterProposed } from './context.ts'
+import type { Context } from './context.ts'
 import { invite, proposeCharter } from './governance.ts'
+import { describeOverview, overview } from './overview.ts'
 import * as schema from './schema.ts'
 import { serve } from './serve.ts'
-import { statusOf } from './status.ts'
 
 const MIGRATIONS = join(import.meta.dirname, 'migrations')
 /** Everything that a node sends stays far below this length: long enough that nobody guesses it. */
@@ -200,69 +199,12 @@ function statusCommand(terminal: Terminal) {
     .option('--json', 'for programs')
     .action(async (path: string, options) => {
       await withContext(path, options, terminal, (context, url) => {
-        const status = { url, process: runningProcess(path) ?? null, ...overview(context) }
-        terminal.out(options.json ? `${JSON.stringify(status, null, 2)}\n` : describe(status))
+        const status = overview(context, url, runningProcess(path))
+        terminal.out(
+          options.json ? `${JSON.stringify(status, null, 2)}\n` : describeOverview(status, context.clock.now()),
+        )
       })
     })
-}
-
-function overview(context: Context) {
-  const { db } = context
-  const inForce = charterInForce(db)
-  const proposed = charterProposed(db)
-  const signed = proposed ? bundle(db, proposed).consents.map(one => one.member) : []
-  const parties = db.select().from(schema.parties).all()
-  const ids = db.select({ id: schema.queries.id }).from(schema.queries).all()
-  const standing = ids.map(({ id }) => statusOf(context, id))
-  return {
-    federation: context.name,
-    fingerprint: context.key.fingerprint,
-    charter: inForce ? { id: inForce.id, epoch: inForce.payload.epoch, members: inForce.payload.members.length } : null,
-    unsigned: proposed?.payload.members.map(one => one.id).filter(id => !signed.includes(id)) ?? [],
-    members: parties.filter(one => one.role === 'member').map(one => one.subject),
-    researchers: parties.filter(one => one.role === 'researcher').map(one => one.subject),
-    openInvitations: db
-      .select()
-      .from(schema.invitations)
-      .all()
-      .filter(one => one.redeemedBy === null && one.expiresAt > context.clock.now())
-      .map(one => one.subject),
-    running: standing
-      .filter(one => one.state !== 'opened' && one.state !== 'void')
-      .map(one => ({
-        query: one.query,
-        purpose: one.purpose,
-        state: one.state,
-        late: one.members.filter(member => member.state === 'asked').map(member => member.id),
-      })),
-    answered: standing.filter(one => one.state === 'opened').length,
-    void: standing.filter(one => one.state === 'void').length,
-  }
-}
-
-type Overview = ReturnType<typeof overview> & { url: string; process: number | null }
-
-function describe(status: Overview): string {
-  const list = (items: readonly string[]) => (items.length === 0 ? 'none' : items.join(', '))
-  const charter = status.charter
-    ? `in force, epoch ${status.charter.epoch}, ${status.charter.members} members`
-    : 'none in force'
-  const waiting = status.unsigned.length > 0 ? `; proposed, not signed by ${status.unsigned.join(', ')}` : ''
-  return (
-    table([
-      ['federation', `${status.federation} at ${status.url}`],
-      ['fingerprint', status.fingerprint],
-      ['process', status.process === null ? 'not running' : `running, ${status.process}`],
-      ['charter', charter + waiting],
-      ['members', list(status.members)],
-      ['researchers', list(status.researchers)],
-      ['invited', list(status.openInvitations)],
-      ['queries', `${status.running.length} running, ${status.answered} answered, ${status.void} void`],
-    ]) +
-    status.running
-      .map(one => `  ${one.query.slice(0, 12)}  ${one.state}  ${one.purpose}; late: ${list(one.late)}\n`)
-      .join('')
-  )
 }
 
 const terminal = thisProcess()

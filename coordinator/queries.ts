@@ -17,7 +17,7 @@ import {
   verify,
 } from '#specs/messages.ts'
 import { plan } from '#specs/query.ts'
-import { type Context, charterById, requireCharter } from './context.ts'
+import { type Context, charterById, charterInForce, requireCharter } from './context.ts'
 import { parties, prekeys, queries, rounds } from './schema.ts'
 
 /** A query may be signed for at most this long before it becomes a round. */
@@ -125,12 +125,12 @@ export async function announceRound(
   expiresAt: number,
 ): Promise<boolean> {
   const now = context.clock.now()
-  if (expiresAt <= now) {
-    const voidReason = 'it expired before enough custodians had prekeys'
+  const asked = claims(query, compact).payload
+  const voidReason = reasonToEnd(context, asked, expiresAt)
+  if (voidReason !== undefined) {
     context.db.update(queries).set({ voidReason }).where(eq(queries.id, id)).run()
     return true
   }
-  const asked = claims(query, compact).payload
   const charter = charterById(context.db, asked.charter)
   const closes = now + asked.closesAfter
   const ends = closes + asked.closesAfter
@@ -156,6 +156,12 @@ export async function announceRound(
     context.log.append(tx, round.typ, signed.id, now)
   })
   return true
+}
+
+function reasonToEnd(context: Context, asked: Query, expiresAt: number): string | undefined {
+  if (expiresAt <= context.clock.now()) return 'it expired before enough custodians had prekeys'
+  if (charterInForce(context.db)?.id !== asked.charter) return 'another charter came into force before its round'
+  return undefined
 }
 
 function freePrekey(context: Context, custodian: MemberId, until: number) {

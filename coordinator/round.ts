@@ -60,14 +60,15 @@ export function nextStep(round: RoundFacts, now: number): Step | undefined {
 
 function closing(round: RoundFacts, now: number): Step | undefined {
   const needed = round.need === 'all' ? round.eligible.length : round.need.atLeast
-  const possible = round.eligible.length - round.refused.length
-  if (possible < needed) {
+  // A refusal counts only in place of a contribution.
+  const refused = round.refused.filter(id => round.eligible.includes(id) && !round.contributed.includes(id))
+  if (round.eligible.length - refused.length < needed) {
     return {
       to: 'void',
-      reason: `${list(round.refused)} refused, so that fewer than the ${needed} needed can contribute`,
+      reason: `${list(refused)} refused, so that fewer than the ${needed} needed can contribute`,
     }
   }
-  const outstanding = round.eligible.filter(id => !round.contributed.includes(id) && !round.refused.includes(id))
+  const outstanding = round.eligible.filter(id => !round.contributed.includes(id) && !refused.includes(id))
   if (outstanding.length > 0 && now < round.closes) return undefined
   if (round.contributed.length < needed) {
     return {

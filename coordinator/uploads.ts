@@ -14,6 +14,7 @@ import {
   type ManifestId,
   type MemberId,
   manifest,
+  prekey,
   query,
   type RoundId,
   round,
@@ -109,12 +110,15 @@ function isStored(context: Context, id: RoundId, member: MemberId, signed: Signe
 
 function checkManifest(sent: Manifest, member: MemberId, id: RoundId, run: Run): void {
   if (sent.round !== id || sent.member !== member) throw fault('bad-body', 'the manifest is of another round or member')
-  if (sent.slots !== run.slots)
+  if (sent.slots !== run.slots) {
     throw fault('bad-body', `the question has ${run.slots} slots, the manifest ${sent.slots}`)
-  const expected = run.round.prekeys.map(messageId)
-  const actual = sent.shares.map(share => share.prekey)
-  if (expected.length !== actual.length || !expected.every((prekey, i) => prekey === actual[i])) {
-    throw fault('bad-body', 'the sealed shares are not for the prekeys of this round')
+  }
+  const expected = run.round.prekeys.map(
+    compact => `${claims(prekey, compact).payload.custodian} ${messageId(compact)}`,
+  )
+  const actual = sent.shares.map(share => `${share.custodian} ${share.prekey}`)
+  if (expected.join() !== actual.join()) {
+    throw fault('bad-body', 'the sealed shares are not for the custodians and prekeys of this round')
   }
 }
 

@@ -79,6 +79,8 @@ export async function compute(
 
 function readWarehouse(path: string, asked: ReturnType<typeof plan>) {
   using warehouse = openWarehouse(path, { readonly: true })
+  // A question without a period is about the months that the member has.
+  const stated = (one: { state: string }) => asked.months !== undefined || one.state !== 'none'
   return warehouse.snapshot(() => ({
     cells: warehouse.aggregate({
       dataset: asked.dataset,
@@ -86,7 +88,7 @@ function readWarehouse(path: string, asked: ReturnType<typeof plan>) {
       by: asked.axes,
       measures: asked.measures,
     }),
-    coverage: warehouse.coverage(asked.dataset, asked.months?.from, asked.months?.to),
+    coverage: warehouse.coverage(asked.dataset, asked.months?.from, asked.months?.to).filter(stated),
   }))
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { fingerprint } from '#crypto/signature.ts'
 import { type FederationInfo, federationInfo } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
+import { PROTOCOL } from '#specs/messages.ts'
 import type { Coordinates, Fetch } from './connection.ts'
 
 /** A one-time invitation in one line that no shell takes apart: `URL#role.code.fingerprint`. */
@@ -33,7 +34,7 @@ export function parseInvitation(line: string): Invitation {
 
 /**
  * Asks a coordinator who it is, and believes it only if its key has the fingerprint that is known of it.
- * @throws InbondError `coordinator-unreachable`, `bad-answer`, `wrong-federation`
+ * @throws InbondError `coordinator-unreachable`, `bad-answer`, `wrong-federation`, `upgrade-needed`
  */
 export async function meetCoordinator(to: Coordinates, fetch: Fetch = globalThis.fetch): Promise<FederationInfo> {
   const response = await fetch(`${to.url}/federation`, { signal: AbortSignal.timeout(30_000) }).catch(cause => {
@@ -41,6 +42,12 @@ export async function meetCoordinator(to: Coordinates, fetch: Fetch = globalThis
   })
   const parsed = federationInfo.safeParse(await response.json().catch(() => undefined))
   if (!parsed.success) throw fault('bad-answer', `${to.url} does not answer like a coordinator`)
+  if (parsed.data.protocol !== PROTOCOL) {
+    throw fault(
+      'upgrade-needed',
+      `the coordinator speaks protocol version ${parsed.data.protocol}; this is version ${PROTOCOL}`,
+    )
+  }
   if ((await fingerprint(parsed.data.publicKey)) !== to.federation) {
     throw fault('wrong-federation', `the coordinator at ${to.url} does not have the key that is expected of it`)
   }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { charterId, memberId, PROTOCOL, queryId, roundId } from './messages.ts'
+import { charterId, memberId, queryId, roundId } from './messages.ts'
 
 /**
  * The bodies of the coordinator's HTTP interface. Whatever matters in them is a signed message, carried in its compact form
@@ -17,7 +17,8 @@ export const charterBundle = z.object({
 export type CharterBundle = z.infer<typeof charterBundle>
 
 export const federationInfo = z.object({
-  protocol: z.literal(PROTOCOL),
+  /** Of the coordinator's software; a party of another version says so and does nothing else. */
+  protocol: z.int().positive(),
   name: z.string(),
   publicKey: z.string(),
   /** Of values, in every charter. */

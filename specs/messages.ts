@@ -47,7 +47,7 @@ const sealingKey = z.string().regex(/^[A-Za-z0-9_-]{1622}$/, 'expected an X-Wing
 const name = z.string().trim().min(1).max(200)
 const reason = z.string().min(1).max(1000)
 const compact = z.string().max(LONGEST_MESSAGE)
-const month = z.string().regex(/^\d{4}-\d{2}$/)
+const month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/)
 /** Size and root of the coordinator's log (RFC 6962) when the document was made. */
 const logHead = z.strictObject({ size: z.int().nonnegative(), root: hash })
 
@@ -252,7 +252,8 @@ export const refusal = kind(
   'member',
   'A member will not contribute to a round, or a custodian will not agree to its cohort; with the reason.',
   z.strictObject({
-    protocol,
+    /** Of whoever refuses: a node that needs an upgrade says so to a coordinator that has it. */
+    protocol: z.int().positive(),
     round: roundId,
     member: memberId,
     step: z.enum(['contribute', 'agree', 'open']),
@@ -380,6 +381,8 @@ function checkSize(compact: string): void {
 }
 
 function parse<S extends z.ZodType>(kind: Kind<S>, payload: unknown): z.output<S> {
+  const parsed = kind.schema.safeParse(payload)
+  if (parsed.success) return parsed.data
   const version = (payload as { protocol?: unknown } | null)?.protocol
   if (typeof version === 'number' && version !== PROTOCOL) {
     throw new InbondError(
@@ -387,7 +390,5 @@ function parse<S extends z.ZodType>(kind: Kind<S>, payload: unknown): z.output<S
       `a ${kind.typ} is of protocol version ${version}; this is version ${PROTOCOL}`,
     )
   }
-  const parsed = kind.schema.safeParse(payload)
-  if (parsed.success) return parsed.data
   throw new InbondError('bad-message', `a ${kind.typ} is not well-formed: ${describeIssues(parsed.error)}`)
 }

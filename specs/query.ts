@@ -1,6 +1,7 @@
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import { InbondError } from '#crypto/error.ts'
+import { LARGEST_ROSTER } from '#crypto/parameters.ts'
 import { datasetCalled } from './datasets/catalogue.ts'
 import type { Dataset, Dimension } from './datasets/dataset.ts'
 import { monthsBetween, type Period, periodGrain, periodsBetween } from './period.ts'
@@ -35,7 +36,8 @@ export const question = z.strictObject({
 })
 export type Question = z.infer<typeof question>
 
-export const need = z.union([z.literal('all'), z.strictObject({ atLeast: z.int().min(1).max(4096) })])
+const atLeast = z.int().min(1).max(LARGEST_ROSTER)
+export const need = z.union([z.literal('all'), z.strictObject({ atLeast })])
 export type Need = z.infer<typeof need>
 
 export interface QueryFile {
@@ -53,7 +55,7 @@ const queryFile = z.strictObject({
   by: z.array(text).default([]),
   measures: z.array(z.union([z.strictObject({ count: text }), z.strictObject({ sum: text })])).min(1),
   purpose: text,
-  need: z.union([z.literal('all'), z.strictObject({ atLeast: z.coerce.number().int().positive() })]).default('all'),
+  need: z.union([z.literal('all'), z.strictObject({ atLeast: z.coerce.number().pipe(atLeast) })]).default('all'),
   closes: text.default('24h'),
 })
 
@@ -68,7 +70,7 @@ function refuse(message: string): never {
 export function parseQueryFile(yaml: string): QueryFile {
   let document: unknown
   try {
-    document = parseYaml(yaml, { schema: 'failsafe' })
+    document = parseYaml(yaml, { schema: 'failsafe', logLevel: 'error' })
   } catch (cause) {
     throw new InbondError('bad-query', `the query is not YAML: ${(cause as Error).message}`, { cause })
   }
@@ -76,6 +78,8 @@ export function parseQueryFile(yaml: string): QueryFile {
   if (!parsed.success) refuse(`the query file is not complete: ${describeIssues(parsed.error)}`)
   const file = parsed.data
   const dataset = datasetCalled(file.dataset)
+  // A record drops the key __proto__: whatever is filtered by must be a dimension before it can get lost.
+  for (const id of Object.keys((document as { where?: object }).where ?? {})) dimensionOf(dataset, id)
   const asked: Question = {
     dataset: { id: dataset.id, version: dataset.version },
     hsEdition: 'HS2022',
@@ -282,5 +286,8 @@ function wireMeasures(dataset: Dataset, asked: Question): Measure[] {
 }
 
 function isOneCode(asked: Question, dimension: string): boolean {
-  return asked.where.some(one => one.dimension === dimension && one.kind === 'codes' && one.codes.length === 1)
+  const isListed = (code: string | undefined) => code !== undefined && code !== 'other' && code !== 'unknown'
+  return asked.where.some(
+    one => one.dimension === dimension && one.kind === 'codes' && one.codes.length === 1 && isListed(one.codes[0]),
+  )
 }

@@ -80,7 +80,7 @@ export function roundRoutes(app: App, { context, lifecycle }: Service): void {
       tags,
       summary: "For a custodian: each cohort member's manifest and the share sealed to this custodian",
       request: { params },
-      responses: { 200: { description: 'Frames, see specs/one-shot-sum.md', content: binary } },
+      responses: { 200: { description: 'Frames, see specs/messages.md', content: binary } },
     }),
     c => {
       const shares = sharesFor(context, memberOf(context, c.var.party).id, c.req.valid('param').round)

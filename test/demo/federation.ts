@@ -87,6 +87,16 @@ export class DemoFederation {
     for (const { member } of this.administrations) {
       this.#processes.start(member, ['member', 'start', this.path(member)])
     }
+    await this.#untilCustodiansAreReady()
+  }
+
+  /** A question asked before then would do with fewer custodians. */
+  async #untilCustodiansAreReady(): Promise<void> {
+    for (let attempt = 0; attempt < 30; attempt++) {
+      const status = JSON.parse(await this.#inbond('coordinator', 'status', this.path('coordinator'), '--json'))
+      if (status.members.every((one: { prekeys: number | null }) => one.prekeys !== 0)) return
+    }
+    throw new Error('the members did not publish prekeys')
   }
 
   stopMember(member: string): Promise<void> {

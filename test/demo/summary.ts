@@ -27,8 +27,7 @@ function describeAsked({ answer, comparison, milliseconds, uploads }: Asked): st
   const sizes = contributions(uploads).map(file => statSync(file).size)
   const missing = answer.missing.map(({ member, reason }) => `${member} (${reason})`).join(', ')
   const { cells, filled, differences } = comparison
-  return table([
-    [answer.purpose],
+  const rows = [
     ['  in the answer', `${answer.cohort.join(', ')}${missing === '' ? '' : `; missing: ${missing}`}`],
     ['  key opened by', `${answer.evidence.openedBy.join(', ')}; the key is gone since`],
     [
@@ -41,7 +40,8 @@ function describeAsked({ answer, comparison, milliseconds, uploads }: Asked): st
       '  it cost',
       `${count(milliseconds)} ms in all; ${count(Math.max(...sizes))} bytes from each member, ${count(sizes.reduce((a, b) => a + b, 0))} together`,
     ],
-  ])
+  ]
+  return `${answer.purpose}\n${table(rows)}`
 }
 
 /** A look at the bytes that the coordinator holds, beside what the researcher read from their sum. */

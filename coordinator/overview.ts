@@ -1,0 +1,99 @@
+import { and, eq, gt, inArray, isNull } from 'drizzle-orm'
+import { isoTime } from '#party/clock.ts'
+import { table } from '#party/command.ts'
+import { claims, type MemberId, query } from '#specs/messages.ts'
+import { bundle, type Context, charterInForce, charterProposed } from './context.ts'
+import { invitations, parties, prekeys, queries, rounds } from './schema.ts'
+import { statusOf } from './status.ts'
+
+/** What the operator of a coordinator wants to see at a glance. */
+export function overview(context: Context, url: string, process: number | undefined) {
+  const { db, clock } = context
+  const inForce = charterInForce(db)
+  const proposed = charterProposed(db)
+  const signed = proposed ? bundle(db, proposed).consents.map(one => one.member) : []
+  const enrolled = db.select().from(parties).all()
+  const ended = (state: 'opened' | 'void') => db.select().from(rounds).where(eq(rounds.state, state)).all().length
+  const expired = db.select({ reason: queries.voidReason }).from(queries).leftJoin(rounds, eq(rounds.query, queries.id))
+  return {
+    federation: context.name,
+    url,
+    fingerprint: context.key.fingerprint,
+    process: process ?? null,
+    charter: inForce ? { id: inForce.id, epoch: inForce.payload.epoch, members: inForce.payload.members.length } : null,
+    unsigned: proposed?.payload.members.map(one => one.id).filter(id => !signed.includes(id)) ?? [],
+    members: enrolled
+      .filter(one => one.role === 'member')
+      .map(one => ({
+        id: one.subject,
+        lastSeen: one.lastSeenAt === null ? null : isoTime(one.lastSeenAt),
+        prekeys: inForce?.payload.custodians.includes(one.subject as MemberId)
+          ? unusedPrekeys(context, one.subject as MemberId)
+          : null,
+      })),
+    researchers: enrolled.filter(one => one.role === 'researcher').map(one => one.subject),
+    invited: db
+      .select()
+      .from(invitations)
+      .where(and(isNull(invitations.redeemedBy), gt(invitations.expiresAt, clock.now())))
+      .all()
+      .map(one => one.subject),
+    running: runningQueries(context),
+    answered: ended('opened'),
+    void: ended('void') + expired.all().filter(one => one.reason !== null).length,
+  }
+}
+
+function unusedPrekeys(context: Context, custodian: MemberId): number {
+  const usable = and(eq(prekeys.custodian, custodian), isNull(prekeys.round), gt(prekeys.notAfter, context.clock.now()))
+  return context.db.select({ id: prekeys.id }).from(prekeys).where(usable).all().length
+}
+
+function runningQueries(context: Context) {
+  const { db } = context
+  const waiting = db
+    .select({ id: queries.id, compact: queries.compact })
+    .from(queries)
+    .leftJoin(rounds, eq(rounds.query, queries.id))
+    .where(and(isNull(rounds.id), isNull(queries.voidReason)))
+    .all()
+  const open = db
+    .select({ id: queries.id, compact: queries.compact })
+    .from(rounds)
+    .innerJoin(queries, eq(rounds.query, queries.id))
+    .where(inArray(rounds.state, ['open', 'closed', 'agreed']))
+    .all()
+  return [...waiting, ...open].map(({ id, compact }) => {
+    const { state, members } = statusOf(context, id)
+    const late = members.filter(one => one.state === 'asked').map(one => one.id)
+    return { query: id, purpose: claims(query, compact).payload.question.purpose, state, late }
+  })
+}
+
+/** @param now milliseconds since 1970 */
+export function describeOverview(status: ReturnType<typeof overview>, now: number): string {
+  const list = (items: readonly string[]) => (items.length === 0 ? 'none' : items.join(', '))
+  const charter = status.charter
+    ? `in force, epoch ${status.charter.epoch}, ${status.charter.members} members`
+    : 'none in force'
+  const unsigned = status.unsigned.length > 0 ? `; proposed, not signed by ${status.unsigned.join(', ')}` : ''
+  const members = status.members.map(({ id, lastSeen, prekeys: unused }) => {
+    const seen = lastSeen === null ? 'never seen' : `seen ${Math.round((now - Date.parse(lastSeen)) / 1000)} s ago`
+    return ['member', `${id}: ${seen}${unused === null ? '' : `, custodian with ${unused} unused prekeys`}`]
+  })
+  const running = status.running.map(one => {
+    const late = one.late.length > 0 ? `; waits for ${one.late.join(', ')}` : ''
+    return ['query', `${one.query.slice(0, 12)}  ${one.state}  ${one.purpose}${late}`]
+  })
+  return table([
+    ['federation', `${status.federation} at ${status.url}`],
+    ['fingerprint', status.fingerprint],
+    ['process', status.process === null ? 'not running' : `running, ${status.process}`],
+    ['charter', charter + unsigned],
+    ...members,
+    ['researchers', list(status.researchers)],
+    ['invited', list(status.invited)],
+    ['queries', `${status.running.length} running, ${status.answered} answered, ${status.void} void`],
+    ...running,
+  ])
+}

@@ -1,0 +1,311 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import type { Answer } from '#researcher/answer.ts'
+
+/**
+ * A federation as its users run it: every party is an operating-system process, every step goes through `./inbond`. Nothing here
+ * waits for a fixed time: readiness and progress are looked for until they are there, or until a deadline that fails the test.
+ */
+
+export const ROOT = join(import.meta.dirname, '..', '..')
+const PROGRAM = join(ROOT, 'inbond')
+const DEADLINE_MS = 45_000
+const LOOK_EVERY_MS = 10
+
+export interface Finished {
+  /** Exit status; null if a signal ended it. */
+  readonly status: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Surroundings {
+  readonly environment?: Readonly<Record<string, string>>
+  readonly cwd?: string
+}
+
+/** A running `./inbond …`, in a process group of its own, so that nothing of it outlives a test. */
+export class Running {
+  readonly args: readonly string[]
+  stdout = ''
+  stderr = ''
+  readonly ended: Promise<Finished>
+  #finished: Finished | undefined
+  readonly #child: ChildProcess
+
+  constructor(args: readonly string[], { environment = {}, cwd = ROOT }: Surroundings = {}) {
+    this.args = args
+    const { INBOND_PASSPHRASE: _, ...inherited } = process.env
+    this.#child = spawn(PROGRAM, args, {
+      cwd,
+      env: { ...inherited, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    })
+    this.#child.stdout?.setEncoding('utf8').on('data', text => {
+      this.stdout += text
+    })
+    this.#child.stderr?.setEncoding('utf8').on('data', text => {
+      this.stderr += text
+    })
+    this.ended = new Promise((resolve, reject) => {
+      this.#child.on('error', reject)
+      this.#child.on('close', (status, signal) => {
+        this.#finished = { status, signal, stdout: this.stdout, stderr: this.stderr }
+        resolve(this.#finished)
+      })
+    })
+  }
+
+  get finished(): Finished | undefined {
+    return this.#finished
+  }
+
+  get pid(): number {
+    return this.#child.pid as number
+  }
+
+  /** Signals the whole process group; nothing happens if it is gone. */
+  send(signal: NodeJS.Signals): void {
+    try {
+      process.kill(-this.pid, signal)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+  }
+
+  /** Ends it like a power cut. */
+  async kill(): Promise<Finished> {
+    this.send('SIGKILL')
+    return this.ended
+  }
+
+  /** Waits until standard error matches. */
+  says(pattern: RegExp): Promise<void> {
+    return until(
+      () => {
+        if (pattern.test(this.stderr)) return true
+        if (this.#finished) throw new Error(`${this} ended before it said ${pattern}:\n${this.stderr}`)
+        return false
+      },
+      () => `${this} to say ${pattern}; it said:\n${this.stderr}`,
+    )
+  }
+
+  toString(): string {
+    return `inbond ${this.args.join(' ')}`
+  }
+}
+
+/** Looks until `look` holds. @throws Error at the deadline */
+export async function until(
+  look: () => boolean | Promise<boolean>,
+  what: () => string,
+  deadline = DEADLINE_MS,
+): Promise<void> {
+  const end = Date.now() + deadline
+  while (!(await look())) {
+    if (Date.now() > end) throw new Error(`waited ${deadline} ms in vain for ${what()}`)
+    await new Promise(resolve => setTimeout(resolve, LOOK_EVERY_MS))
+  }
+}
+
+export interface FederationOptions {
+  /** Ids of the members; five unless said otherwise. */
+  readonly members?: readonly string[]
+  readonly currency?: string
+  readonly threshold?: number
+}
+
+const MEMBERS = ['BR', 'FR', 'JP', 'KR', 'VN']
+
+/** The command line in a temporary directory, and whatever runs there. Disposing of it kills and removes all of it. */
+export class CommandLine {
+  readonly directory = mkdtempSync(join(tmpdir(), 'inbond-processes-'))
+  readonly #started = new Set<Running>()
+
+  path(...names: string[]): string {
+    return join(this.directory, ...names)
+  }
+
+  write(name: string, text: string | Uint8Array): string {
+    const path = this.path(name)
+    writeFileSync(path, text)
+    return path
+  }
+
+  /** Starts a command and lets it run. */
+  start(args: readonly string[], surroundings?: Surroundings): Running {
+    const running = new Running(args, surroundings)
+    this.#started.add(running)
+    void running.ended.then(
+      () => this.#started.delete(running),
+      () => this.#started.delete(running),
+    )
+    return running
+  }
+
+  /** Runs a command to its end, whatever that is. */
+  run(args: readonly string[], surroundings?: Surroundings): Promise<Finished> {
+    return this.start(args, surroundings).ended
+  }
+
+  /** Runs a command that must succeed; returns its standard output. */
+  async succeed(...args: string[]): Promise<string> {
+    const { status, signal, stdout, stderr } = await this.run(args)
+    if (status !== 0) throw new Error(`inbond ${args.join(' ')} ended with ${status ?? signal}:\n${stderr}`)
+    return stdout
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const left = [...this.#started]
+    for (const running of left) running.send('SIGKILL')
+    await Promise.allSettled(left.map(running => running.ended))
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+/** A coordinator, members and one researcher, each a directory and, except the researcher, a process that is running. */
+export class Federation {
+  readonly line: CommandLine
+  readonly ids: readonly string[]
+  readonly url: string
+  readonly #processes = new Map<string, Running>()
+
+  private constructor(line: CommandLine, ids: readonly string[], url: string) {
+    this.line = line
+    this.ids = ids
+    this.url = url
+  }
+
+  /** Enrols everybody and signs the charter; members do not run yet. */
+  static async create(options: FederationOptions = {}): Promise<Federation> {
+    const line = new CommandLine()
+    try {
+      const port = await freePort()
+      const ids = options.members ?? MEMBERS
+      const federation = new Federation(line, ids, `http://127.0.0.1:${port}`)
+      await federation.#found(port, options)
+      return federation
+    } catch (error) {
+      await line[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  async #found(port: number, { currency = 'USD', threshold }: FederationOptions): Promise<void> {
+    const { line } = this
+    const terms = ['--port', String(port), '--currency', currency]
+    await line.succeed('coordinator', 'init', this.of('coordinator'), '--name', 'Test of processes', ...terms)
+    await this.startCoordinator()
+    await Promise.all([...this.ids.map(id => this.#enrolMember(id)), this.#enrolResearcher()])
+    const charter = threshold === undefined ? [] : ['--threshold', String(threshold)]
+    await line.succeed('coordinator', 'charter', 'propose', this.of('coordinator'), ...charter)
+    await Promise.all(this.ids.map(id => line.succeed('member', 'charter', 'sign', this.of(id), '--yes')))
+  }
+
+  async #enrolMember(id: string): Promise<void> {
+    const invite = (await this.line.succeed('coordinator', 'invite', this.of('coordinator'), '--member', id)).trim()
+    const named = ['--id', id, '--name', `Customs of ${id}`, '--invite', invite]
+    await this.line.succeed('member', 'init', this.of(id), ...named, '--policy', 'open')
+  }
+
+  async #enrolResearcher(): Promise<void> {
+    const asked = ['coordinator', 'invite', this.of('coordinator'), '--researcher', 'Ada']
+    const invite = (await this.line.succeed(...asked)).trim()
+    await this.line.succeed('researcher', 'init', this.of('researcher'), '--name', 'Ada', '--invite', invite)
+  }
+
+  /** The directory of a party. */
+  of(party: string): string {
+    return this.line.path(party)
+  }
+
+  /** The running process of a party. */
+  process(party: string): Running {
+    const running = this.#processes.get(party)
+    if (!running) throw new Error(`${party} was not started`)
+    return running
+  }
+
+  async startCoordinator(): Promise<Running> {
+    const running = this.line.start(['coordinator', 'start', this.of('coordinator')])
+    this.#processes.set('coordinator', running)
+    await until(
+      async () => {
+        if (running.finished) throw new Error(`the coordinator ended:\n${running.stderr}`)
+        const answer = await fetch(`${this.url}/readyz`).catch(() => undefined)
+        return answer?.ok === true
+      },
+      () => `the coordinator; it said:\n${running.stderr}`,
+    )
+    return running
+  }
+
+  async startMember(id: string): Promise<Running> {
+    const running = this.line.start(['member', 'start', this.of(id)])
+    this.#processes.set(id, running)
+    await running.says(/"msg":"started"/)
+    return running
+  }
+
+  startParty(party: string): Promise<Running> {
+    return party === 'coordinator' ? this.startCoordinator() : this.startMember(party)
+  }
+
+  async startMembers(ids: readonly string[] = this.ids): Promise<void> {
+    await Promise.all(ids.map(id => this.startMember(id)))
+  }
+
+  /** Imports CSV text through a map; the year 2020 is complete. */
+  async load(id: string, csv: string, map: string): Promise<void> {
+    mkdirSync(this.line.path('files'), { recursive: true })
+    const file = this.line.write(join('files', `${id}.csv`), csv)
+    const mapping = this.line.write(join('files', `${id}.yaml`), map)
+    const complete = ['--complete', '2020-01..2020-12']
+    await this.line.succeed('member', 'import', this.of(id), 'declarations', file, '--map', mapping, ...complete)
+  }
+
+  /** Begins to ask; the answer is the standard output. */
+  ask(yaml: string, ...options: string[]): Running {
+    const file = this.line.write(`query-${++this.#asked}.yaml`, yaml)
+    return this.line.start(['query', 'run', file, '--as', this.of('researcher'), '--json', ...options])
+  }
+  #asked = 0
+
+  /** Reads a party's database beside the party. */
+  database(party: string): Database.Database {
+    const file = { coordinator: 'coordinator.sqlite', researcher: 'researcher.sqlite' }[party] ?? 'node.sqlite'
+    return new Database(join(this.of(party), file), { readonly: true, timeout: 5_000 })
+  }
+
+  /** The most memory that a running party ever held, in bytes. */
+  peakMemory(party: string): number {
+    const status = readFileSync(`/proc/${this.process(party).pid}/status`, 'utf8')
+    return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) * 1024
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.line[Symbol.asyncDispose]()
+  }
+}
+
+/** The answer of a finished `query run --json` or `query follow --json`. */
+export function answerOf(finished: Finished): Answer {
+  if (finished.status !== 0) throw new Error(`no answer, status ${finished.status}:\n${finished.stderr}`)
+  return JSON.parse(finished.stdout) as Answer
+}
+
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise(resolve => server.close(resolve))
+  return port
+}

@@ -1,0 +1,64 @@
+import { perform, poll } from '#member-node/work.ts'
+import { prepare, storedQuery } from '#researcher/client.ts'
+import { queryReceipt, type WorkItem } from '#specs/api.ts'
+import { claims, type QueryId, type RoundId, round } from '#specs/messages.ts'
+import { parseQueryFile } from '#specs/query.ts'
+import type { Federation, TestNode } from './federation.ts'
+
+/** A round step by step, where `Federation.settle` would do all of it at once. */
+
+/** What `node` is asked to do now, of one kind. */
+export async function workOf<K extends WorkItem['kind']>(node: TestNode, kind: K) {
+  const { items } = await poll(node, undefined)
+  return items.filter((item): item is Extract<WorkItem, { kind: K }> => item.kind === kind)
+}
+
+/** Lets members do their work of one kind; refusals go to their journals. */
+export async function step(federation: Federation, kind: WorkItem['kind'], ids?: readonly string[]): Promise<void> {
+  await federation.coordinator.lifecycle.advance()
+  for (const node of federation.nodes.values()) {
+    if (node.stopped || (ids !== undefined && !ids.includes(node.id))) continue
+    for (const item of await workOf(node, kind)) {
+      await perform(node, item, {
+        done: one => void node.journal.push({ item: one }),
+        refused: (one, refused) => void node.journal.push({ item: one, refused }),
+        failed: error => {
+          throw error
+        },
+      })
+    }
+  }
+  await federation.coordinator.lifecycle.finish()
+}
+
+/** Sends a question without waiting for its answer. */
+export async function pose(federation: Federation, yaml: string): Promise<{ query: QueryId; round: RoundId }> {
+  const { researcher, coordinator } = federation
+  const query = await prepare(researcher, parseQueryFile(yaml))
+  await researcher.connection.post('/queries', { query: storedQuery(researcher, query).compact }, queryReceipt)
+  const row = coordinator.context.db.$client.prepare('SELECT id FROM rounds WHERE query = ?').pluck().get(query)
+  if (row === undefined) throw new Error('the query has no round')
+  return { query, round: row as RoundId }
+}
+
+export interface StoredRound {
+  readonly id: RoundId
+  readonly state: string
+  readonly reason: string | null
+  readonly compact: string
+  readonly cohort: string
+  readonly query: string
+}
+
+/** A round as the coordinator has it, with the signed query. */
+export function roundRow(federation: Federation, id: RoundId): StoredRound {
+  return federation.coordinator.context.db.$client
+    .prepare(
+      'SELECT rounds.id, state, reason, rounds.compact, cohort, queries.compact AS query FROM rounds JOIN queries ON queries.id = rounds.query WHERE rounds.id = ?',
+    )
+    .get(id) as StoredRound
+}
+
+export function documentOf(federation: Federation, id: RoundId) {
+  return claims(round, roundRow(federation, id).compact).payload
+}
