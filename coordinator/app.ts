@@ -46,6 +46,10 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const lifecycle = new Lifecycle(context, options.aggregate, options.onError)
   const app = newApp()
   const countRequest = limitRates(context)
+  app.use((_, next) => {
+    if (context.changes.ended) throw fault('shutting-down', 'the coordinator is being stopped')
+    return next()
+  })
   app.use(limitBodies())
   for (const path of ['/charters/*', '/consents', '/prekeys', '/work', '/rounds/*', '/queries', '/queries/*']) {
     app.use(path, authenticate(context, countRequest))
@@ -62,7 +66,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   app.notFound(c => answerProblem(fault('not-found', `there is nothing at ${c.req.method} ${c.req.path}`), c))
   app.onError((error, c) => {
     const answer = answerProblem(error, c)
-    if (answer.status >= 500) options.onError(error)
+    if (answer.status === 500) options.onError(error)
     const { method, path } = c.req
     options.onRefusal?.({
       method,

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Context as HonoContext } from 'hono'
+import { fault } from '#specs/errors.ts'
 import type { Context } from './context.ts'
 
 /** Proxies drop what stays silent for longer. */
@@ -7,7 +8,10 @@ export const LONGEST_POLL_MS = 25_000
 
 export const since = z.object({ since: z.string().max(64).optional() })
 
-/** Answers at once if `look` sees another version than the caller has, else when it does, or after 25 seconds. */
+/**
+ * Answers at once if `look` sees another version than the caller has, else when it does, or after 25 seconds.
+ * @throws InbondError `shutting-down`
+ */
 export async function longPoll<T extends { readonly version: string }>(
   c: HonoContext,
   context: Context,
@@ -18,6 +22,7 @@ export async function longPoll<T extends { readonly version: string }>(
   let seen = look()
   for (let left = LONGEST_POLL_MS; seen.version === known && left > 0; left = until - context.clock.now()) {
     await context.changes.wait(context.clock, left, c.req.raw.signal)
+    if (context.changes.ended) throw fault('shutting-down', 'the coordinator is being stopped')
     if (c.req.raw.signal.aborted) break
     seen = look()
   }

@@ -1,17 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import pino from 'pino'
+import type { InbondError } from '#crypto/error.ts'
 import { generateIdentityKey } from '#crypto/signature.ts'
 import { systemClock } from '#party/clock.ts'
-import {
-  type CommonOptions,
-  command,
-  group,
-  passphraseOf,
-  run,
-  type Terminal,
-  warnOfPlainKey,
-} from '#party/command.ts'
+import { type CommonOptions, command, group, passphraseOf, run, type Terminal, warnOfPlainKey } from '#party/command.ts'
 import { openDatabase } from '#party/database.ts'
 import { checkUnused, createDirectory, openDirectory } from '#party/directory.ts'
 import { formatInvitation } from '#party/invitation.ts'
@@ -111,7 +104,9 @@ function startCommand(terminal: Terminal) {
         const coordinator = createCoordinator({
           ...parts,
           aggregate: task => thread.run(task),
-          onError: error => log.error({ err: error }, 'something went wrong'),
+          onError: error => {
+            if ((error as InbondError).code !== 'shutting-down') log.error({ err: error }, 'something went wrong')
+          },
           onRefusal: refusal => log.info(refusal, 'refused'),
         })
         const { host, port, url } = directory.config

@@ -9,8 +9,8 @@ const TICK_MS = 250
 const SWEEP_MS = 3_600_000
 /** Slow links may take this long for one contribution; one that stands still is given up much earlier. */
 const LONGEST_REQUEST_MS = 3_600_000
-/** Long polls are answered within 25 seconds; a shutdown does not wait for them. */
-const GRACE_MS = 5_000
+/** How long a shutdown waits for transfers to end by themselves. Long polls are answered at once. */
+const GRACE_MS = 3_000
 
 /**
  * Serves a coordinator until `signal` aborts.
@@ -24,7 +24,8 @@ export async function serve(
   listening: (port: number) => void,
 ): Promise<void> {
   const { app, context, lifecycle } = coordinator
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server
+  const answering = new Set<Promise<unknown>>()
+  const server = createAdaptorServer({ fetch: remembering(answering, app.fetch) }) as Server
   server.requestTimeout = LONGEST_REQUEST_MS
   server.headersTimeout = 30_000
   await lifecycle.removeParts()
@@ -47,11 +48,24 @@ export async function serve(
       await lifecycle.sweep()
     }
   }
-  context.changes.announce()
+  context.changes.end()
   server.close()
-  server.closeIdleConnections()
   await Promise.race([once(server, 'close'), context.clock.wait(GRACE_MS)])
   server.closeAllConnections()
+  // What was cut off gives up its files and leaves the database alone before it is closed.
+  await Promise.race([Promise.allSettled(answering), context.clock.wait(GRACE_MS)])
+}
+
+/** Keeps each request in `answering` until it has its response. */
+function remembering<Args extends unknown[]>(
+  answering: Set<Promise<unknown>>,
+  fetch: (...args: Args) => Response | Promise<Response>,
+): (...args: Args) => Promise<Response> {
+  return async (...args) => {
+    const answer = Promise.resolve(fetch(...args))
+    answering.add(answer)
+    return answer.finally(() => answering.delete(answer))
+  }
 }
 
 function dataVersion(coordinator: Coordinator): unknown {

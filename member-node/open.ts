@@ -37,6 +37,9 @@ export async function withNode<T>(
   const db = openDatabase(join(directory, 'node.sqlite'), schema, MIGRATIONS)
   const script = new URL('./computation-worker.ts', import.meta.url)
   const thread = new Thread<ComputationTask, ComputationResult>(script, { warehouse: warehouseFile(directory) })
+  // An encryption under way is not worth waiting for: the question is asked again.
+  const giveUp = () => void thread.close()
+  terminal.signal.addEventListener('abort', giveUp)
   try {
     return await work(
       {
@@ -55,6 +58,7 @@ export async function withNode<T>(
       settings,
     )
   } finally {
+    terminal.signal.removeEventListener('abort', giveUp)
     await thread.close()
     db.$client.close()
   }

@@ -14,20 +14,22 @@ export class Thread<Task, Result> {
   readonly #workerData: unknown
   #worker: Worker | undefined
   #turn: Promise<unknown> = Promise.resolve()
+  #closed = false
 
   constructor(script: URL, workerData?: unknown) {
     this.#script = script
     this.#workerData = workerData
   }
 
-  /** @throws InbondError with the code of the task's own error, or `internal-error` */
+  /** @throws InbondError with the code of the task's own error, `shutting-down`, or `internal-error` */
   run(task: Task): Promise<Result> {
     const turn = this.#turn.then(() => this.#run(task))
     this.#turn = turn.catch(() => undefined)
     return turn
   }
 
-  #run(task: Task): Promise<Result> {
+  async #run(task: Task): Promise<Result> {
+    if (this.#closed) throw interrupted()
     this.#worker ??= this.#start()
     const worker = this.#worker
     worker.ref()
@@ -40,7 +42,8 @@ export class Thread<Task, Result> {
       const died = (cause: unknown) => {
         leave()
         this.#worker = undefined
-        reject(new InbondError('internal-error', 'a worker thread stopped in the middle of a task', { cause }))
+        if (this.#closed) reject(interrupted())
+        else reject(new InbondError('internal-error', 'a worker thread stopped in the middle of a task', { cause }))
       }
       const leave = () => {
         worker.off('message', answered).off('error', died).off('exit', died)
@@ -61,9 +64,15 @@ export class Thread<Task, Result> {
     return worker
   }
 
+  /** Ends the thread at once; a task under way is rejected. */
   async close(): Promise<void> {
+    this.#closed = true
     await this.#worker?.terminate()
   }
+}
+
+function interrupted(): InbondError {
+  return new InbondError('shutting-down', 'the task was given up because the process is being stopped')
 }
 
 /** The other side: called by a worker's script with what it does for each task. */

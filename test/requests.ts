@@ -8,7 +8,7 @@ export const URL_OF_COORDINATOR = 'http://coordinator.test'
 
 export interface Sent {
   readonly method?: string
-  readonly body?: BodyInit | object | null
+  readonly body?: string | object | null
   readonly headers?: Record<string, string>
   /** Replaces fields of the token. */
   readonly token?: object
@@ -37,7 +37,7 @@ export async function request(
   const raw = sent.body == null || typeof sent.body === 'string' || isStreamLike(sent.body)
   return coordinator.app.request(`${URL_OF_COORDINATOR}${path}`, {
     method,
-    body: (raw ? (sent.body ?? null) : JSON.stringify(sent.body)) as BodyInit | null,
+    body: (raw ? (sent.body ?? null) : JSON.stringify(sent.body)) as NonNullable<RequestInit['body']> | null,
     headers: {
       ...(sent.body == null ? {} : { 'content-type': 'application/json' }),
       ...(key === null ? {} : { authorization: await bearer(coordinator, key, method, path, sent.token) }),
