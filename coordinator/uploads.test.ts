@@ -19,10 +19,11 @@ where: { flow: import }
 by: [hs4]
 measures: [{ sum: value }, { sum: netMass }, { sum: duty }]
 purpose: hostile uploads
-closes: 10m
+closes: 12h
 `
 const CUSTODIANS = 3
 const CHUNKS = 2
+const HOUR = 3_600_000
 
 let federation: Federation
 /** Contributions that members made and that were held back on their way. */
@@ -52,6 +53,7 @@ let body: Buffer
 let parts: Parts
 
 beforeEach(async () => {
+  await step(federation, 'prekeys')
   id = (await pose(federation, QUESTION)).round
   held.clear()
   await step(federation, 'contribute')
@@ -61,7 +63,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   // Ended rounds leave nothing for the next test; whatever is an error inside was expected by nobody.
-  federation.clock.advance(3_600_000)
+  federation.clock.advance(13 * HOUR)
   await federation.coordinator.lifecycle.advance()
   expect(federation.errors).toEqual([])
 })
@@ -133,22 +135,17 @@ async function isCounted(bytes: Uint8Array, member = 'BR'): Promise<void> {
   expect(answer.status).toBe(204)
 }
 
-/** A body whose rest comes when the test says so. */
-function inTwo(bytes: Uint8Array, at: number): { stream: ReadableStream; release: () => void } {
-  const { promise, resolve } = Promise.withResolvers<void>()
+/** A body whose rest comes when the test says so; `waiting` resolves when the coordinator has taken the first part. */
+function inTwo(bytes: Uint8Array, at: number) {
+  const rest = Promise.withResolvers<void>()
+  const asked = Promise.withResolvers<void>()
   async function* pieces() {
     yield bytes.subarray(0, at)
-    await promise
+    asked.resolve()
+    await rest.promise
     yield bytes.subarray(at)
   }
-  return { stream: ReadableStream.from(pieces()), release: resolve }
-}
-
-/** Until the coordinator writes the upload down. */
-async function isArriving(uploads = 1): Promise<void> {
-  while (filesOnDisk().filter(file => file.endsWith('.part')).length < uploads) {
-    await new Promise(resolve => setImmediate(resolve))
-  }
+  return { stream: ReadableStream.from(pieces()), release: rest.resolve, waiting: asked.promise }
 }
 
 describe('a contribution is refused, and nothing of it kept,', () => {
@@ -278,15 +275,10 @@ describe('an upload that stands still', () => {
     '%s is given up, and may be begun again',
     async where => {
       const at = { 'in the manifest': 20, 'in a share': 12 + parts.manifest.length + 5 }[where] ?? body.length - 1
-      const { stream } = inTwo(body, at)
-      let answered = false
-      const answer = problemOf(put(stream)).finally(() => {
-        answered = true
-      })
-      for (let turn = 0; !answered && turn < 500; turn++) {
-        federation.clock.advance(1000)
-        await new Promise(resolve => setImmediate(resolve))
-      }
+      const { stream, waiting } = inTwo(body, at)
+      const answer = problemOf(put(stream))
+      await waiting
+      federation.clock.advance(31_000)
       expect((await answer).code).toBe('truncated-body')
       expect(filesOnDisk()).toEqual([])
       await isCounted(body)
@@ -322,7 +314,7 @@ describe('a second contribution', () => {
     const other = await another()
     const uploads = [inTwo(body, body.length - 1), inTwo(other, other.length - 1)]
     const answers = uploads.map(upload => put(upload.stream))
-    await isArriving(2)
+    await Promise.all(uploads.map(upload => upload.waiting))
     for (const upload of uploads) upload.release()
     const statuses = (await Promise.all(answers)).map(answer => answer.status)
     expect(statuses.toSorted()).toEqual([204, 409])
@@ -352,16 +344,18 @@ describe('a second contribution', () => {
 
 describe('too late', () => {
   test('is what comes after the round, and it leaves no file', async () => {
-    federation.clock.advance(600_000)
+    federation.clock.advance(12 * HOUR)
+    await refused(body, 'too-late')
+    await federation.coordinator.lifecycle.advance()
     await refused(body, 'too-late')
     expect(roundRow(federation, id).state).toBe('void')
     expect(filesOnDisk()).toEqual([])
   })
 
   test('is what is still on its way when the round ends', async () => {
-    const { stream, release } = inTwo(body, body.length - 1)
+    const { stream, release, waiting } = inTwo(body, body.length - 1)
     const answer = problemOf(put(stream))
-    await isArriving()
+    await waiting
     const { researcher } = federation
     const { query } = documentOf(federation, id)
     researcher.db.$client.prepare('UPDATE queries SET sent_at = 1 WHERE id = ?').run(query)

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { renameSync, rmSync } from 'node:fs'
+import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { and, eq } from 'drizzle-orm'
 import { checkChunk } from '#crypto/packing.ts'
@@ -60,40 +61,40 @@ export async function takeContribution(
   await reader.takeMagic()
   const signed: Signed<Manifest, ManifestId> = await verify(manifest, await reader.takeManifest(), member.publicKey)
   if (isStored(context, id, member.id, signed)) return
-  if (run.state !== 'open') throw fault('too-late', `the round does not take contributions any more (${run.state})`)
+  requireOpen(context, id)
   checkManifest(signed.payload, member.id, id, run)
   await mkdir(roundFolder(context, id), { recursive: true })
   const part = join(roundFolder(context, id), `${randomUUID()}.part`)
-  const whole = contributionFile(context, id, signed.id)
   try {
     await writeContribution(part, reader, signed, run.slots)
-    await rename(part, whole)
-    store(context, id, member.id, signed)
-  } catch (error) {
+    keep(context, id, member.id, signed, part)
+  } finally {
     await rm(part, { force: true })
-    // The same bytes may have arrived twice at once: then the file is the stored one's.
-    if (isStored(context, id, member.id, signed)) return
-    await rm(whole, { force: true })
-    throw error
   }
 }
 
 interface Run {
-  readonly state: string
   readonly round: ReturnType<typeof claims<typeof round.schema>>['payload']
   readonly slots: number
 }
 
 function readRound(context: Context, id: RoundId): Run {
   const row = context.db
-    .select({ state: rounds.state, round: rounds.compact, query: queries.compact })
+    .select({ round: rounds.compact, query: queries.compact })
     .from(rounds)
     .innerJoin(queries, eq(queries.id, rounds.query))
     .where(eq(rounds.id, id))
     .get()
   if (!row) throw fault('not-found', `there is no round ${id}`)
   const { slots } = plan(claims(query, row.query).payload.question)
-  return { state: row.state, round: claims(round, row.round).payload, slots }
+  return { round: claims(round, row.round).payload, slots }
+}
+
+function requireOpen(context: Context, id: RoundId): void {
+  const run = context.db.select().from(rounds).where(eq(rounds.id, id)).get()
+  if (run?.state === 'open' && context.clock.now() < run.closes) return
+  const state = run?.state === 'open' ? 'its time is over' : run?.state
+  throw fault('too-late', `the round does not take contributions any more (${state})`)
 }
 
 function isStored(context: Context, id: RoundId, member: MemberId, signed: Signed<Manifest, ManifestId>): boolean {
@@ -151,29 +152,35 @@ async function writeContribution(
   await file.sync()
 }
 
+/** Nothing else happens between these steps, so that a contribution's file is there if and only if its row is. */
+function keep(context: Context, id: RoundId, member: MemberId, signed: Signed<Manifest, ManifestId>, part: string) {
+  // The same bytes may have arrived twice at once.
+  if (isStored(context, id, member, signed)) return
+  requireOpen(context, id)
+  const { ciphertext } = signed.payload
+  const copy = and(eq(contributions.round, id), eq(contributions.ciphertext, ciphertext))
+  if (context.db.select().from(contributions).where(copy).get()) {
+    throw fault('differs-from-stored', 'this ciphertext was contributed to this round under another name')
+  }
+  const whole = contributionFile(context, id, signed.id)
+  renameSync(part, whole)
+  try {
+    store(context, id, member, signed)
+  } catch (error) {
+    rmSync(whole, { force: true })
+    throw error
+  }
+}
+
 function store(context: Context, id: RoundId, member: MemberId, signed: Signed<Manifest, ManifestId>): void {
-  const now = context.clock.now()
+  const receivedAt = context.clock.now()
+  const { ciphertext, slots } = signed.payload
+  const bytes = chunksFor(slots) * CHUNK_BYTES
   context.db.transaction(tx => {
-    const state = tx.select({ state: rounds.state }).from(rounds).where(eq(rounds.id, id)).get()?.state
-    if (state !== 'open') throw fault('too-late', 'the round closed while the contribution was on its way')
-    const { ciphertext } = signed.payload
-    const copy = and(eq(contributions.round, id), eq(contributions.ciphertext, ciphertext))
-    if (tx.select().from(contributions).where(copy).get()) {
-      throw fault('differs-from-stored', 'this ciphertext was contributed to this round under another name')
-    }
-    const bytes = chunksFor(signed.payload.slots) * CHUNK_BYTES
     tx.insert(contributions)
-      .values({
-        round: id,
-        member,
-        manifestId: signed.id,
-        manifest: signed.compact,
-        ciphertext,
-        bytes,
-        receivedAt: now,
-      })
+      .values({ round: id, member, manifestId: signed.id, manifest: signed.compact, ciphertext, bytes, receivedAt })
       .run()
-    context.log.append(tx, manifest.typ, signed.id, now)
+    context.log.append(tx, manifest.typ, signed.id, receivedAt)
   })
 }
 

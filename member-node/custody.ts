@@ -5,6 +5,7 @@ import { packShare, unpackShare } from '#crypto/packing.ts'
 import { generateSealingKeyPair, seal, unseal } from '#crypto/sealing.ts'
 import type { Share } from '#crypto/shamir.ts'
 import { isoTime } from '#party/clock.ts'
+import { forgetForGood } from '#party/database.ts'
 import { done } from '#specs/api.ts'
 import { BodyReader } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
@@ -225,6 +226,7 @@ async function makeOpening(node: Node, asked: { readonly round: RoundId; readonl
     tx.delete(shares).where(eq(shares.round, round.id)).run()
     tx.update(prekeys).set({ privateKey: null }).where(eq(prekeys.round, round.id)).run()
   })
+  forgetForGood(node.db)
   return row
 }
 
@@ -245,10 +247,11 @@ export function forgetRound(node: Node, id: RoundId): void {
     const named = tx.select({ id: seenPrekeys.prekey }).from(seenPrekeys).where(eq(seenPrekeys.round, id))
     tx.update(prekeys).set({ privateKey: null }).where(inArray(prekeys.id, named)).run()
   })
+  forgetForGood(node.db)
 }
 
 /** Forgets the private halves of prekeys past their time, whether or not a share ever came. */
 export function forgetOldPrekeys(node: Node): void {
   const old = and(isNotNull(prekeys.privateKey), lt(prekeys.notAfter, node.clock.now()))
-  node.db.update(prekeys).set({ privateKey: null }).where(old).run()
+  if (node.db.update(prekeys).set({ privateKey: null }).where(old).run().changes > 0) forgetForGood(node.db)
 }

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { Command, CommanderError } from 'commander'
 import { InbondError } from '#crypto/error.ts'
-import { fault, remedyOf } from '#specs/errors.ts'
+import { fault } from '#specs/errors.ts'
+import { remedyOf } from '#specs/problem.ts'
 
 /** What a command line may use of its process; handed in, so that only a main file touches the process itself. */
 export interface Terminal {

@@ -27,3 +27,11 @@ export function openDatabase<Schema extends Record<string, unknown>>(
   migrate(database, { migrationsFolder })
   return database
 }
+
+/**
+ * Makes what was deleted unreadable now: secure_delete overwrites it in the database, and truncating the write-ahead log
+ * removes the earlier copies there.
+ */
+export function forgetForGood(database: { $client: Database.Database }): void {
+  database.$client.pragma('wal_checkpoint(TRUNCATE)')
+}

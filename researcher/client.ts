@@ -7,7 +7,7 @@ import { generateSealingKeyPair } from '#crypto/sealing.ts'
 import type { IdentityKey } from '#crypto/signature.ts'
 import { type Clock, isoTime } from '#party/clock.ts'
 import { type Connection, type Coordinates, type Fetch, mayPass } from '#party/connection.ts'
-import type { PartyDatabase } from '#party/database.ts'
+import { forgetForGood, type PartyDatabase } from '#party/database.ts'
 import { meetCoordinator } from '#party/invitation.ts'
 import { answerEvidence, done, type QueryStatus, queryReceipt, queryStatus } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
@@ -220,6 +220,7 @@ async function read(researcher: Researcher, id: QueryId, round: RoundId, signal?
     .set({ answer: JSON.stringify(answer), privateKey: null })
     .where(eq(schema.queries.id, id))
     .run()
+  forgetForGood(researcher.db)
   return answer
 }
 

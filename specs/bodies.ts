@@ -67,7 +67,8 @@ export class BodyReader {
     const prefix = await this.take(4)
     const length = new DataView(prefix.buffer, prefix.byteOffset, 4).getUint32(0, true)
     if (length > LONGEST_MANIFEST) throw new InbondError('bad-body', `a manifest of ${length} bytes is too long`)
-    return Buffer.from(await this.take(length)).toString('ascii')
+    // Not 'ascii', which would take a byte with its high bit set for the one without.
+    return Buffer.from(await this.take(length)).toString('latin1')
   }
 
   async takeMagic(): Promise<void> {

@@ -2,7 +2,8 @@ import { globSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { InbondError } from '#crypto/error.ts'
 import { problem } from './api.ts'
-import { errorCodes, fault, problemOf, remedyOf, statusOf } from './errors.ts'
+import { errorCodes, fault } from './errors.ts'
+import { problemOf, remedyOf, statusOf } from './problem.ts'
 
 const ROOT = new URL('..', import.meta.url).pathname
 const ROOMS = ['crypto', 'specs', 'party', 'coordinator', 'member-node', 'researcher', 'test']

@@ -1,11 +1,10 @@
 import { type CryptoErrorCode, InbondError } from '#crypto/error.ts'
-import { remedies } from './remedies.ts'
 
 /**
  * Every error code, with the HTTP status it travels under. Codes are stable; programs may rely on them. What a person
- * should do about each stands, by language, in remedies.ts.
+ * should do about each stands, by language, in remedies.ts; how an error travels, in problem.ts.
  */
-const statuses = {
+export const statuses = {
   // What was sent is not what it should be.
   'bad-length': 400,
   'bad-residue': 400,
@@ -78,31 +77,4 @@ export const errorCodes = Object.keys(statuses) as ErrorCode[]
 
 export function fault(code: ErrorCode, message: string, cause?: unknown): InbondError<ErrorCode> {
   return new InbondError(code, message, cause === undefined ? undefined : { cause })
-}
-
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(statuses, code)
-}
-
-export function statusOf(code: string): number {
-  return isErrorCode(code) ? statuses[code] : 500
-}
-
-/** What to do about an error, in one sentence. */
-export function remedyOf(code: string): string {
-  return remedies.en[isErrorCode(code) ? code : 'internal-error']
-}
-
-/** An error as an RFC 9457 problem. An error that is not Inbond's own says nothing of its cause to a stranger. */
-export function problemOf(error: unknown) {
-  const known =
-    error instanceof InbondError ? error : fault('internal-error', 'something went wrong that should not have')
-  return {
-    type: `urn:inbond:error:${known.code}`,
-    title: known.code.replaceAll('-', ' '),
-    status: statusOf(known.code),
-    detail: known.message,
-    code: known.code,
-    remedy: remedyOf(known.code),
-  }
 }
