@@ -24,7 +24,22 @@ export function openDatabase<Schema extends Record<string, unknown>>(
   // A deleted private key is overwritten, not only unlinked from its page.
   client.pragma('secure_delete = ON')
   const database = drizzle({ client, schema })
-  migrate(database, { migrationsFolder })
+  try {
+    migrate(database, { migrationsFolder })
+  } catch {
+    // Another process may have made the same tables at the same moment: then there is nothing left to do.
+    migrate(database, { migrationsFolder })
+  }
+  return writingAtOnce(database)
+}
+
+/**
+ * Transactions take the write lock when they begin, so that they wait for another process. One that read first and wrote later
+ * would fail at once if another process wrote in between.
+ */
+function writingAtOnce<Schema extends Record<string, unknown>>(database: PartyDatabase<Schema>): PartyDatabase<Schema> {
+  const transaction = database.transaction.bind(database)
+  database.transaction = (work, config) => transaction(work, { behavior: 'immediate', ...config })
   return database
 }
 

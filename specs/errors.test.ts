@@ -8,11 +8,6 @@ import { problemOf, remedyOf, statusOf } from './problem.ts'
 const ROOT = new URL('..', import.meta.url).pathname
 const ROOMS = ['crypto', 'specs', 'party', 'coordinator', 'member-node', 'researcher', 'test']
 
-/** Codes that nothing raises today, and why they are in the catalogue all the same. */
-const RESERVED: Readonly<Record<string, string>> = {
-  'shutting-down': 'parties try again on it, so that a coordinator may come to answer with it while it stops',
-}
-
 /** Where each code is raised, in the source without its tests. */
 function raised(): Map<string, string> {
   const files = globSync(`{${ROOMS.join()}}/**/*.ts`, { cwd: ROOT }).filter(file => !file.endsWith('.test.ts'))
@@ -55,12 +50,8 @@ describe('the catalogue', () => {
     expect(unknown).toEqual([])
   })
 
-  test('has no code that nothing raises, but for those that are reserved', () => {
-    expect(errorCodes.filter(code => !used.has(code) && !(code in RESERVED))).toEqual([])
-  })
-
-  test('reserves nothing that is raised', () => {
-    expect(Object.keys(RESERVED).filter(code => used.has(code))).toEqual([])
+  test('has no code that nothing raises', () => {
+    expect(errorCodes.filter(code => !used.has(code))).toEqual([])
   })
 
   test.each(errorCodes)('has a status and one remedy for %s', code => {
