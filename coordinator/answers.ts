@@ -63,7 +63,7 @@ export function evidenceOf(context: Context, researcher: string, id: RoundId): A
  * For a custodian: the manifest of every member of the cohort, each with the share that is sealed to this custodian.
  * @throws InbondError `not-found`, `not-allowed`
  */
-export async function* sharesFor(context: Context, custodian: MemberId, id: RoundId): AsyncGenerator<Uint8Array> {
+export function sharesFor(context: Context, custodian: MemberId, id: RoundId): AsyncGenerator<Uint8Array> {
   const { run } = roundAndQuery(context, id)
   const custodians = claims(round, run.compact).payload.prekeys.map(one => claims(prekey, one).payload.custodian)
   const position = custodians.indexOf(custodian)
@@ -71,8 +71,16 @@ export async function* sharesFor(context: Context, custodian: MemberId, id: Roun
   if (run.cohort === null || run.state === 'void') throw fault('not-found', `the round has no cohort (${run.state})`)
   const members = claims(cohort, run.cohort).payload.manifests
   const sent = context.db.select().from(contributions).where(eq(contributions.round, id)).all()
-  for (const one of sent.filter(contribution => members.some(entry => entry.member === contribution.member))) {
-    await using file = await open(contributionFile(context, id, one.manifestId))
+  return framesOf(
+    context,
+    sent.filter(contribution => members.some(entry => entry.member === contribution.member)),
+    position,
+  )
+}
+
+async function* framesOf(context: Context, sent: readonly (typeof contributions.$inferSelect)[], position: number) {
+  for (const one of sent) {
+    await using file = await open(contributionFile(context, one.round, one.manifestId))
     const share = Buffer.alloc(SEALED_BYTES)
     await file.read(share, 0, SEALED_BYTES, sealedShareOffset(one.manifest, position))
     yield shareFrame(one.manifest, share)
@@ -81,9 +89,10 @@ export async function* sharesFor(context: Context, custodian: MemberId, id: Roun
 
 /** Where a cohort member's ciphertext stands in its stored contribution, for a recipient that adds up again. */
 export function storedCiphertext(context: Context, researcher: string, id: RoundId, member: MemberId) {
-  answeredRound(context, researcher, id)
+  const { run } = answeredRound(context, researcher, id)
+  const named = claims(cohort, run.cohort as string).payload.manifests.find(entry => entry.member === member)
   const stored = context.db.select().from(contributions).where(eq(contributions.round, id)).all()
-  const one = stored.find(contribution => contribution.member === member)
+  const one = stored.find(contribution => contribution.manifestId === named?.manifest)
   if (!one) throw fault('not-found', `${member} is not in the cohort of this round`)
   const shares = claims(manifest, one.manifest).payload.shares.length
   return {

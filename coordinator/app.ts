@@ -51,7 +51,8 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     return next()
   })
   app.use(limitBodies())
-  for (const path of ['/charters/*', '/consents', '/prekeys', '/work', '/rounds/*', '/queries', '/queries/*']) {
+  // A pattern with a star matches the path before it too.
+  for (const path of ['/charters/*', '/consents', '/prekeys', '/work', '/rounds/*', '/queries/*']) {
     app.use(path, authenticate(context, countRequest))
   }
   app.use('/enrolments', (_, next) => {

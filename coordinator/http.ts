@@ -102,15 +102,19 @@ export function authenticate(context: Context, countRequest: (who: string) => vo
   const noteSeen = seenNotes(context)
   return async (c, next) => {
     const [, bearer] = /^Bearer (\S{1,4000})$/.exec(c.req.header('authorization') ?? '') ?? []
-    if (bearer === undefined) {
+    // Whoever only claims to be a party must not use up what that party may ask.
+    const stranger = (reason: string, cause?: unknown) => {
       countRequest('anonymous')
-      throw fault('bad-token', 'the request carries no token')
+      return fault('bad-token', reason, cause)
     }
-    const { kid } = claims(token, bearer)
+    if (bearer === undefined) throw stranger('the request carries no token')
+    const kid = signerOf(bearer)
     const party = context.db.select().from(parties).where(eq(parties.fingerprint, kid)).get()
-    countRequest(party ? kid : 'anonymous')
-    if (!party) throw fault('bad-token', 'the token is signed with a key that is not enrolled here')
-    const { payload } = await verify(token, bearer, party.publicKey)
+    if (!party) throw stranger('the token is signed with a key that is not enrolled here')
+    const { payload } = await verify(token, bearer, party.publicKey).catch(cause => {
+      throw stranger('the token is not signed with the key that it names', cause)
+    })
+    countRequest(kid)
     const path = new URL(c.req.url).pathname
     if (payload.federation !== context.key.fingerprint)
       throw fault('wrong-federation', 'the token is for another federation')
@@ -136,6 +140,14 @@ function seenNotes(context: Context): (fingerprint: string) => void {
     if (now - (noted.get(fingerprint) ?? 0) < NOTE_EVERY_MS) return
     noted.set(fingerprint, now)
     context.db.update(parties).set({ lastSeenAt: now }).where(eq(parties.fingerprint, fingerprint)).run()
+  }
+}
+
+function signerOf(bearer: string): string {
+  try {
+    return claims(token, bearer).kid
+  } catch {
+    return ''
   }
 }
 

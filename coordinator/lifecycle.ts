@@ -196,6 +196,9 @@ async function closeRound(context: Context, id: RoundId, members: readonly Membe
   })
   const now = context.clock.now()
   context.db.transaction(tx => {
+    // One that arrived while the cohort was being signed belongs into it: then it is signed anew.
+    const counted = tx.select().from(contributions).where(eq(contributions.round, id)).all().length
+    if (counted !== members.length) return
     tx.update(rounds)
       .set({ state: 'closed', closedAt: now, cohortId: signed.id, cohort: signed.compact })
       .where(eq(rounds.id, id))

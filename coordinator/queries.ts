@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNull } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNull, or } from 'drizzle-orm'
 import { isoTime } from '#party/clock.ts'
 import { fault } from '#specs/errors.ts'
 import {
@@ -22,6 +22,8 @@ import { parties, prekeys, queries, rounds } from './schema.ts'
 
 /** A query may be signed for at most this long before it becomes a round. */
 const LONGEST_EXPIRY_MS = 30 * 86_400_000
+/** Of one researcher at a time. */
+const MOST_RUNNING = 20
 
 export interface Researcher {
   readonly fingerprint: string
@@ -30,13 +32,17 @@ export interface Researcher {
 
 /**
  * Records a signed query. Sent again, it is the same query.
- * @throws InbondError `bad-signature`, `bad-message`, `bad-query`, `not-allowed`, `query-expired`, `wrong-federation`
+ * @throws InbondError `bad-signature`, `bad-message`, `bad-query`, `not-allowed`, `query-expired`, `wrong-federation`,
+ * `too-many-requests`
  */
 export async function takeQuery(context: Context, researcher: Researcher, compact: string): Promise<QueryId> {
   const signed: Signed<Query, QueryId> = await verify(query, compact, researcher.publicKey)
   if (context.db.select().from(queries).where(eq(queries.id, signed.id)).get()) return signed.id
   const charter = requireCharter(context.db)
   await checkQuery(context, researcher, signed.payload, charter.id)
+  if (runningQueries(context, researcher) >= MOST_RUNNING) {
+    throw fault('too-many-requests', `you have ${MOST_RUNNING} queries running; each uses up a key of every custodian`)
+  }
   const now = context.clock.now()
   context.db.transaction(tx => {
     const again = and(eq(queries.researcher, researcher.fingerprint), eq(queries.nonce, signed.payload.nonce))
@@ -57,6 +63,20 @@ export async function takeQuery(context: Context, researcher: Researcher, compac
   })
   context.changes.announce()
   return signed.id
+}
+
+function runningQueries(context: Context, researcher: Researcher): number {
+  const unfinished = and(
+    eq(queries.researcher, researcher.fingerprint),
+    isNull(queries.voidReason),
+    or(isNull(rounds.state), inArray(rounds.state, ['open', 'closed', 'agreed'])),
+  )
+  return context.db
+    .select({ id: queries.id })
+    .from(queries)
+    .leftJoin(rounds, eq(rounds.query, queries.id))
+    .where(unfinished)
+    .all().length
 }
 
 async function checkQuery(context: Context, researcher: Researcher, asked: Query, charterId: string): Promise<void> {

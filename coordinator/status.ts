@@ -3,7 +3,7 @@ import { desc, eq } from 'drizzle-orm'
 import { isoTime } from '#party/clock.ts'
 import type { QueryStatus } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { claims, prekey, type QueryId, query, round } from '#specs/messages.ts'
+import { claims, cohort, prekey, type QueryId, query, round } from '#specs/messages.ts'
 import { type Context, charterById } from './context.ts'
 import { agreements, contributions, openings, queries, refusals, rounds } from './schema.ts'
 
@@ -43,8 +43,10 @@ function versioned(status: Omit<QueryStatus, 'version'>): QueryStatus {
 function memberStates(context: Context, run: RoundRow): Member[] {
   const sent = context.db.select().from(contributions).where(eq(contributions.round, run.id)).all()
   const refused = context.db.select().from(refusals).where(eq(refusals.round, run.id)).all()
+  // A contribution that came while the cohort was being signed is stored and not counted.
+  const counted = run.cohort === null ? undefined : claims(cohort, run.cohort).payload.manifests.map(one => one.member)
   return claims(round, run.compact).payload.eligible.map((id): Member => {
-    const contribution = sent.find(one => one.member === id)
+    const contribution = sent.find(one => one.member === id && (counted?.includes(id) ?? true))
     if (contribution) return { id, state: 'contributed', since: isoTime(contribution.receivedAt), reason: null }
     const refusal = refused.find(one => one.member === id && one.step === 'contribute')
     if (refusal) return { id, state: 'refused', since: isoTime(refusal.receivedAt), reason: refusal.reason }

@@ -215,6 +215,15 @@ describe('a contribution is refused, and nothing of it kept,', () => {
       () => assembled({ ...parts, shares: [partsOf(bodyOf('JP')).shares[0] as Buffer, ...parts.shares.slice(1)] }),
     ],
     ['with a manifest of four gigabytes', 'bad-body', () => Buffer.from(body).fill(0xff, 8, 12)],
+    [
+      'with a byte above 127 in its manifest',
+      'bad-signature',
+      () => {
+        const bent = Buffer.from(body)
+        bent[12] = (bent[12] as number) | 0x80
+        return bent
+      },
+    ],
     ['with a manifest of no bytes', 'bad-signature', () => assembled({ ...parts, manifest: '' })],
     ['with a manifest that is none', 'bad-signature', () => assembled({ ...parts, manifest: 'a.b.c' })],
     [
