@@ -79,12 +79,18 @@ export function sharesFor(context: Context, custodian: MemberId, id: RoundId): A
 }
 
 async function* framesOf(context: Context, sent: readonly (typeof contributions.$inferSelect)[], position: number) {
-  for (const one of sent) {
-    await using file = await open(contributionFile(context, one.round, one.manifestId))
-    const share = Buffer.alloc(SEALED_BYTES)
-    await file.read(share, 0, SEALED_BYTES, sealedShareOffset(one.manifest, position))
-    yield shareFrame(one.manifest, share)
-  }
+  for (const one of sent) yield shareFrame(one.manifest, await readShare(context, one, position))
+}
+
+async function readShare(
+  context: Context,
+  { round, manifestId, manifest }: typeof contributions.$inferSelect,
+  position: number,
+): Promise<Uint8Array> {
+  await using file = await open(contributionFile(context, round, manifestId))
+  const share = Buffer.alloc(SEALED_BYTES)
+  await file.read(share, 0, SEALED_BYTES, sealedShareOffset(manifest, position))
+  return share
 }
 
 /** Where a cohort member's ciphertext stands in its stored contribution, for a recipient that adds up again. */

@@ -1,13 +1,14 @@
 import { z } from 'zod'
+import { partyName } from '#specs/messages.ts'
 
 /** config.yaml of a coordinator. */
 export const config = z.strictObject({
   role: z.literal('coordinator'),
-  name: z.string().trim().min(1).max(200),
+  name: partyName,
   currency: z.string().regex(/^[A-Z]{3}$/, 'a currency is three capital letters, such as USD'),
   host: z.string(),
   port: z.number().int().min(1).max(65535),
   /** Where members and researchers reach it; a proxy's address, where there is one. */
-  url: z.url({ protocol: /^https?$/ }).transform(url => url.replace(/\/+$/, '')),
+  url: z.url({ protocol: /^https?$/, error: 'an address begins with http:// or https://' }).transform(url => url.replace(/\/+$/, '')),
 })
 export type Config = z.infer<typeof config>

@@ -2,17 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import pino from 'pino'
 import type { InbondError } from '#crypto/error.ts'
-import { generateIdentityKey } from '#crypto/signature.ts'
 import { systemClock } from '#party/clock.ts'
 import { type CommonOptions, command, group, passphraseOf, run, type Terminal, warnOfPlainKey } from '#party/command.ts'
 import { openDatabase } from '#party/database.ts'
-import { checkUnused, createDirectory, openDirectory } from '#party/directory.ts'
+import { beginDirectory, checkUnused, completeDirectory, openDirectory } from '#party/directory.ts'
 import { formatInvitation } from '#party/invitation.ts'
 import { thisProcess } from '#party/process.ts'
 import { claimDirectory, runningProcess } from '#party/running.ts'
 import { Thread } from '#party/thread.ts'
 import { fault } from '#specs/errors.ts'
-import { type MemberId, memberId } from '#specs/messages.ts'
+import { memberId, partyName } from '#specs/messages.ts'
 import type { AggregationTask } from './aggregation.ts'
 import { createContext, createCoordinator } from './app.ts'
 import { config } from './config.ts'
@@ -81,8 +80,8 @@ function initCommand(terminal: Terminal) {
       })
       if (!parsed.success) throw fault('bad-option', parsed.error.issues.map(issue => issue.message).join('; '))
       const passphrase = await passphraseOf(options, terminal)
-      const key = await generateIdentityKey()
-      await createDirectory(path, parsed.data, key, passphrase)
+      const key = await beginDirectory(path, passphrase)
+      await completeDirectory(path, parsed.data)
       warnOfPlainKey(passphrase, terminal)
       terminal.err(`Made the coordinator of "${options.name}" in ${path}. Next: inbond coordinator start ${path}\n`)
       terminal.out(`${key.fingerprint}\n`)
@@ -144,20 +143,15 @@ function inviteCommand(terminal: Terminal) {
 
 function inviteeOf(options: { member?: string; researcher?: string; administration?: string }) {
   if ((options.member === undefined) === (options.researcher === undefined)) {
-    throw fault('bad-option', 'say either --member or --researcher')
+    throw fault('bad-option', 'an invitation is either for a --member or for a --researcher')
   }
   if (options.member !== undefined) {
-    return { role: 'member' as const, subject: parseMemberId(options.member), administration: null }
+    return { role: 'member' as const, subject: optionValue('--member', memberId, options.member), administration: null }
   }
-  const administration = options.administration === undefined ? null : parseMemberId(options.administration)
-  return { role: 'researcher' as const, subject: (options.researcher as string).trim(), administration }
-}
-
-function parseMemberId(text: string): MemberId {
-  const parsed = memberId.safeParse(text)
-  if (!parsed.success)
-    throw fault('bad-option', `"${text}" is no member id: 2 to 16 capital letters and digits, a letter first`)
-  return parsed.data
+  const { administration: own } = options
+  const administration = own === undefined ? null : optionValue('--administration', memberId, own)
+  const subject = optionValue('--researcher', partyName, options.researcher as string)
+  return { role: 'researcher' as const, subject, administration }
 }
 
 function proposeCommand(terminal: Terminal) {

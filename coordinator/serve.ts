@@ -75,7 +75,9 @@ function dataVersion(coordinator: Coordinator): unknown {
 async function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
   server.listen(port, host)
   await once(server, 'listening').catch(cause => {
-    if (cause.code !== 'EADDRINUSE') throw cause
+    if (cause.code !== 'EADDRINUSE') {
+      throw fault('bad-config', `this machine cannot listen on ${host}:${port} (${cause.code})`, cause)
+    }
     throw fault('address-in-use', `${host}:${port} is in use by another program`, cause)
   })
 }

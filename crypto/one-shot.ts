@@ -1,5 +1,5 @@
 import { cryptoError, expectLength } from './error.ts'
-import { alignedChunk, decodeCells, encodeCells, packWords, unpackWords } from './packing.ts'
+import { alignedChunk, checkCells, decodeCells, encodeCells, packWords, unpackWords } from './packing.ts'
 import {
   BINOMIAL_ETA,
   CELLS_PER_CHUNK,
@@ -42,9 +42,10 @@ export interface Contribution {
 /**
  * Encrypts `cells` under a fresh key and splits the key. The key lives only inside this call and its iterator.
  * @param cells any number of signed integers; the last chunk is filled up with zeros
- * @throws InbondError `cell-too-large` while the ciphertext is read; nothing that was read before may then be sent
+ * @throws InbondError `cell-too-large` before anything is drawn or encrypted
  */
 export function contribute(seal: Seal, dealing: Dealing, cells: BigInt64Array, randomness: Randomness): Contribution {
+  checkCells(cells, dealing.bound)
   const key = centredBinomial(randomness)
   const shares = deal(key, dealing.threshold, dealing.custodians, randomness)
   return { ciphertext: encrypt(seal, dealing, key, cells, randomness), shares }
@@ -70,7 +71,7 @@ function* encrypt(
       const at = position * HALVES_PER_POLYNOMIAL
       publicPolynomial(dealing.roundId, chunk, publicTimesKey.halves.subarray(at, at + HALVES_PER_POLYNOMIAL))
       const chunkCells = cells.subarray(chunk * CELLS_PER_CHUNK, (chunk + 1) * CELLS_PER_CHUNK)
-      message.halves.set(seal.transformPlain(encodeCells(chunkCells, dealing.bound)), at)
+      message.halves.set(seal.transformPlain(encodeCells(chunkCells)), at)
       writeError(centredBinomial(randomness), error.halves.subarray(at, at + HALVES_PER_POLYNOMIAL))
     }
     error.load().transform().add(message.load()).subtract(publicTimesKey.load().multiply(factor))

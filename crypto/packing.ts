@@ -97,18 +97,26 @@ export function unpackShare(bytes: Uint8Array): Int32Array {
 }
 
 /**
- * Cells as residues modulo t, x or t - |x|, padded with zeros to one chunk.
+ * Checks that no cell is beyond the bound at which a sum over the roster could wrap modulo t.
  * @param bound the largest absolute value allowed, see `contributionBound`
- * @returns n words as halves
  * @throws InbondError `cell-too-large` (without the value: it is the member's secret)
  */
-export function encodeCells(cells: BigInt64Array, bound: bigint): Uint32Array {
-  const words = new BigUint64Array(CELLS_PER_CHUNK)
-  for (let i = 0; i < cells.length; i++) {
-    const cell = cells[i] as bigint
+export function checkCells(cells: BigInt64Array, bound: bigint): void {
+  for (const cell of cells) {
     if (cell > bound || cell < -bound) {
       throw cryptoError('cell-too-large', `a cell exceeds the bound of ${bound} that keeps the joint sum exact`)
     }
+  }
+}
+
+/**
+ * Cells in (-t/2, t/2) as residues modulo t, x or t - |x|, padded with zeros to one chunk.
+ * @returns n words as halves
+ */
+export function encodeCells(cells: BigInt64Array): Uint32Array {
+  const words = new BigUint64Array(CELLS_PER_CHUNK)
+  for (let i = 0; i < cells.length; i++) {
+    const cell = cells[i] as bigint
     words[i] = cell < 0n ? cell + PLAINTEXT_MODULUS : cell
   }
   return new Uint32Array(words.buffer)

@@ -100,11 +100,13 @@ describe('the memory of SEAL', () => {
     const randomness = seededRandomness('refused')
     const dealing = { roundId: randomness(32), bound: 10n, threshold: 2, custodians: [1, 2, 3] }
     const cells = new BigInt64Array(5 * CELLS_PER_CHUNK)
-    cells[4 * CELLS_PER_CHUNK] = 11n
+    const tooLarge = BigInt64Array.of(11n)
     const contribution = () => contribute(seal, dealing, cells, randomness)
     expect(
       leftBehind(() => {
-        expect(() => [...contribution().ciphertext]).toThrow(expect.objectContaining({ code: 'cell-too-large' }))
+        expect(() => contribute(seal, dealing, tooLarge, randomness)).toThrow(
+          expect.objectContaining({ code: 'cell-too-large' }),
+        )
         for (const _ of contribution().ciphertext) break
         const { ciphertext, shares } = contribution()
         const [sum] = ciphertext as Iterable<Uint8Array> & [Uint8Array]

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { conventions, memberId } from '#specs/messages.ts'
+import { conventions, memberId, partyName } from '#specs/messages.ts'
 
 /** config.yaml of a member node. */
 export const config = z.strictObject({
   role: z.literal('member'),
   id: memberId,
-  name: z.string().trim().min(1).max(200),
+  name: partyName,
   coordinator: z.strictObject({ url: z.url({ protocol: /^https?$/ }), federation: z.string() }),
   /** The federation's, in which values are imported. */
   currency: z.string().regex(/^[A-Z]{3}$/),

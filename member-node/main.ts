@@ -1,11 +1,12 @@
 import { join, resolve } from 'node:path'
 import pino, { type Logger } from 'pino'
 import { InbondError } from '#crypto/error.ts'
-import { fingerprint, generateIdentityKey } from '#crypto/signature.ts'
+import { fingerprint } from '#crypto/signature.ts'
 import { systemClock } from '#party/clock.ts'
 import {
   command,
   group,
+  optionValue,
   passphraseOf,
   readTextFile,
   run,
@@ -14,16 +15,15 @@ import {
   warnOfPlainKey,
 } from '#party/command.ts'
 import { Connection, type Coordinates } from '#party/connection.ts'
-import { checkUnused, createDirectory, exists, readConfig } from '#party/directory.ts'
+import { beginDirectory, checkUnused, completeDirectory, readConfig } from '#party/directory.ts'
 import { meetCoordinator, parseInvitation } from '#party/invitation.ts'
 import { thisProcess } from '#party/process.ts'
 import { claimDirectory, runningProcess } from '#party/running.ts'
 import { enrolmentReceipt, type FederationInfo } from '#specs/api.ts'
 import { datasetCalled } from '#specs/datasets/catalogue.ts'
 import { fault } from '#specs/errors.ts'
-import { conventions, enrolment, memberId, PROTOCOL, sign } from '#specs/messages.ts'
-import type { Period } from '#specs/period.ts'
-import { describeIssues } from '#specs/query.ts'
+import { conventions, enrolment, memberId, PROTOCOL, partyName, sign } from '#specs/messages.ts'
+import { type Period, periodGrain } from '#specs/period.ts'
 import { type SignedCharter, unsigned, verifyProposal } from '#specs/rules/charter.ts'
 import { charterInForce, checkProposal, signCharter } from './charters.ts'
 import { config } from './config.ts'
@@ -56,46 +56,41 @@ function initCommand(terminal: Terminal) {
     .option('--date-basis <basis>', 'lodged, accepted or released', 'accepted')
     .action(async (path: string, options) => {
       await checkUnused(path)
-      const id = memberId.safeParse(options.id)
-      if (!id.success) throw fault('bad-option', `--id ${options.id}: ${describeIssues(id.error)}`)
-      const policy = options.policy in presets ? options.policy : resolve(options.policy)
+      const id = optionValue('--id', memberId, options.id)
+      const name = optionValue('--name', partyName, options.name)
+      const policy = Object.hasOwn(presets, options.policy) ? options.policy : resolve(options.policy)
       await readPolicy(policy)
-      const { importValuation, exportValuation, tradeSystem, dateBasis } = options
-      const made = conventions.safeParse({ importValuation, exportValuation, tradeSystem, dateBasis })
-      if (!made.success) throw fault('bad-option', describeIssues(made.error))
+      const { shape } = conventions
+      const made = {
+        importValuation: optionValue('--import-valuation', shape.importValuation, options.importValuation),
+        exportValuation: optionValue('--export-valuation', shape.exportValuation, options.exportValuation),
+        tradeSystem: optionValue('--trade-system', shape.tradeSystem, options.tradeSystem),
+        dateBasis: optionValue('--date-basis', shape.dateBasis, options.dateBasis),
+      }
       const invitation = parseInvitation(options.invite)
       if (invitation.role !== 'member') throw fault('bad-invitation', `this invitation is for a ${invitation.role}`)
       const { url, federation, code } = invitation
       const coordinator = { url, federation }
       const { name: title, currency } = await meetCoordinator(coordinator)
       const passphrase = await passphraseOf(options, terminal)
-      const key = await generateIdentityKey()
+      const key = await beginDirectory(path, passphrase)
       const signed = await sign(key, enrolment, {
         protocol: PROTOCOL,
         role: 'member',
         federation,
         invitation: code,
         publicKey: key.publicKey,
-        id: id.data,
-        name: options.name,
-        conventions: made.data,
+        id,
+        name,
+        conventions: made,
       })
       const connection = new Connection(coordinator, key, systemClock)
       await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
-      const settings = {
-        role: 'member',
-        id: id.data,
-        name: options.name,
-        coordinator,
-        currency,
-        policy,
-        conventions: made.data,
-      }
-      await createDirectory(path, settings, key, passphrase)
+      await completeDirectory(path, { role: 'member', id, name, coordinator, currency, policy, conventions: made })
       warnOfPlainKey(passphrase, terminal)
       if (policy === 'open') terminal.err(OPEN_POLICY)
       terminal.err(
-        `Enrolled ${id.data} with "${title}". Next: inbond member charter sign ${path}, once one is proposed\n`,
+        `Enrolled ${id} with "${title}". Next: inbond member charter sign ${path}, once one is proposed\n`,
       )
       terminal.out(`${key.fingerprint}\n`)
     })
@@ -118,13 +113,9 @@ function signCommand(terminal: Terminal) {
           return
         }
         const { proposal, missing } = await checkProposal(node, bundle)
-        terminal.out(await describeCharter(proposal))
-        if (!options.yes) {
-          throw fault(
-            'bad-option',
-            'nothing was signed: compare the fingerprints with those that the members tell you, then add --yes',
-          )
-        }
+        const shown = options.yes ? terminal.out : terminal.err
+        shown(await describeCharter(proposal))
+        if (!options.yes) throw fault('not-confirmed', 'nothing was signed')
         await signCharter(node, proposal)
         const others = missing.filter(id => id !== node.id)
         const rest = others.length === 0 ? 'It is in force.' : `It waits for ${others.join(', ')}.`
@@ -152,9 +143,9 @@ async function describeCharter({ id, payload }: SignedCharter): Promise<string> 
 
 function parsePeriod(option: string, text: string): Period {
   const [, from, to] = /^(\d{4}(?:-\d{2})?)(?:\.\.(\d{4}(?:-\d{2})?))?$/.exec(text) ?? []
-  if (from === undefined)
-    throw fault('bad-option', `${option} ${text} is not a period such as 2020-03, 2020-01..2020-12 or 2020`)
-  return { from, to: to ?? from }
+  const period = from === undefined ? undefined : { from, to: to ?? from }
+  if (period !== undefined && periodGrain(period) !== undefined) return period
+  throw fault('bad-option', `${option} ${text} is not a period such as 2020-03, 2020-01..2020-12 or 2020`)
 }
 
 function importCommand(terminal: Terminal) {
@@ -175,7 +166,6 @@ function importCommand(terminal: Terminal) {
       const settings = await readConfig(path, config)
       const dataset = datasetCalled(datasetId)
       const mapping = parseMapping(await readTextFile(options.map), dataset)
-      if (!(await exists(file))) throw fault('file-not-readable', `${file} cannot be read`)
       // The importer keeps the thread busy and is all or nothing, so Ctrl-C may simply end it.
       terminal.endAtOnce()
       using warehouse = openWarehouse(warehouseFile(path))
@@ -224,7 +214,8 @@ function periodCommand(terminal: Terminal, name: 'close' | 'reopen') {
       await readConfig(path, config)
       using warehouse = openWarehouse(warehouseFile(path))
       const months = warehouse.mark(datasetCalled(datasetId), parsePeriod('period', text), state, systemClock.now())
-      terminal.err(`${months} months are now ${state}.\n`)
+      const changed = months === 0 ? 'Nothing to change' : months === 1 ? '1 month changed' : `${months} months changed`
+      terminal.err(`${changed}; ${text} is ${state}.\n`)
     })
 }
 

@@ -52,7 +52,7 @@ test.each([
   ['a level', 'dataset: declarations\ncolumns: { period: Date, hs2: Chapter }', 'no column "hs2"'],
   ['no period', 'dataset: declarations\ncolumns: { value: Price }', 'where period comes from'],
   ['twice', 'dataset: declarations\nconstants: { flow: import }\ncolumns: { period: D, flow: F }', 'both under'],
-  ['a strange word', 'dataset: declarations\ncolumns: { period: D }\nskip: 1', 'not complete'],
+  ['a strange word', 'dataset: declarations\ncolumns: { period: D }\nskip: 1', 'it has no field "skip"'],
   ['an empty name', 'dataset: declarations\ncolumns: { period: }', 'columns.period'],
   [
     'codes of a measure',

@@ -3,7 +3,7 @@ import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import { InbondError } from '#crypto/error.ts'
 import { type Dataset, sourceColumns } from '#specs/datasets/dataset.ts'
-import { describeIssues } from '#specs/query.ts'
+import { describeIssues, inWords, yamlProblem } from '#specs/wording.ts'
 import { monthReader } from './months.ts'
 
 /** Where a column of the dataset comes from: a column of the file, or one value for every record. */
@@ -89,10 +89,10 @@ function readMapFile(yaml: string): z.infer<typeof mapFile> {
   try {
     document = parseYaml(yaml, { schema: 'failsafe' })
   } catch (cause) {
-    throw new InbondError('bad-mapping', `the map is not YAML: ${(cause as Error).message}`, { cause })
+    throw new InbondError('bad-mapping', `the map is not YAML: ${yamlProblem(cause)}`, { cause })
   }
-  const parsed = mapFile.safeParse(document)
-  return parsed.success ? parsed.data : refuse(`the map is not complete: ${describeIssues(parsed.error)}`)
+  const parsed = mapFile.safeParse(document ?? {}, { error: inWords })
+  return parsed.success ? parsed.data : refuse(`the map does not fit: ${describeIssues(parsed.error, 'it')}`)
 }
 
 function columnSource(dataset: Dataset, target: string, column: MapColumn): Source {

@@ -21,7 +21,7 @@ export function warehouseFile(directory: string): string {
 
 /** @throws InbondError `bad-policy`, `file-not-readable` */
 export async function readPolicy(name: string): Promise<Policy> {
-  return presets[name] ?? parsePolicy(await readTextFile(name))
+  return Object.hasOwn(presets, name) ? (presets[name] as Policy) : parsePolicy(await readTextFile(name))
 }
 
 /** Opens a node's directory for as long as `work` takes. */

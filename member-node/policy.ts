@@ -1,8 +1,8 @@
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import { fault } from '#specs/errors.ts'
-import { describeIssues } from '#specs/query.ts'
 import type { VerifiedRound } from '#specs/rules/round.ts'
+import { describeIssues, inWords, yamlProblem } from '#specs/wording.ts'
 
 /**
  * What this node answers. Default deny: a question is answered only if every line of the policy allows it. A policy file is
@@ -52,11 +52,11 @@ export function parsePolicy(yaml: string): Policy {
   try {
     document = parseYaml(yaml, { schema: 'failsafe' })
   } catch (cause) {
-    throw fault('bad-policy', 'the policy is not YAML', cause)
+    throw fault('bad-policy', `the policy is not YAML: ${yamlProblem(cause)}`, cause)
   }
-  const parsed = policy.safeParse(document)
+  const parsed = policy.safeParse(document ?? {}, { error: inWords })
   if (parsed.success) return parsed.data
-  throw fault('bad-policy', `the policy does not fit: ${describeIssues(parsed.error)}`)
+  throw fault('bad-policy', `the policy does not fit: ${describeIssues(parsed.error, 'it')}`)
 }
 
 /**

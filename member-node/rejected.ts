@@ -43,7 +43,7 @@ export class RejectedRows {
   #write(cells: readonly string[]): void {
     if (this.#file === undefined) {
       const name = basename(this.#source, extname(this.#source))
-      mkdirSync(this.#folder, { recursive: true })
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
       this.path = join(this.#folder, `${name}.${this.#csv.sha256.slice(0, 12)}.rejected.csv`)
       this.#file = openSync(this.path, 'w', 0o600)
       this.#write(['line', 'reason', ...this.#csv.header])

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { TextDecoder } from 'node:util'
 import { InbondError } from '#crypto/error.ts'
+import { unreadable } from '#party/system-errors.ts'
 
 const PIECE = 1 << 18
 
@@ -93,8 +94,7 @@ function readable<T>(path: string, read: () => T): T {
   try {
     return read()
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    throw new InbondError('file-not-readable', `${path} cannot be read (${code})`, { cause })
+    throw new InbondError('file-not-readable', unreadable(path, cause), { cause })
   }
 }
 

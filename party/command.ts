@@ -1,8 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { Command, CommanderError } from 'commander'
+import type { z } from 'zod'
 import { InbondError } from '#crypto/error.ts'
 import { fault } from '#specs/errors.ts'
 import { remedyOf } from '#specs/problem.ts'
+import { inWords } from '#specs/wording.ts'
+import { explained, unreadable } from './system-errors.ts'
 
 /** What a command line may use of its process; handed in, so that only a main file touches the process itself. */
 export interface Terminal {
@@ -46,16 +49,29 @@ function withConventions(made: Command): Command {
   return made.helpOption('--help', 'show this').helpCommand(false).showSuggestionAfterError(true).exitOverride()
 }
 
-/** The passphrase that was given, if any. @throws InbondError `file-not-readable` */
+/** What stands after an option. @throws InbondError `bad-option` */
+export function optionValue<S extends z.ZodType>(option: string, schema: S, text: string): z.output<S> {
+  const parsed = schema.safeParse(text, { error: inWords })
+  if (parsed.success) return parsed.data
+  const [first] = parsed.error.issues
+  const reason = first?.message.startsWith('must') ? `it ${first.message}` : first?.message
+  throw fault('bad-option', `${option} "${text}": ${reason}`)
+}
+
+/** The passphrase that was given, if any. @throws InbondError `file-not-readable`, `bad-option` for an empty one */
 export async function passphraseOf(options: CommonOptions, terminal: Terminal): Promise<string | undefined> {
-  if (options.passphraseFile === undefined) return terminal.environment.INBOND_PASSPHRASE
-  return (await readTextFile(options.passphraseFile)).replace(/\r?\n$/, '')
+  const given =
+    options.passphraseFile === undefined
+      ? terminal.environment.INBOND_PASSPHRASE
+      : (await readTextFile(options.passphraseFile)).replace(/\r?\n$/, '')
+  if (given !== '') return given
+  throw fault('bad-option', `${options.passphraseFile ?? 'INBOND_PASSPHRASE'} holds an empty passphrase`)
 }
 
 /** @throws InbondError `file-not-readable` */
 export async function readTextFile(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(cause => {
-    throw fault('file-not-readable', `${path} cannot be read (${(cause as NodeJS.ErrnoException).code})`, cause)
+    throw fault('file-not-readable', unreadable(path, cause), cause)
   })
 }
 
@@ -73,7 +89,7 @@ export async function run(program: Command, terminal: Terminal): Promise<number>
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode
     if (terminal.signal.aborted && (error as Error)?.name === 'AbortError') return 130
-    terminal.err(describeError(error, terminal.args.includes('--verbose')))
+    terminal.err(describeError(explained(error), terminal.args.includes('--verbose')))
     return 1
   }
 }
@@ -83,9 +99,14 @@ function writeTo(program: Command, terminal: Terminal): void {
     writeOut: terminal.out,
     writeErr: terminal.err,
     outputError: (message, write) =>
-      write(`${message.replace(/^error: /, 'inbond: ').trimEnd()} [bad-option]\n  ${remedyOf('bad-option')}\n`),
+      write(`${oneSentence(message)} [bad-option]\n  ${remedyOf('bad-option')}\n`),
   })
   for (const one of program.commands) writeTo(one as Command, terminal)
+}
+
+/** Commander's message in the form of all others: `error: unknown option '--nme'\\n(Did you mean --name?)` on one line. */
+function oneSentence(message: string): string {
+  return message.trim().replace(/^error: /, 'inbond: ').replace('\n(Did', ' (did').replace(/\.$/, '')
 }
 
 /** One sentence with its code, and below it what to do. */

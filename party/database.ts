@@ -21,6 +21,8 @@ export function openDatabase<Schema extends Record<string, unknown>>(
   client.pragma('synchronous = FULL')
   client.pragma('foreign_keys = ON')
   client.pragma('busy_timeout = 10000')
+  // Without it a row that INSERT OR REPLACE displaces is gone before a trigger could refuse that.
+  client.pragma('recursive_triggers = ON')
   // A deleted private key is overwritten, not only unlinked from its page.
   client.pragma('secure_delete = ON')
   const database = drizzle({ client, schema })

@@ -1,10 +1,10 @@
-import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
-import type { z } from 'zod'
-import { type IdentityKey, readKeyFile, writeKeyFile } from '#crypto/signature.ts'
+import { z } from 'zod'
+import { generateIdentityKey, type IdentityKey, readKeyFile, writeKeyFile } from '#crypto/signature.ts'
 import { fault } from '#specs/errors.ts'
-import { describeIssues } from '#specs/query.ts'
+import { describeIssues, inWords, yamlProblem } from '#specs/wording.ts'
 
 /** The folder in which a party lives: config.yaml, keys/identity, its databases, and what it receives and sends. */
 export interface PartyDirectory<Config> {
@@ -12,6 +12,9 @@ export interface PartyDirectory<Config> {
   readonly config: Config
   readonly key: IdentityKey
 }
+
+/** The schema of a party's config.yaml: it names the kind of party. */
+type ConfigSchema = z.ZodObject<{ role: z.ZodLiteral<string> }>
 
 const CONFIG = 'config.yaml'
 const KEY = join('keys', 'identity')
@@ -29,22 +32,38 @@ export async function checkUnused(path: string): Promise<void> {
     throw fault('already-initialised', `${path} already holds a party of a federation`)
 }
 
-/** Writes a new party's directory, readable by its owner only. The configuration comes last: it makes the directory valid. */
-export async function createDirectory(
-  path: string,
-  config: Record<string, unknown>,
-  key: IdentityKey,
-  passphrase: string | undefined,
-): Promise<void> {
+/**
+ * Begins a new party's directory, readable by its owner only, with its identity key. The key is there before anybody is told of
+ * it, so that an enrolment that broke off can be repeated: then the key of the first attempt is taken.
+ * @throws InbondError `already-initialised`, `wrong-passphrase`; an error of the file system where it cannot be written
+ */
+export async function beginDirectory(path: string, passphrase: string | undefined): Promise<IdentityKey> {
   await checkUnused(path)
   await mkdir(join(path, 'keys'), { recursive: true, mode: 0o700 })
   await chmod(path, 0o700)
-  await writeFile(join(path, KEY), await writeKeyFile(key, passphrase), { mode: 0o600 })
-  await writeFile(join(path, CONFIG), stringify(config), { mode: 0o600 })
+  const file = join(path, KEY)
+  const key = (await exists(file))
+    ? await readKeyFile(await readFile(file, 'utf8'), passphrase)
+    : await generateIdentityKey()
+  await writeWhole(file, await writeKeyFile(key, passphrase))
+  return key
 }
 
-/** @throws InbondError `not-initialised`, `bad-config` */
-export async function readConfig<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S>> {
+/** Writes the configuration, which makes a directory valid. */
+export async function completeDirectory(path: string, config: Record<string, unknown>): Promise<void> {
+  await writeWhole(join(path, CONFIG), stringify(config))
+}
+
+/** A file that is there whole or not at all. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.part`, text, { mode: 0o600, flush: true })
+  await rename(`${path}.part`, path)
+}
+
+const roleOnly = z.object({ role: z.enum(['coordinator', 'member', 'researcher']) })
+
+/** @throws InbondError `not-initialised`, `bad-config`, `not-allowed` for the directory of another kind of party */
+export async function readConfig<S extends ConfigSchema>(path: string, schema: S): Promise<z.output<S>> {
   const text = await readFile(join(path, CONFIG), 'utf8').catch(cause => {
     throw fault('not-initialised', `${path} is not the directory of a party`, cause)
   })
@@ -52,15 +71,19 @@ export async function readConfig<S extends z.ZodType>(path: string, schema: S): 
   try {
     document = parse(text)
   } catch (cause) {
-    throw fault('bad-config', `${join(path, CONFIG)} is not YAML`, cause)
+    throw fault('bad-config', `${join(path, CONFIG)} is not YAML: ${yamlProblem(cause)}`, cause)
   }
-  const parsed = schema.safeParse(document)
+  const found = roleOnly.safeParse(document).data?.role
+  const wanted = schema.shape.role.value
+  if (found !== undefined && found !== wanted)
+    throw fault('not-allowed', `${path} is the directory of a ${found}, not of a ${wanted}`)
+  const parsed = schema.safeParse(document, { error: inWords })
   if (parsed.success) return parsed.data
-  throw fault('bad-config', `${join(path, CONFIG)} does not fit: ${describeIssues(parsed.error)}`)
+  throw fault('bad-config', `${join(path, CONFIG)} does not fit: ${describeIssues(parsed.error, 'it')}`)
 }
 
-/** @throws InbondError `not-initialised`, `bad-config`, `wrong-passphrase` */
-export async function openDirectory<S extends z.ZodType>(
+/** @throws InbondError `not-initialised`, `bad-config`, `not-allowed`, `wrong-passphrase` */
+export async function openDirectory<S extends ConfigSchema>(
   path: string,
   schema: S,
   passphrase: string | undefined,

@@ -251,6 +251,7 @@ function describe(
   const { question } = round.query.payload
   const terms = round.charter.payload
   const members = cohort.payload.manifests.map(one => one.member)
+  const coverageOf = (id: string) => manifests.find(one => one.payload.member === id)?.payload.coverage ?? []
   const indexOf = (id: string) => round.custodians.find(one => one.id === id)?.index ?? 0
   const custodians = openings.map(one => one.custodian)
   return {
@@ -261,7 +262,7 @@ function describe(
     missing: round.round.eligible
       .filter(id => !members.includes(id))
       .map(member => ({ member, reason: checked.refusals.get(member) ?? 'did not contribute in time' })),
-    coverage: Object.fromEntries(manifests.map(({ payload }) => [payload.member, coverageRanges(payload.coverage)])),
+    coverage: Object.fromEntries(members.map(id => [id, coverageRanges(coverageOf(id))])),
     units: unitsOf(round.plan, question, terms.currency),
     rows: rowsOf(round.plan, question, cells),
     notes: terms.members.filter(one => members.includes(one.id)).flatMap(one => deviations(one.id, one.conventions)),

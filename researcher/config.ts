@@ -1,9 +1,10 @@
 import { z } from 'zod'
+import { partyName } from '#specs/messages.ts'
 
 /** config.yaml of a researcher. */
 export const config = z.strictObject({
   role: z.literal('researcher'),
-  name: z.string().trim().min(1).max(200),
+  name: partyName,
   coordinator: z.strictObject({ url: z.url({ protocol: /^https?$/ }), federation: z.string() }),
   /** Signed by the coordinator: who this researcher is. */
   certificate: z.string(),

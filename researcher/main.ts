@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { Option } from 'commander'
 import { desc } from 'drizzle-orm'
-import { generateIdentityKey } from '#crypto/signature.ts'
 import { systemClock } from '#party/clock.ts'
 import {
   type CommonOptions,
   command,
   group,
+  optionValue,
   passphraseOf,
   readTextFile,
   run as runProgram,
@@ -16,14 +17,14 @@ import {
 } from '#party/command.ts'
 import { Connection } from '#party/connection.ts'
 import { openDatabase } from '#party/database.ts'
-import { checkUnused, createDirectory, openDirectory } from '#party/directory.ts'
+import { beginDirectory, checkUnused, completeDirectory, openDirectory } from '#party/directory.ts'
 import { meetCoordinator, parseInvitation } from '#party/invitation.ts'
 import { thisProcess } from '#party/process.ts'
 import { enrolmentReceipt, type QueryStatus, queryList } from '#specs/api.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import { fault } from '#specs/errors.ts'
-import { claims, enrolment, PROTOCOL, query, sign } from '#specs/messages.ts'
+import { claims, enrolment, PROTOCOL, partyName, query, sign } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import type { Answer } from './answer.ts'
 import { cancel, fetchCharter, prepare, type Researcher, resume, storedQuery } from './client.ts'
@@ -69,26 +70,27 @@ function initCommand(terminal: Terminal) {
     .requiredOption('--invite <invitation>', 'the line that the secretariat sent')
     .action(async (path: string, options) => {
       await checkUnused(path)
+      const name = optionValue('--name', partyName, options.name)
       const invitation = parseInvitation(options.invite)
       if (invitation.role !== 'researcher') throw fault('bad-invitation', `this invitation is for a ${invitation.role}`)
       const { url, federation, code } = invitation
       const coordinator = { url, federation }
       const { name: title } = await meetCoordinator(coordinator)
       const passphrase = await passphraseOf(options, terminal)
-      const key = await generateIdentityKey()
+      const key = await beginDirectory(path, passphrase)
       const signed = await sign(key, enrolment, {
         protocol: PROTOCOL,
         role: 'researcher',
         federation,
         invitation: code,
         publicKey: key.publicKey,
-        name: options.name,
+        name,
       })
       const connection = new Connection(coordinator, key, systemClock)
       const { certificate } = await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
-      await createDirectory(path, { role: 'researcher', name: options.name, coordinator, certificate }, key, passphrase)
+      await completeDirectory(path, { role: 'researcher', name, coordinator, certificate })
       warnOfPlainKey(passphrase, terminal)
-      terminal.err(`Enrolled ${options.name} with "${title}". Next: inbond query run FILE.yaml --as ${path}\n`)
+      terminal.err(`Enrolled ${name} with "${title}". Next: inbond query run FILE.yaml --as ${path}\n`)
       terminal.out(`${key.fingerprint}\n`)
     })
 }
@@ -176,7 +178,9 @@ function asOption(made: ReturnType<typeof command>) {
 }
 
 function outputOptions(made: ReturnType<typeof command>) {
-  return asOption(made).option('--json', 'for programs').option('--csv', 'for spreadsheets')
+  return asOption(made)
+    .option('--json', 'for programs')
+    .addOption(new Option('--csv', 'for spreadsheets').conflicts('json'))
 }
 
 function runCommand(terminal: Terminal) {

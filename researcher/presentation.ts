@@ -26,7 +26,7 @@ function cellText(row: Row, column: string, dataset: Dataset, language: Language
   if (dimension === undefined) return grouped(value)
   if (dimension.kind === 'period' || value === 'other' || value === 'unknown') return value
   const title = dimension.codeList.title(value, language)
-  if (title === value) return value
+  if (title.toLowerCase() === value.toLowerCase()) return title
   return `${value} ${title.length > LONGEST_TITLE ? `${title.slice(0, LONGEST_TITLE - 1)}…` : title}`
 }
 

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { InbondError } from '#crypto/error.ts'
 import { LARGEST_ROSTER, SMALLEST_COHORT } from '#crypto/parameters.ts'
 import { claimed, type IdentityKey, type PublicKey, signMessage, verifyMessage } from '#crypto/signature.ts'
-import { describeIssues, need, question } from './query.ts'
+import { need, question } from './query.ts'
+import { describeIssues } from './wording.ts'
 
 /**
  * Every signed message of the protocol: who signs it, what it says, and its schema. Each is a JSON payload in a compact JWS
@@ -44,7 +45,9 @@ const identityKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'expected an Ed25519
 /** RFC 7638 thumbprint of an identity key; that of the coordinator's key names the federation. */
 const keyFingerprint = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 const sealingKey = z.string().regex(/^[A-Za-z0-9_-]{1622}$/, 'expected an X-Wing public key, base64url')
-const name = z.string().trim().min(1).max(200)
+const nameLength = 'a name has 1 to 200 characters'
+/** Of a federation, a member or a researcher. */
+export const partyName = z.string().trim().min(1, nameLength).max(200, nameLength)
 const reason = z.string().min(1).max(1000)
 const compact = z.string().max(LONGEST_MESSAGE)
 const month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/)
@@ -88,7 +91,7 @@ export const enrolment = kind(
       invitation: z.string().max(64),
       publicKey: identityKey,
       id: memberId,
-      name,
+      name: partyName,
       conventions,
     }),
     z.strictObject({
@@ -97,7 +100,7 @@ export const enrolment = kind(
       federation: keyFingerprint,
       invitation: z.string().max(64),
       publicKey: identityKey,
-      name,
+      name: partyName,
     }),
   ]),
 )
@@ -109,10 +112,10 @@ export const certificate = kind(
   z.strictObject({
     protocol,
     federation: keyFingerprint,
-    name,
+    name: partyName,
     publicKey: identityKey,
     administration: memberId.nullable(),
-    organisation: name.nullable(),
+    organisation: partyName.nullable(),
     purposes: z.array(z.string().max(100)).max(50),
     sponsor: memberId.nullable(),
     notAfter: instant,
@@ -126,13 +129,13 @@ export const charter = kind(
   'Who the federation is and by which rules. In force when every member of its roster has consented.',
   z.strictObject({
     protocol,
-    federation: name,
+    federation: partyName,
     epoch: z.int().positive(),
     previous: charterId.nullable(),
     coordinator: identityKey,
     currency: z.string().regex(/^[A-Z]{3}$/),
     members: z
-      .array(z.strictObject({ id: memberId, name, publicKey: identityKey, conventions }))
+      .array(z.strictObject({ id: memberId, name: partyName, publicKey: identityKey, conventions }))
       .min(SMALLEST_COHORT)
       .max(LARGEST_ROSTER),
     /** In order: a custodian's number, the point of its shares, is its place in this list, from 1. */

@@ -130,7 +130,7 @@ describe('a query file', () => {
   test.each<[string, Record<string, string>, RegExp]>([
     ['that is not YAML', { by: '[hs2' }, /not YAML/],
     ['with a key twice', { where: '{ flow: import, flow: export }' }, /not YAML.*unique/],
-    ['with an unknown key', { having: 'x' }, /Unrecognized key: "having"/],
+    ['with an unknown key', { having: 'x' }, /it has no field "having"/],
     ['without measures', { measures: '[]' }, /measures/],
     ['with a measure that is both', { measures: '[{ count: records, sum: value }]' }, /measures/],
     ['with an unknown measure', { measures: '[sum: price]' }, /no measure "price"; it has value, netMass/],

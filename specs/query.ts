@@ -5,6 +5,7 @@ import { LARGEST_ROSTER } from '#crypto/parameters.ts'
 import { datasetCalled } from './datasets/catalogue.ts'
 import type { Dataset, Dimension } from './datasets/dataset.ts'
 import { monthsBetween, type Period, periodGrain, periodsBetween } from './period.ts'
+import { describeIssues, inWords, yamlProblem } from './wording.ts'
 
 /** The most slots (cells × measures) that one query may have. */
 export const MOST_SLOTS = 2_000_000
@@ -48,14 +49,23 @@ export interface QueryFile {
 }
 
 const text = z.string()
-const fileCondition = z.union([text, z.array(text).min(1), z.strictObject({ from: text, to: text })])
+const fileCondition = z.union([text, z.array(text).min(1), z.strictObject({ from: text, to: text })], {
+  error: 'must be a code, a list of codes, a prefix such as 85*, or { from, to }',
+})
+const fileMeasure = z.union([z.strictObject({ count: text }), z.strictObject({ sum: text })], {
+  error: 'must be { count: records }, { count: MEASURE } or { sum: MEASURE }',
+})
+const fileNeed = z.union(
+  [z.literal('all'), z.strictObject({ atLeast: z.coerce.number().pipe(atLeast) })],
+  { error: 'must be all, or { atLeast: 4 }' },
+)
 const queryFile = z.strictObject({
   dataset: text,
   where: z.record(text, fileCondition).default({}),
   by: z.array(text).default([]),
-  measures: z.array(z.union([z.strictObject({ count: text }), z.strictObject({ sum: text })])).min(1),
+  measures: z.array(fileMeasure).min(1),
   purpose: text,
-  need: z.union([z.literal('all'), z.strictObject({ atLeast: z.coerce.number().pipe(atLeast) })]).default('all'),
+  need: fileNeed.default('all'),
   closes: text.default('24h'),
 })
 
@@ -72,10 +82,10 @@ export function parseQueryFile(yaml: string): QueryFile {
   try {
     document = parseYaml(yaml, { schema: 'failsafe', logLevel: 'error' })
   } catch (cause) {
-    throw new InbondError('bad-query', `the query is not YAML: ${(cause as Error).message}`, { cause })
+    throw new InbondError('bad-query', `the query is not YAML: ${yamlProblem(cause)}`, { cause })
   }
-  const parsed = queryFile.safeParse(document)
-  if (!parsed.success) refuse(`the query file is not complete: ${describeIssues(parsed.error)}`)
+  const parsed = queryFile.safeParse(document ?? {}, { error: inWords })
+  if (!parsed.success) refuse(`the query file does not fit: ${describeIssues(parsed.error, 'it')}`)
   const file = parsed.data
   const dataset = datasetCalled(file.dataset)
   // A record drops the key __proto__: whatever is filtered by must be a dimension before it can get lost.
@@ -88,18 +98,10 @@ export function parseQueryFile(yaml: string): QueryFile {
     measures: file.measures,
     purpose: file.purpose,
   }
-  const checked = question.safeParse(asked)
+  const checked = question.safeParse(asked, { error: inWords })
   if (!checked.success) refuse(`the query goes beyond a limit: ${describeIssues(checked.error)}`)
   plan(asked)
   return { question: asked, need: file.need, closesAfter: parseDuration(file.closes) }
-}
-
-/** One line for a zod error: where, and what is wrong there. */
-export function describeIssues(error: z.ZodError): string {
-  return error.issues
-    .slice(0, 3)
-    .map(issue => `${issue.path.join('.') || 'it'}: ${issue.message}`)
-    .join('; ')
 }
 
 function readCondition(dataset: Dataset, dimension: string, value: z.infer<typeof fileCondition>): Condition {

@@ -13,20 +13,25 @@ export async function workOf<K extends WorkItem['kind']>(node: TestNode, kind: K
   return items.filter((item): item is Extract<WorkItem, { kind: K }> => item.kind === kind)
 }
 
-/** Lets members do their work of one kind; refusals go to their journals. */
+/** Lets one member do its work of one kind; what it refuses goes to its journal. */
+export async function doWork(federation: Federation, id: string, kind: WorkItem['kind']): Promise<void> {
+  const node = federation.node(id)
+  for (const item of await workOf(node, kind)) {
+    await perform(node, item, {
+      done: one => void node.journal.push({ item: one }),
+      refused: (one, refused) => void node.journal.push({ item: one, refused }),
+      failed: error => {
+        throw error
+      },
+    })
+  }
+}
+
+/** Lets members that are not stopped do their work of one kind, and the coordinator what follows. */
 export async function step(federation: Federation, kind: WorkItem['kind'], ids?: readonly string[]): Promise<void> {
   await federation.coordinator.lifecycle.advance()
-  for (const node of federation.nodes.values()) {
-    if (node.stopped || (ids !== undefined && !ids.includes(node.id))) continue
-    for (const item of await workOf(node, kind)) {
-      await perform(node, item, {
-        done: one => void node.journal.push({ item: one }),
-        refused: (one, refused) => void node.journal.push({ item: one, refused }),
-        failed: error => {
-          throw error
-        },
-      })
-    }
+  for (const { id, stopped } of federation.nodes.values()) {
+    if (!stopped && (ids === undefined || ids.includes(id))) await doWork(federation, id, kind)
   }
   await federation.coordinator.lifecycle.finish()
 }

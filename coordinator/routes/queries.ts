@@ -57,7 +57,7 @@ export function queryRoutes(app: App, { context, lifecycle }: Service): void {
       path: '/queries/{query}',
       tags,
       summary: 'How a query stands, member by member',
-      description: 'With `since` it waits, up to 25 seconds, until something changes.',
+      description: 'With the parameter since it waits, up to 25 seconds, until something changes.',
       request: { params: z.object({ query: queryId }), query: since },
       responses: { 200: json('Its state', queryStatus) },
     }),

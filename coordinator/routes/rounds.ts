@@ -21,7 +21,7 @@ export function roundRoutes(app: App, { context, lifecycle }: Service): void {
       path: '/work',
       tags,
       summary: 'What there is to do for this member',
-      description: 'With `since` it waits, up to 25 seconds, until the list is another one.',
+      description: 'With the parameter since it waits, up to 25 seconds, until the list is another one.',
       request: { query: since },
       responses: { 200: json('The list', workResponse) },
     }),

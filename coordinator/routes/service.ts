@@ -93,7 +93,7 @@ function operationSection(path: string, method: string, operation: Operation) {
   const details = JSON.stringify({ requestBody: operation.requestBody, responses: operation.responses }, null, 2)
   return html`<section>
     <h3><b>${method}</b> <code>${path}</code></h3>
-    <p>${operation.summary ?? ''} ${operation.description ?? ''} <small>(${access})</small></p>
+    <p>${[operation.summary, operation.description].filter(Boolean).join('. ')} <small>(${access})</small></p>
     <details><summary>Bodies</summary><pre>${details}</pre></details>
   </section>`
 }
