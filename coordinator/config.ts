@@ -9,6 +9,8 @@ export const config = z.strictObject({
   host: z.string(),
   port: z.number().int().min(1).max(65535),
   /** Where members and researchers reach it; a proxy's address, where there is one. */
-  url: z.url({ protocol: /^https?$/, error: 'an address begins with http:// or https://' }).transform(url => url.replace(/\/+$/, '')),
+  url: z
+    .url({ protocol: /^https?$/, error: 'an address begins with http:// or https://' })
+    .transform(url => url.replace(/\/+$/, '')),
 })
 export type Config = z.infer<typeof config>

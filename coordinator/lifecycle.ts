@@ -28,6 +28,8 @@ import { contributionFile, roundFolder, sumFile } from './uploads.ts'
 const UNFINISHED = ['open', 'closed', 'agreed'] as const
 /** Ciphertexts and sums of ended rounds stay for the recipient to fetch and to add up again. */
 const KEEP_MS = 30 * 86_400_000
+/** A sum that failed is tried again after this long. */
+const SUM_PAUSE_MS = 10_000
 
 type RoundRow = typeof rounds.$inferSelect
 
@@ -38,6 +40,7 @@ type RoundRow = typeof rounds.$inferSelect
 export class Lifecycle {
   readonly #context: Context
   readonly #sums = new Map<RoundId, Promise<void>>()
+  readonly #sumAgainAt = new Map<RoundId, number>()
   #turn: Promise<void> = Promise.resolve()
   readonly #aggregate: Aggregate
   readonly #onError: (error: unknown) => void
@@ -104,10 +107,14 @@ export class Lifecycle {
   #sumIfDue(id: RoundId): void {
     const row = this.#context.db.select().from(rounds).where(eq(rounds.id, id)).get()
     if (!row || row.sum !== null || this.#sums.has(id) || (row.state !== 'closed' && row.state !== 'agreed')) return
+    if (this.#context.clock.now() < (this.#sumAgainAt.get(id) ?? 0)) return
     const sum = sumRound(this.#context, this.#aggregate, row)
       .finally(() => this.#sums.delete(id))
       .then(() => this.advance())
-      .catch(this.#onError)
+      .catch(error => {
+        this.#sumAgainAt.set(id, this.#context.clock.now() + SUM_PAUSE_MS)
+        this.#onError(error)
+      })
     this.#sums.set(id, sum)
   }
 

@@ -3,7 +3,16 @@ import { join } from 'node:path'
 import pino from 'pino'
 import type { InbondError } from '#crypto/error.ts'
 import { systemClock } from '#party/clock.ts'
-import { type CommonOptions, command, group, passphraseOf, run, type Terminal, warnOfPlainKey } from '#party/command.ts'
+import {
+  type CommonOptions,
+  command,
+  group,
+  optionValue,
+  passphraseOf,
+  run,
+  type Terminal,
+  warnOfPlainKey,
+} from '#party/command.ts'
 import { openDatabase } from '#party/database.ts'
 import { beginDirectory, checkUnused, completeDirectory, openDirectory } from '#party/directory.ts'
 import { formatInvitation } from '#party/invitation.ts'

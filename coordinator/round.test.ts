@@ -167,13 +167,10 @@ describe('a round', () => {
     )
   })
 
-  test('waits past its end only for the sum of a cohort that was opened', () => {
+  test('is over at its end, whatever is missing', () => {
     fc.assert(
       fc.property(facts, fc.nat(MINUTE), (round, late) => {
-        const rest = settle(round, round.ends + late)
-        if (rest.state === 'opened' || rest.state === 'void') return
-        expect([rest.state, rest.summed]).toEqual(['agreed', false])
-        expect(rest.opened.length).toBeGreaterThanOrEqual(rest.threshold)
+        expect(['opened', 'void']).toContain(settle(round, round.ends + late).state)
       }),
     )
   })

@@ -53,9 +53,16 @@ export function nextStep(round: RoundFacts, now: number): Step | undefined {
       if (round.agreed.length >= round.threshold) return { to: 'agreed' }
       return custodiansGone(round, round.agreed, 'agreed to the cohort', now)
     case 'agreed':
-      if (round.opened.length >= round.threshold) return round.summed ? { to: 'opened' } : undefined
+      if (round.opened.length >= round.threshold) return summing(round, now)
       return custodiansGone(round, round.opened, 'opened', now)
   }
+}
+
+/** A sum that cannot be made, because a stored contribution was lost, must not keep the recipient waiting for ever. */
+function summing(round: RoundFacts, now: number): Step | undefined {
+  if (round.summed) return { to: 'opened' }
+  if (now < round.ends) return undefined
+  return { to: 'void', reason: 'the coordinator could not add up the contributions; its operator knows why' }
 }
 
 function closing(round: RoundFacts, now: number): Step | undefined {

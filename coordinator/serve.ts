@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
+import type { Clock } from '#party/clock.ts'
 import { fault } from '#specs/errors.ts'
 import type { Coordinator } from './app.ts'
 
@@ -10,7 +11,9 @@ const SWEEP_MS = 3_600_000
 /** Slow links may take this long for one contribution; one that stands still is given up much earlier. */
 const LONGEST_REQUEST_MS = 3_600_000
 /** How long a shutdown waits for transfers to end by themselves. Long polls are answered at once. */
-const GRACE_MS = 3_000
+const GRACE_MS = 2_000
+/** How long answers that are complete may take to leave. */
+const FLUSH_MS = 250
 
 /**
  * Serves a coordinator until `signal` aborts.
@@ -50,10 +53,18 @@ export async function serve(
   }
   context.changes.end()
   server.close()
-  await Promise.race([once(server, 'close'), context.clock.wait(GRACE_MS)])
+  await atMost(GRACE_MS, Promise.allSettled(answering), context.clock)
+  server.closeIdleConnections()
+  await atMost(FLUSH_MS, once(server, 'close'), context.clock)
   server.closeAllConnections()
   // What was cut off gives up its files and leaves the database alone before it is closed.
-  await Promise.race([Promise.allSettled(answering), context.clock.wait(GRACE_MS)])
+  await atMost(GRACE_MS, Promise.allSettled(answering), context.clock)
+}
+
+async function atMost(milliseconds: number, what: Promise<unknown>, clock: Clock): Promise<void> {
+  const over = new AbortController()
+  await Promise.race([what, clock.wait(milliseconds, over.signal)])
+  over.abort()
 }
 
 /** Keeps each request in `answering` until it has its response. */

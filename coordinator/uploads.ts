@@ -189,8 +189,7 @@ async function* unlessIdle(body: AsyncIterable<Uint8Array>, clock: Clock): Async
   for (;;) {
     const moved = new AbortController()
     const idle = clock.wait(IDLE_MS, moved.signal).then(() => 'idle' as const)
-    const next = await Promise.race([chunks.next(), idle])
-    moved.abort()
+    const next = await Promise.race([chunks.next(), idle]).finally(() => moved.abort())
     if (next === 'idle') throw fault('truncated-body', `the upload stood still for ${IDLE_MS / 1000} seconds`)
     if (next.done) return
     yield next.value

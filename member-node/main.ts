@@ -15,7 +15,7 @@ import {
   warnOfPlainKey,
 } from '#party/command.ts'
 import { Connection, type Coordinates } from '#party/connection.ts'
-import { beginDirectory, checkUnused, completeDirectory, readConfig } from '#party/directory.ts'
+import { checkUnused, enrolDirectory, readConfig } from '#party/directory.ts'
 import { meetCoordinator, parseInvitation } from '#party/invitation.ts'
 import { thisProcess } from '#party/process.ts'
 import { claimDirectory, runningProcess } from '#party/running.ts'
@@ -73,26 +73,25 @@ function initCommand(terminal: Terminal) {
       const coordinator = { url, federation }
       const { name: title, currency } = await meetCoordinator(coordinator)
       const passphrase = await passphraseOf(options, terminal)
-      const key = await beginDirectory(path, passphrase)
-      const signed = await sign(key, enrolment, {
-        protocol: PROTOCOL,
-        role: 'member',
-        federation,
-        invitation: code,
-        publicKey: key.publicKey,
-        id,
-        name,
-        conventions: made,
+      const { fingerprint } = await enrolDirectory(path, passphrase, async key => {
+        const signed = await sign(key, enrolment, {
+          protocol: PROTOCOL,
+          role: 'member',
+          federation,
+          invitation: code,
+          publicKey: key.publicKey,
+          id,
+          name,
+          conventions: made,
+        })
+        const connection = new Connection(coordinator, key, systemClock)
+        await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
+        return { role: 'member', id, name, coordinator, currency, policy, conventions: made }
       })
-      const connection = new Connection(coordinator, key, systemClock)
-      await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
-      await completeDirectory(path, { role: 'member', id, name, coordinator, currency, policy, conventions: made })
       warnOfPlainKey(passphrase, terminal)
       if (policy === 'open') terminal.err(OPEN_POLICY)
-      terminal.err(
-        `Enrolled ${id} with "${title}". Next: inbond member charter sign ${path}, once one is proposed\n`,
-      )
-      terminal.out(`${key.fingerprint}\n`)
+      terminal.err(`Enrolled ${id} with "${title}". Next: inbond member charter sign ${path}, once one is proposed\n`)
+      terminal.out(`${fingerprint}\n`)
     })
 }
 
@@ -252,7 +251,7 @@ function observer(log: Logger): Observer {
       if (item.kind !== 'charter' && item.kind !== 'void') log.info(of(item), 'done')
     },
     refused: (item, error) => log.warn({ ...of(item), ...reasonOf(error) }, 'refused'),
-    failed: error => log.error(reasonOf(error), 'failed; tried again'),
+    failed: error => log.error(reasonOf(error), 'failed; it will be tried again'),
   }
 }
 

@@ -4,6 +4,15 @@ import { fault } from '#specs/errors.ts'
 import type { VerifiedRound } from '#specs/rules/round.ts'
 import { describeIssues, inWords, yamlProblem } from '#specs/wording.ts'
 
+const digits = z
+  .string()
+  .regex(/^\d{1,9}$/)
+  .transform(Number)
+/** As YAML of strings has it. Not by coercion, which would read an empty line as 0. */
+const whole = z.union([z.int(), digits], {
+  error: issue => (issue.input === undefined ? 'is missing' : 'must be a whole number'),
+})
+
 /**
  * What this node answers. Default deny: a question is answered only if every line of the policy allows it. A policy file is
  * YAML with these fields; `open` and `standard` are two policies of the same kind.
@@ -12,15 +21,15 @@ export const policy = z.strictObject({
   /** Datasets that may be asked about, or `all`. */
   datasets: z.union([z.literal('all'), z.array(z.string())]),
   /** The most dimensions that the cells of one question may have. */
-  dimensions: z.coerce.number().int().min(0).max(8),
+  dimensions: whole.pipe(z.int().min(0).max(8)),
   /** The finest level of the Harmonized System, in digits, for cells and for filters. */
-  hsDigits: z.coerce.number().pipe(z.union([z.literal(2), z.literal(4), z.literal(6)])),
+  hsDigits: whole.pipe(z.literal([2, 4, 6])),
   /** At the finest level a question may not have more dimensions than this. */
-  dimensionsAtFinest: z.coerce.number().int().min(0).max(8),
+  dimensionsAtFinest: whole.pipe(z.int().min(0).max(8)),
   /** Members that must be in the answer, this one included. */
-  smallestCohort: z.coerce.number().int().min(3),
+  smallestCohort: whole.pipe(z.int().min(3)),
   /** Questions answered in any 24 hours. */
-  questionsADay: z.coerce.number().int().min(0),
+  questionsADay: whole.pipe(z.int().min(0)),
 })
 export type Policy = z.infer<typeof policy>
 

@@ -21,6 +21,8 @@ export interface Observer {
 
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 30_000
+/** What fails for an unknown reason is tried so often before the node says that it cannot do it. */
+const MOST_TRIES = 3
 
 /**
  * Asks for work and does it until `signal` aborts. Items are done side by side, so that a long answer does not hold up custody;
@@ -28,6 +30,7 @@ const LONGEST_PAUSE_MS = 30_000
  */
 export async function work(node: Node, observer: Observer, signal: AbortSignal): Promise<void> {
   const running = new Map<string, Promise<void>>()
+  const tries = new Map<string, number>()
   let version: string | undefined
   let pause = FIRST_PAUSE_MS
   // Aborted when something failed: the poll that waits for news is given up, so that what failed is listed again.
@@ -43,13 +46,19 @@ export async function work(node: Node, observer: Observer, signal: AbortSignal):
       version = listed.version
       for (const item of listed.items.filter(one => !running.has(keyOf(one)))) {
         const key = keyOf(item)
-        const task = perform(node, item, observer, signal).catch(error => (signal.aborted ? undefined : fail(error)))
-        running.set(
-          key,
-          task.finally(() => running.delete(key)),
-        )
+        const count = (tries.get(key) ?? 0) + 1
+        tries.set(key, count)
+        const task = perform(node, item, observer, signal, count >= MOST_TRIES)
+          .then(
+            () => {
+              tries.delete(key)
+              pause = FIRST_PAUSE_MS
+            },
+            error => (signal.aborted ? undefined : fail(error)),
+          )
+          .finally(() => running.delete(key))
+        running.set(key, task)
       }
-      pause = FIRST_PAUSE_MS
     } catch (error) {
       if (!signal.aborted && !failure.signal.aborted) fail(error)
     }
@@ -85,15 +94,23 @@ function keyOf(item: WorkItem): string {
 
 /**
  * Does one item. What the node must not or cannot do becomes a signed refusal.
+ * @param lastTry whether an error of unknown cause becomes one too
  * @throws what may pass by itself, such as a broken connection or a full disk
  */
-export async function perform(node: Node, item: WorkItem, observer: Observer, signal?: AbortSignal): Promise<void> {
+export async function perform(
+  node: Node,
+  item: WorkItem,
+  observer: Observer,
+  signal?: AbortSignal,
+  lastTry = true,
+): Promise<void> {
   const step = { contribute: 'contribute', agree: 'agree', open: 'open' } as const
   try {
     await act(node, item, signal)
     observer.done(item)
   } catch (error) {
-    if (signal?.aborted || mayPass(error) || isLocal(error)) throw error
+    const unexpected = !(error instanceof InbondError)
+    if (signal?.aborted || mayPass(error) || isLocal(error) || (unexpected && !lastTry)) throw error
     observer.refused(item, error)
     if (isOver(error)) return
     if (item.kind === 'contribute' || item.kind === 'agree') {

@@ -98,15 +98,18 @@ function writeTo(program: Command, terminal: Terminal): void {
   program.configureOutput({
     writeOut: terminal.out,
     writeErr: terminal.err,
-    outputError: (message, write) =>
-      write(`${oneSentence(message)} [bad-option]\n  ${remedyOf('bad-option')}\n`),
+    outputError: (message, write) => write(`${oneSentence(message)} [bad-option]\n  ${remedyOf('bad-option')}\n`),
   })
   for (const one of program.commands) writeTo(one as Command, terminal)
 }
 
 /** Commander's message in the form of all others: `error: unknown option '--nme'\\n(Did you mean --name?)` on one line. */
 function oneSentence(message: string): string {
-  return message.trim().replace(/^error: /, 'inbond: ').replace('\n(Did', ' (did').replace(/\.$/, '')
+  return message
+    .trim()
+    .replace(/^error: /, 'inbond: ')
+    .replace('\n(Did', ' (did')
+    .replace(/\.$/, '')
 }
 
 /** One sentence with its code, and below it what to do. */

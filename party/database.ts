@@ -32,6 +32,8 @@ export function openDatabase<Schema extends Record<string, unknown>>(
     // Another process may have made the same tables at the same moment: then there is nothing left to do.
     migrate(database, { migrationsFolder })
   }
+  // A process that was killed may not have come to it.
+  forgetForGood(database)
   return writingAtOnce(database)
 }
 

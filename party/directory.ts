@@ -1,10 +1,11 @@
-import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { generateIdentityKey, type IdentityKey, readKeyFile, writeKeyFile } from '#crypto/signature.ts'
 import { fault } from '#specs/errors.ts'
 import { describeIssues, inWords, yamlProblem } from '#specs/wording.ts'
+import { mayPass } from './connection.ts'
 
 /** The folder in which a party lives: config.yaml, keys/identity, its databases, and what it receives and sends. */
 export interface PartyDirectory<Config> {
@@ -52,6 +53,34 @@ export async function beginDirectory(path: string, passphrase: string | undefine
 /** Writes the configuration, which makes a directory valid. */
 export async function completeDirectory(path: string, config: Record<string, unknown>): Promise<void> {
   await writeWhole(join(path, CONFIG), stringify(config))
+}
+
+/**
+ * Makes the directory of a party that enrols itself with its new key. An attempt that is refused leaves nothing behind; one that
+ * broke off can be repeated.
+ * @param enrol introduces the key to the coordinator and returns the configuration
+ */
+export async function enrolDirectory(
+  path: string,
+  passphrase: string | undefined,
+  enrol: (key: IdentityKey) => Promise<Record<string, unknown>>,
+): Promise<IdentityKey> {
+  const isRepeated = await exists(join(path, KEY))
+  const key = await beginDirectory(path, passphrase)
+  try {
+    await completeDirectory(path, await enrol(key))
+    return key
+  } catch (error) {
+    if (!isRepeated && !mayPass(error)) await abandonDirectory(path)
+    throw error
+  }
+}
+
+/** Removes what `beginDirectory` made, and nothing else. */
+async function abandonDirectory(path: string): Promise<void> {
+  await rm(join(path, KEY), { force: true })
+  await rmdir(join(path, 'keys')).catch(() => undefined)
+  await rmdir(path).catch(() => undefined)
 }
 
 /** A file that is there whole or not at all. */

@@ -23,13 +23,13 @@ export function formatInvitation(invitation: Invitation): string {
 
 /** @throws InbondError `bad-invitation` */
 export function parseInvitation(line: string): Invitation {
-  const [url, fragment] = line.trim().split('#')
+  const [url = '', fragment, ...more] = line.trim().split('#')
   const parsed = parts.safeParse(fragment?.split('.'))
-  if (!parsed.success || !URL.canParse(url ?? '')) {
+  if (!parsed.success || more.length > 0 || !/^https?:\/\//.test(url) || !URL.canParse(url)) {
     throw fault('bad-invitation', 'this is not an invitation; it looks like https://address#member.code.fingerprint')
   }
   const [role, code, federation] = parsed.data
-  return { url: (url as string).replace(/\/+$/, ''), role, code, federation }
+  return { url: url.replace(/\/+$/, ''), role, code, federation }
 }
 
 /**

@@ -8,10 +8,21 @@ const FILE = 'running'
 export function runningProcess(directory: string): number | undefined {
   try {
     const pid = Number(readFileSync(join(directory, FILE), 'utf8'))
-    process.kill(pid, 0)
-    return pid
+    // 0, which an empty file reads as, and negative numbers would ask about groups of processes.
+    if (!Number.isInteger(pid) || pid < 1) return undefined
+    return isAlive(pid) ? pid : undefined
   } catch {
     return undefined
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // Another user's process may not be signalled, but it is there.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 

@@ -88,6 +88,10 @@ function isUnfinished(error: unknown, status: QueryStatus): boolean {
 /** Signs a query with a fresh key for its answer and remembers both; nothing leaves yet. */
 export async function prepare(researcher: Researcher, file: QueryFile): Promise<QueryId> {
   const charter = await fetchCharter(researcher)
+  const roster = charter.payload.members.length
+  if (file.need !== 'all' && file.need.atLeast > roster) {
+    throw fault('bad-query', `need: at least ${file.need.atLeast} members, but the federation has ${roster}`)
+  }
   const recipient = await generateSealingKeyPair(researcher.randomness)
   const now = researcher.clock.now()
   const signed = await sign<typeof query.schema, QueryId>(researcher.key, query, {
@@ -135,8 +139,32 @@ export async function fetchCharter(researcher: Researcher): Promise<SignedCharte
 async function send(researcher: Researcher, id: QueryId, signal: AbortSignal | undefined): Promise<void> {
   const stored = storedQuery(researcher, id)
   if (stored.sentAt !== null) return
-  await researcher.connection.post('/queries', { query: stored.compact }, queryReceipt, signal)
+  try {
+    await researcher.connection.post('/queries', { query: stored.compact }, queryReceipt, signal)
+  } catch (error) {
+    if (isRefusedForGood(error)) end(researcher, id, (error as InbondError).message)
+    throw error
+  }
   researcher.db.update(schema.queries).set({ sentAt: researcher.clock.now() }).where(eq(schema.queries.id, id)).run()
+}
+
+/** The same bytes will never be taken: there is no use in following the query. */
+function isRefusedForGood(error: unknown): boolean {
+  const codes = [
+    'bad-query',
+    'unknown-dataset',
+    'too-many-slots',
+    'query-expired',
+    'wrong-federation',
+    'upgrade-needed',
+  ]
+  return error instanceof InbondError && codes.includes(error.code)
+}
+
+/** Writes down why a query has no answer, and throws its key away. */
+function end(researcher: Researcher, id: QueryId, voidReason: string): void {
+  researcher.db.update(schema.queries).set({ voidReason, privateKey: null }).where(eq(schema.queries.id, id)).run()
+  forgetForGood(researcher.db)
 }
 
 /**
@@ -160,7 +188,7 @@ async function follow(
     if (status.state === 'opened') return status
     if (status.state === 'void') {
       const voidReason = status.reason ?? 'no reason was given'
-      researcher.db.update(schema.queries).set({ voidReason, privateKey: null }).where(eq(schema.queries.id, id)).run()
+      end(researcher, id, voidReason)
       throw fault('round-void', `the query ended without an answer: ${voidReason}`)
     }
   }
@@ -189,7 +217,9 @@ async function patiently<T>(
  * @throws InbondError `sum-not-accepted`, `bad-evidence`, and the codes of the rules in specs/rules
  */
 async function read(researcher: Researcher, id: QueryId, round: RoundId, signal?: AbortSignal): Promise<Answer> {
-  const { compact, privateKey } = storedQuery(researcher, id)
+  const { compact, privateKey, answer: readBefore } = storedQuery(researcher, id)
+  // Two processes may follow the same query: the key went with the first answer.
+  if (readBefore !== null) return JSON.parse(readBefore) as Answer
   if (privateKey === null) throw fault('bad-evidence', 'the key of this query is gone')
   const evidence = await researcher.connection.get(`/rounds/${round}/answer`, answerEvidence, signal)
   const federation = await meetCoordinator(researcher.to, researcher.fetch)
@@ -288,16 +318,21 @@ function deviations(member: string, made: SignedCharter['payload']['members'][nu
 /** Withdraws a query that is not opened yet. @throws InbondError `too-late`, `not-found` */
 export async function cancel(researcher: Researcher, id: QueryId): Promise<void> {
   const stored = storedQuery(researcher, id)
-  if (stored.sentAt !== null) {
-    const signed = await sign(researcher.key, cancellation, { protocol: PROTOCOL, query: id })
-    await researcher.connection.post(`/queries/${id}/cancellation`, { cancellation: signed.compact }, done)
-  }
-  const voidReason = 'the researcher withdrew the query'
-  researcher.db.update(schema.queries).set({ voidReason, privateKey: null }).where(eq(schema.queries.id, id)).run()
+  const signed = await sign(researcher.key, cancellation, { protocol: PROTOCOL, query: id })
+  const body = { cancellation: signed.compact }
+  await researcher.connection.post(`/queries/${id}/cancellation`, body, done).catch(error => {
+    // A query without a receipt may have arrived all the same, so it is worth asking; if nobody answers, it need not wait.
+    const neverArrived = ['not-found', 'coordinator-unreachable'].includes(error.code)
+    if (stored.sentAt !== null || !neverArrived) throw error
+  })
+  end(researcher, id, 'the researcher withdrew the query')
 }
 
 /** A query by its id, or by the first digits of it. @throws InbondError `not-found` */
 export function storedQuery(researcher: Pick<Researcher, 'db'>, id: string) {
+  if (!/^[0-9a-f]{4,64}$/.test(id)) {
+    throw fault('not-found', `"${id}" is not the id of a query; its first four digits or more will do`)
+  }
   const all = researcher.db.select().from(schema.queries).all()
   const found = all.filter(one => one.id.startsWith(id))
   if (found.length === 1) return found[0] as (typeof found)[number]

@@ -17,7 +17,7 @@ import {
 } from '#party/command.ts'
 import { Connection } from '#party/connection.ts'
 import { openDatabase } from '#party/database.ts'
-import { beginDirectory, checkUnused, completeDirectory, openDirectory } from '#party/directory.ts'
+import { checkUnused, enrolDirectory, openDirectory } from '#party/directory.ts'
 import { meetCoordinator, parseInvitation } from '#party/invitation.ts'
 import { thisProcess } from '#party/process.ts'
 import { enrolmentReceipt, type QueryStatus, queryList } from '#specs/api.ts'
@@ -77,21 +77,22 @@ function initCommand(terminal: Terminal) {
       const coordinator = { url, federation }
       const { name: title } = await meetCoordinator(coordinator)
       const passphrase = await passphraseOf(options, terminal)
-      const key = await beginDirectory(path, passphrase)
-      const signed = await sign(key, enrolment, {
-        protocol: PROTOCOL,
-        role: 'researcher',
-        federation,
-        invitation: code,
-        publicKey: key.publicKey,
-        name,
+      const { fingerprint } = await enrolDirectory(path, passphrase, async key => {
+        const signed = await sign(key, enrolment, {
+          protocol: PROTOCOL,
+          role: 'researcher',
+          federation,
+          invitation: code,
+          publicKey: key.publicKey,
+          name,
+        })
+        const connection = new Connection(coordinator, key, systemClock)
+        const { certificate } = await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
+        return { role: 'researcher', name, coordinator, certificate }
       })
-      const connection = new Connection(coordinator, key, systemClock)
-      const { certificate } = await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
-      await completeDirectory(path, { role: 'researcher', name, coordinator, certificate })
       warnOfPlainKey(passphrase, terminal)
       terminal.err(`Enrolled ${name} with "${title}". Next: inbond query run FILE.yaml --as ${path}\n`)
-      terminal.out(`${key.fingerprint}\n`)
+      terminal.out(`${fingerprint}\n`)
     })
 }
 

@@ -55,10 +55,9 @@ const fileCondition = z.union([text, z.array(text).min(1), z.strictObject({ from
 const fileMeasure = z.union([z.strictObject({ count: text }), z.strictObject({ sum: text })], {
   error: 'must be { count: records }, { count: MEASURE } or { sum: MEASURE }',
 })
-const fileNeed = z.union(
-  [z.literal('all'), z.strictObject({ atLeast: z.coerce.number().pipe(atLeast) })],
-  { error: 'must be all, or { atLeast: 4 }' },
-)
+const fileNeed = z.union([z.literal('all'), z.strictObject({ atLeast: z.coerce.number().pipe(atLeast) })], {
+  error: 'must be all, or { atLeast: 4 }',
+})
 const queryFile = z.strictObject({
   dataset: text,
   where: z.record(text, fileCondition).default({}),

@@ -243,7 +243,7 @@ describe('a query', () => {
     await cancel(federation.researcher, query)
   })
 
-  test('that was never sent is withdrawn without a word to anybody', async () => {
+  test('that was never sent is withdrawn although nobody answers', async () => {
     const query = await prepare(federation.researcher, parseQueryFile(JANUARY))
     switchboard.at = () => {
       throw new TypeError('there is no network')

@@ -40,10 +40,9 @@ export class Running {
 
   constructor(args: readonly string[], { environment = {}, cwd = ROOT }: Surroundings = {}) {
     this.args = args
-    const { INBOND_PASSPHRASE: _, ...inherited } = process.env
-    this.#child = spawn(PROGRAM, args, {
+    const assigned = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
+    this.#child = spawn('env', ['-u', 'INBOND_PASSPHRASE', ...assigned, PROGRAM, ...args], {
       cwd,
-      env: { ...inherited, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     })

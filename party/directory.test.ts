@@ -1,0 +1,109 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { beginDirectory, checkUnused, completeDirectory, openDirectory, readConfig } from './directory.ts'
+import { claimDirectory, runningProcess } from './running.ts'
+
+const schema = z.strictObject({ role: z.literal('member'), name: z.string().min(1) })
+const CONFIG = { role: 'member', name: 'Customs' }
+
+let root: string
+let path: string
+let made = 0
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'inbond-directory-'))
+})
+afterAll(() => rmSync(root, { recursive: true }))
+beforeEach(() => {
+  path = join(root, `party-${made++}`)
+})
+
+const mode = (...parts: string[]) => statSync(join(path, ...parts)).mode & 0o777
+const refused = (code: string) => expect.objectContaining({ code })
+
+describe("a party's directory", () => {
+  test('is for its owner alone, whatever the umask', async () => {
+    const before = process.umask(0)
+    try {
+      await beginDirectory(path, undefined)
+      await completeDirectory(path, CONFIG)
+    } finally {
+      process.umask(before)
+    }
+    expect([mode(), mode('keys'), mode('keys', 'identity'), mode('config.yaml')]).toEqual([0o700, 0o700, 0o600, 0o600])
+  })
+
+  test('gives back what was put into it', async () => {
+    const key = await beginDirectory(path, undefined)
+    await completeDirectory(path, CONFIG)
+    expect(await openDirectory(path, schema, undefined)).toEqual({ path, config: CONFIG, key })
+  })
+
+  test('keeps its key under a passphrase', async () => {
+    const key = await beginDirectory(path, 'secret')
+    await completeDirectory(path, CONFIG)
+    expect(readFileSync(join(path, 'keys', 'identity'), 'utf8')).not.toContain(key.privateKey)
+    expect((await openDirectory(path, schema, 'secret')).key).toEqual(key)
+    await expect(openDirectory(path, schema, undefined)).rejects.toEqual(refused('wrong-passphrase'))
+    await expect(openDirectory(path, schema, 'Secret')).rejects.toEqual(refused('wrong-passphrase'))
+  })
+
+  test('is begun again with the same key, and not once it is complete', async () => {
+    const key = await beginDirectory(path, undefined)
+    expect(await beginDirectory(path, undefined)).toEqual(key)
+    await checkUnused(path)
+    await completeDirectory(path, CONFIG)
+    await expect(beginDirectory(path, undefined)).rejects.toEqual(refused('already-initialised'))
+    await expect(checkUnused(path)).rejects.toEqual(refused('already-initialised'))
+  })
+
+  test.each([
+    ['not there', undefined, 'not-initialised'],
+    ['not YAML', 'a: [', 'bad-config'],
+    ['empty', '', 'bad-config'],
+    ['incomplete', 'role: member\n', 'bad-config'],
+    ['more than it should be', 'role: member\nname: A\nextra: 1\n', 'bad-config'],
+    ["another party's", 'role: coordinator\nname: A\n', 'not-allowed'],
+  ])('whose configuration is %s is refused', async (_, text, code) => {
+    await beginDirectory(path, undefined)
+    if (text !== undefined) writeFileSync(join(path, 'config.yaml'), text)
+    await expect(readConfig(path, schema)).rejects.toEqual(refused(code))
+  })
+
+  test('without its key is refused', async () => {
+    await beginDirectory(path, undefined)
+    await completeDirectory(path, CONFIG)
+    rmSync(join(path, 'keys', 'identity'))
+    await expect(openDirectory(path, schema, undefined)).rejects.toEqual(refused('not-initialised'))
+  })
+})
+
+describe('the claim of a running process', () => {
+  beforeEach(() => beginDirectory(path, undefined).then(() => undefined))
+  const note = (text: string) => writeFileSync(join(path, 'running'), text)
+
+  test('is there until it is given up', () => {
+    expect(runningProcess(path)).toBeUndefined()
+    const giveUp = claimDirectory(path)
+    expect(runningProcess(path)).toBe(process.pid)
+    giveUp()
+    expect(runningProcess(path)).toBeUndefined()
+    giveUp()
+  })
+
+  test('of another process that lives is respected', () => {
+    note(String(process.ppid))
+    expect(runningProcess(path)).toBe(process.ppid)
+    expect(() => claimDirectory(path)).toThrow(refused('already-running'))
+  })
+
+  // A process that is killed may have made the file and not written it.
+  test.each(['', '0', '-1', 'abc', '1.5', '4194304999', '\u0000'])("of %j is nobody's", text => {
+    note(text)
+    expect(runningProcess(path)).toBeUndefined()
+    claimDirectory(path)()
+    expect(runningProcess(path)).toBeUndefined()
+  })
+})

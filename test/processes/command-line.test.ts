@@ -1,0 +1,873 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { remedyOf } from '#specs/problem.ts'
+import { CommandLine, Federation, type Finished, freePort, ROOT, type Surroundings } from './federation.ts'
+
+/**
+ * Every command as people type it, wrongly above all: it must say in one sentence what is wrong, name the code, say what to do, leave
+ * standard output empty, and never show a stack trace.
+ */
+
+/** A federation of three in which questions are answered. */
+let federation: Federation
+/** A coordinator with one member, whose key is sealed with a passphrase, and a researcher; no charter. */
+let young: { line: CommandLine; url: string; coordinator: string; member: string; researcher: string }
+const PASSPHRASE = 'correct horse battery staple'
+
+const CSV = `id,date,hs,from,price
+1,2020-01-05,851712,CN,10.50
+2,2020-01-06,010121,DE,3.335
+3,2020-02-07,,ZZ,1
+`
+const MAP = `dataset: declarations
+constants: { flow: import, currency: USD }
+columns: { period: date, hs6: hs, origin: from, value: price }
+`
+
+beforeAll(async () => {
+  ;[federation, young] = await Promise.all([Federation.create({ members: ['AA', 'BB', 'CC'] }), foundYoung()])
+  await Promise.all(federation.ids.map(id => federation.load(id, CSV, MAP)))
+  await federation.startMembers()
+})
+afterAll(async () => {
+  await federation?.[Symbol.asyncDispose]()
+  await young?.line[Symbol.asyncDispose]()
+})
+
+async function foundYoung() {
+  const line = new CommandLine()
+  const port = await freePort()
+  const [coordinator, member, researcher] = ['coordinator', 'member', 'researcher'].map(name => line.path(name)) as [
+    string,
+    string,
+    string,
+  ]
+  await line.succeed('coordinator', 'init', coordinator, '--name', 'A young one', '--port', String(port))
+  const service = line.start(['coordinator', 'start', coordinator])
+  await service.says(/is ready/)
+  const invitation = async (...who: string[]) =>
+    (await line.succeed('coordinator', 'invite', coordinator, ...who)).trim()
+  const sealed = { environment: { INBOND_PASSPHRASE: PASSPHRASE } }
+  const named = ['--id', 'AA', '--name', 'Customs of AA', '--invite', await invitation('--member', 'AA')]
+  const made = await line.run(['member', 'init', member, ...named], sealed)
+  expect(made).toMatchObject({ status: 0, stdout: expect.stringMatching(/^[\w-]{43}\n$/) })
+  const ada = ['--name', 'Ada', '--invite', await invitation('--researcher', 'Ada')]
+  await line.succeed('researcher', 'init', researcher, ...ada)
+  return { line, url: `http://127.0.0.1:${port}`, coordinator, member, researcher }
+}
+
+function run(...args: string[]): Promise<Finished> {
+  return federation.line.run(args)
+}
+
+/** One sentence with its code, one line with what to do, and nothing else. */
+function expectRefusal({ status, stdout, stderr }: Finished, code: string, sentence: RegExp): void {
+  const [first = '', second = '', ...rest] = stderr.split('\n')
+  expect(stderr).toMatch(new RegExp(`^inbond: .+ \\[${code}\\]\\n`))
+  expect(first).toMatch(sentence)
+  expect(first).not.toMatch(/undefined|null|\[object|Invalid|: expected|\.\s*\[/)
+  expect(second).toBe(`  ${remedyOf(code)}`)
+  expect(rest).toEqual([''])
+  expect(stdout).toBe('')
+  expect(status).toBe(1)
+}
+
+type Refused = [what: string, args: () => string[], code: string, sentence: RegExp]
+
+function refuses(cases: readonly Refused[], surroundings?: Surroundings): void {
+  it.concurrent.each(cases)('%s', async (_, args, code, sentence) => {
+    expectRefusal(await federation.line.run(args(), surroundings), code, sentence)
+  })
+}
+
+const at = (party: string) => federation.of(party)
+const file = (name: string, text: string | Uint8Array) => federation.line.write(name, text)
+const nowhere = () => federation.line.path('nowhere')
+
+describe('help', () => {
+  const COMMANDS = [
+    'coordinator init',
+    'coordinator start',
+    'coordinator invite',
+    'coordinator charter propose',
+    'coordinator status',
+    'member init',
+    'member charter sign',
+    'member import',
+    'member period close',
+    'member period reopen',
+    'member start',
+    'member status',
+    'researcher init',
+    'researcher status',
+    'query run',
+    'query list',
+    'query follow',
+    'query cancel',
+  ]
+  it.concurrent.each(COMMANDS)('inbond %s --help has an example', async command => {
+    const { status, stdout, stderr } = await run(...command.split(' '), '--help')
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toContain(`Usage: inbond ${command} `)
+    expect(stdout).toMatch(new RegExp(`\\nExample:\\n {2}inbond ${command} \\S`))
+  })
+
+  it.concurrent.each(['', 'coordinator', 'coordinator charter', 'member', 'member period', 'query', 'researcher'])(
+    'inbond %s --help lists what there is',
+    async group => {
+      const { status, stdout, stderr } = await run(...group.split(' ').filter(Boolean), '--help')
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      for (const command of COMMANDS.filter(one => group !== '' && one.startsWith(`${group} `))) {
+        expect(stdout).toContain(`\n  ${command.slice(group.length + 1).split(' ')[0]} `)
+      }
+    },
+  )
+
+  it('a group without a command shows its help and fails', async () => {
+    const { status, stdout, stderr } = await run('coordinator')
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+    expect(stderr).toContain('Usage: inbond coordinator')
+  })
+
+  it('an unknown first word is refused', async () => {
+    const { status, stdout, stderr } = await run('coordinate')
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toMatch(/^inbond: there is no command "coordinate" \[bad-option\]\n {2}\S.*\n$/)
+  })
+})
+
+describe('coordinator, typed wrongly', () => {
+  const init = (...options: string[]) => ['coordinator', 'init', nowhere(), ...options]
+  refuses([
+    [
+      'an unknown command',
+      () => ['coordinator', 'strt'],
+      'bad-option',
+      /unknown command 'strt' \(did you mean start\?\)/,
+    ],
+    [
+      'init without a directory',
+      () => ['coordinator', 'init', '--name', 'X'],
+      'bad-option',
+      /missing required argument 'dir'/,
+    ],
+    ['init without a name', () => init(), 'bad-option', /'--name <name>' not specified/],
+    ['init with an empty name', () => init('--name', ''), 'bad-option', /a name has 1 to 200 characters/],
+    [
+      'init with a wrong option',
+      () => init('--name', 'X', '--nme', 'Y'),
+      'bad-option',
+      /unknown option '--nme' \(did you mean --name\?\)/,
+    ],
+    ['init with a word too many', () => init('--name', 'X', 'y'), 'bad-option', /too many arguments/],
+    [
+      'init with a strange port',
+      () => init('--name', 'X', '--port', '99999'),
+      'bad-option',
+      /99999 .*between 1 and 65535/,
+    ],
+    [
+      'init with a strange currency',
+      () => init('--name', 'X', '--currency', 'dollars'),
+      'bad-option',
+      /three capital letters/,
+    ],
+    ['init with a strange address', () => init('--name', 'X', '--url', 'here'), 'bad-option', /begins with http/],
+    [
+      'init in a used directory',
+      () => ['coordinator', 'init', at('coordinator'), '--name', 'X'],
+      'already-initialised',
+      /already holds/,
+    ],
+    [
+      'init below a file',
+      () => ['coordinator', 'init', join(file('a-file', ''), 'c'), '--name', 'X'],
+      'not-writable',
+      /a part of the path is a file/,
+    ],
+    [
+      'start of nothing',
+      () => ['coordinator', 'start', nowhere()],
+      'not-initialised',
+      /nowhere is not the directory of a party/,
+    ],
+    [
+      'start of a member',
+      () => ['coordinator', 'start', at('AA')],
+      'not-allowed',
+      /directory of a member, not of a coordinator/,
+    ],
+    ['start twice', () => ['coordinator', 'start', at('coordinator')], 'already-running', /process \d+ already serves/],
+    ['status of nothing', () => ['coordinator', 'status', nowhere()], 'not-initialised', /nowhere/],
+    [
+      'an invitation for nobody',
+      () => ['coordinator', 'invite', at('coordinator')],
+      'bad-option',
+      /either for a --member or for a --researcher/,
+    ],
+    [
+      'an invitation for two',
+      () => ['coordinator', 'invite', at('coordinator'), '--member', 'DD', '--researcher', 'Bob'],
+      'bad-option',
+      /either/,
+    ],
+    [
+      'an invitation in small letters',
+      () => ['coordinator', 'invite', at('coordinator'), '--member', 'kr'],
+      'bad-option',
+      /2 to 16 capital letters/,
+    ],
+    [
+      'an invitation for an empty name',
+      () => ['coordinator', 'invite', at('coordinator'), '--researcher', ' '],
+      'bad-option',
+      /1 to 200/,
+    ],
+    [
+      'an invitation of a member that is there',
+      () => ['coordinator', 'invite', at('coordinator'), '--member', 'AA'],
+      'already-enrolled',
+      /AA is enrolled already/,
+    ],
+    [
+      'a charter over one member',
+      () => ['coordinator', 'charter', 'propose', young.coordinator],
+      'bad-charter',
+      /3 to 4096 members; 1 /,
+    ],
+    [
+      'a charter with a strange custodian',
+      () => ['coordinator', 'charter', 'propose', at('coordinator'), '--custodians', 'AA,BB,XX'],
+      'bad-charter',
+      /XX is not an enrolled member; there are AA, BB, CC/,
+    ],
+    [
+      'a charter with too low a threshold',
+      () => ['coordinator', 'charter', 'propose', at('coordinator'), '--threshold', '2'],
+      'bad-charter',
+      /between 3 and 3/,
+    ],
+    [
+      'a charter with a strange threshold',
+      () => ['coordinator', 'charter', 'propose', at('coordinator'), '--threshold', 'all'],
+      'bad-option',
+      /all is not a number/,
+    ],
+  ])
+
+  it.concurrent('a port that another program has', async () => {
+    const port = new URL(federation.url).port
+    await federation.line.succeed('coordinator', 'init', at('second'), '--name', 'Second', '--port', port)
+    const finished = await run('coordinator', 'start', at('second'))
+    expectRefusal(finished, 'address-in-use', new RegExp(`127.0.0.1:${port} is in use`))
+  })
+
+  it.concurrent('an address that this machine does not have', async () => {
+    const terms = ['--name', 'Elsewhere', '--host', '203.0.113.7', '--port', String(await freePort())]
+    await federation.line.succeed('coordinator', 'init', at('elsewhere'), ...terms)
+    const finished = await run('coordinator', 'start', at('elsewhere'))
+    expectRefusal(finished, 'bad-config', /cannot listen on 203\.0\.113\.7/)
+  })
+
+  it.concurrent('a config.yaml that was spoilt', async () => {
+    await federation.line.succeed('coordinator', 'init', at('spoilt'), '--name', 'Spoilt')
+    const config = join(at('spoilt'), 'config.yaml')
+    writeFileSync(config, readFileSync(config, 'utf8').replace('8400', 'http').replace('currency', 'curency'))
+    const finished = await run('coordinator', 'status', at('spoilt'))
+    expectRefusal(finished, 'bad-config', /config\.yaml does not fit: currency: is missing; port: must be a number/)
+  })
+})
+
+describe('enrolment, typed wrongly', () => {
+  const invite = async (...who: string[]) =>
+    (await federation.line.succeed('coordinator', 'invite', at('coordinator'), ...who)).trim()
+  const member = (...options: string[]) => ['member', 'init', nowhere(), '--id', 'DD', '--name', 'DD', ...options]
+  const anInvitation = () => `${federation.url}#member.${'a'.repeat(24)}.${'b'.repeat(43)}`
+  refuses([
+    ['without an invitation', () => member(), 'bad-option', /'--invite <invitation>' not specified/],
+    ['with something else', () => member('--invite', 'hello'), 'bad-invitation', /it looks like https/],
+    [
+      'with a strange id',
+      () => ['member', 'init', nowhere(), '--id', 'd', '--name', 'D', '--invite', 'x'],
+      'bad-option',
+      /--id "d": a member id is 2 to 16 capital/,
+    ],
+    [
+      'with an empty name',
+      () => ['member', 'init', nowhere(), '--id', 'DD', '--name', '', '--invite', 'x'],
+      'bad-option',
+      /a name has 1 to 200/,
+    ],
+    [
+      'with a policy that is not there',
+      () => member('--invite', 'x', '--policy', nowhere()),
+      'file-not-readable',
+      /nowhere cannot be read: it does not exist/,
+    ],
+    [
+      'with a policy that is none',
+      () => member('--invite', 'x', '--policy', file('p.yaml', 'datasets: all\nhs: 2\n')),
+      'bad-policy',
+      /dimensions: is missing/,
+    ],
+    [
+      'with a strange convention',
+      () => member('--invite', 'x', '--date-basis', 'noon'),
+      'bad-option',
+      /must be lodged, accepted or released/,
+    ],
+    [
+      'at a coordinator with another key',
+      () => member('--invite', anInvitation()),
+      'wrong-federation',
+      /does not have the key/,
+    ],
+    [
+      'as a researcher with a name that is too long',
+      () => ['researcher', 'init', nowhere(), '--name', 'x'.repeat(201), '--invite', 'x'],
+      'bad-option',
+      /1 to 200/,
+    ],
+  ])
+
+  it.concurrent('at a coordinator that does not run', async () => {
+    const away = anInvitation().replace(/:\d+#/, `:${await freePort()}#`)
+    expectRefusal(await run(...member('--invite', away)), 'coordinator-unreachable', /does not answer/)
+  })
+
+  it.concurrent('with an invitation for somebody else, or of another kind', async () => {
+    const [forMember, forResearcher] = [await invite('--member', 'EE'), await invite('--researcher', 'Eve')]
+    expectRefusal(
+      await run(...member('--invite', forMember)),
+      'bad-invitation',
+      /no open invitation of a member called DD/,
+    )
+    expectRefusal(await run(...member('--invite', forResearcher)), 'bad-invitation', /for a researcher/)
+    expect(existsSync(nowhere())).toBe(false)
+  })
+
+  it.concurrent('an attempt that failed does not use the invitation up, and a used one is refused', async () => {
+    const invitation = await invite('--member', 'GG')
+    const named = ['--id', 'GG', '--name', 'GG', '--invite', invitation]
+    const below = join(file('in-the-way', ''), 'gg')
+    expectRefusal(await run('member', 'init', below, ...named), 'not-writable', /a part of the path is a file/)
+    const made = await run('member', 'init', at('gg'), ...named)
+    expect(made).toMatchObject({ status: 0, stdout: expect.stringMatching(/^[\w-]{43}\n$/) })
+    expectRefusal(await run('member', 'init', at('gg2'), ...named), 'bad-invitation', /used before/)
+    expectRefusal(await run('member', 'init', at('gg'), ...named), 'already-initialised', /gg already holds/)
+  })
+
+  it.concurrent('an enrolment that broke off after it was sent is taken up again', async () => {
+    const named = ['--id', 'HH', '--name', 'HH', '--invite', await invite('--member', 'HH')]
+    const first = await federation.line.succeed('member', 'init', at('hh'), ...named)
+    const keys = join(at('hh'), 'keys')
+    cpSync(keys, join(at('hh-again'), 'keys'), { recursive: true })
+    expect(await federation.line.succeed('member', 'init', at('hh-again'), ...named)).toBe(first)
+  })
+})
+
+describe('before there is a charter', () => {
+  const sealed = { environment: { INBOND_PASSPHRASE: PASSPHRASE } }
+
+  it('signing and asking say that there is none, and a node waits for it', async () => {
+    const query = young.line.write('q.yaml', QUERY)
+    const [signing, asking, status] = await Promise.all([
+      young.line.run(['member', 'charter', 'sign', young.member, '--yes'], sealed),
+      young.line.run(['query', 'run', query, '--as', young.researcher]),
+      young.line.run(['member', 'status', young.member], sealed),
+    ])
+    expectRefusal(signing, 'no-charter', /not proposed a charter yet/)
+    expectRefusal(asking, 'charter-pending', /no charter in force yet/)
+    expect(status).toMatchObject({ status: 0, stdout: expect.stringMatching(/^charter +not signed/m) })
+    const node = young.line.start(['member', 'start', young.member], sealed)
+    await node.says(/waits for a charter to be proposed/)
+    node.send('SIGTERM')
+    expect(await node.ended).toMatchObject({ status: 0, stdout: '' })
+  })
+
+  it('a key that is sealed needs its passphrase', async () => {
+    const key = readFileSync(join(young.member, 'keys', 'identity'), 'utf8')
+    expect(key).toMatch(/^[\w-]+(\.[\w-]*){4}\n$/)
+    const status = ['member', 'status', young.member]
+    const other = young.line.write('other-passphrase', 'wrong\n')
+    const right = young.line.write('passphrase', `${PASSPHRASE}\n`)
+    const [without, wrong, empty, absent, good] = await Promise.all([
+      young.line.run(status),
+      young.line.run([...status, '--passphrase-file', other]),
+      young.line.run(status, { environment: { INBOND_PASSPHRASE: '' } }),
+      young.line.run([...status, '--passphrase-file', young.line.path('none')]),
+      young.line.run([...status, '--passphrase-file', right]),
+    ])
+    expectRefusal(without, 'wrong-passphrase', /sealed with a passphrase/)
+    expectRefusal(wrong, 'wrong-passphrase', /does not open the identity key/)
+    expectRefusal(empty, 'bad-option', /INBOND_PASSPHRASE holds an empty passphrase/)
+    expectRefusal(absent, 'file-not-readable', /none cannot be read: it does not exist/)
+    expect(good.status).toBe(0)
+  })
+})
+
+describe('import and periods, typed wrongly', () => {
+  const importing = (path: string, map: string, ...options: string[]) => [
+    'member',
+    'import',
+    at('AA'),
+    'declarations',
+    path,
+    '--map',
+    file(`${(++maps).toString()}.map.yaml`, map),
+    ...options,
+  ]
+  let maps = 0
+  const data = () => file('data.csv', CSV.replace('1,', '9,'))
+  refuses([
+    [
+      'without a map',
+      () => ['member', 'import', at('AA'), 'declarations', data()],
+      'bad-option',
+      /'--map <map>' not specified/,
+    ],
+    [
+      'into nothing',
+      () => ['member', 'import', nowhere(), 'declarations', data(), '--map', data()],
+      'not-initialised',
+      /nowhere/,
+    ],
+    [
+      'into an unknown dataset',
+      () => ['member', 'import', at('AA'), 'parcels', data(), '--map', data()],
+      'unknown-dataset',
+      /no dataset "parcels"; there is declarations/,
+    ],
+    [
+      'of a file that is not there',
+      () => importing(nowhere(), MAP),
+      'file-not-readable',
+      /nowhere cannot be read: it does not exist/,
+    ],
+    ['of a directory', () => importing(at('AA'), MAP), 'file-not-readable', /it is a directory/],
+    [
+      'of a binary file',
+      () =>
+        importing(
+          file(
+            'b.csv',
+            Uint8Array.from({ length: 5000 }, (_, i) => (i * 7) % 256),
+          ),
+          MAP,
+        ),
+      'bad-file',
+      /bytes of value 0/,
+    ],
+    ['of an empty file', () => importing(file('e.csv', ''), MAP), 'bad-file', /no header line/],
+    [
+      'of a spreadsheet',
+      () => importing(file('x.xlsx', Uint8Array.of(0x50, 0x4b, 3, 4, 20)), MAP),
+      'bad-file',
+      /spreadsheet or an archive/,
+    ],
+    [
+      'of a file without a record that fits',
+      () => importing(file('n.csv', 'date,hs,from,price\nnever,,,\n'), MAP),
+      'nothing-loaded',
+      /"never" is not a date/,
+    ],
+    [
+      'of the same file twice',
+      () => [
+        'member',
+        'import',
+        at('BB'),
+        'declarations',
+        federation.line.path('files', 'BB.csv'),
+        '--map',
+        federation.line.path('files', 'BB.yaml'),
+      ],
+      'already-imported',
+      /this very file was imported on/,
+    ],
+    [
+      'with a map that is not there',
+      () => ['member', 'import', at('AA'), 'declarations', data(), '--map', nowhere()],
+      'file-not-readable',
+      /does not exist/,
+    ],
+    [
+      'with a map that is not YAML',
+      () => importing(data(), 'columns: ['),
+      'bad-mapping',
+      /the map is not YAML: .* at line 1/,
+    ],
+    ['with an empty map', () => importing(data(), ''), 'bad-mapping', /does not fit: /],
+    ['with half a map', () => importing(data(), 'dataset: declarations\n'), 'bad-mapping', /columns: is missing/],
+    [
+      'with a map of an unknown line',
+      () => importing(data(), `${MAP}keys: id\n`),
+      'bad-mapping',
+      /it has no field "keys"/,
+    ],
+    [
+      'with a map to an unknown column',
+      () => importing(data(), MAP.replace('origin', 'orign')),
+      'bad-mapping',
+      /declarations has no column "orign"; it has flow, period/,
+    ],
+    [
+      'with a map from an unknown column',
+      () => importing(data(), MAP.replace('hs6: hs', 'hs6: HS6')),
+      'column-not-found',
+      /no column "HS6" \(do you mean "hs"\?\); it has id, date/,
+    ],
+    [
+      'with a map without a period',
+      () => importing(data(), MAP.replace('period: date, ', '')),
+      'bad-mapping',
+      /does not say where period comes from/,
+    ],
+    [
+      'with another currency',
+      () => importing(data(), MAP.replace('USD', 'EUR')),
+      'currency-not-supported',
+      /the map says EUR, and the charter counts in USD/,
+    ],
+    [
+      'with a code that is none',
+      () => importing(data(), MAP.replace('flow: import', 'flow: in')),
+      'bad-mapping',
+      /flow: "in" is not a code/,
+    ],
+    [
+      'complete for no period',
+      () => importing(data(), MAP, '--complete', 'spring'),
+      'bad-option',
+      /--complete spring is not a period such as/,
+    ],
+    [
+      'replacing a thirteenth month',
+      () => importing(data(), MAP, '--replace', 'period=2020-13'),
+      'bad-option',
+      /--replace period=2020-13 is not a period|--replace 2020-13 is not a period/,
+    ],
+    [
+      'closing a thirteenth month',
+      () => ['member', 'period', 'close', at('AA'), 'declarations', '2020-13'],
+      'bad-option',
+      /2020-13 is not a period/,
+    ],
+    [
+      'closing backwards',
+      () => ['member', 'period', 'close', at('AA'), 'declarations', '2020-05..2020-01'],
+      'bad-option',
+      /is not a period/,
+    ],
+    [
+      'reopening an unknown dataset',
+      () => ['member', 'period', 'reopen', at('AA'), 'parcels', '2020-01'],
+      'unknown-dataset',
+      /parcels/,
+    ],
+  ])
+})
+
+const QUERY = `dataset: declarations
+where: { period: 2020-01 }
+by: [origin]
+measures: [{ count: records }, { sum: value }]
+purpose: what came in January
+`
+
+describe('a query, typed wrongly', () => {
+  let written = 0
+  const asking = (yaml: string, ...options: string[]) => [
+    'query',
+    'run',
+    file(`${(++written).toString()}.query.yaml`, yaml),
+    '--as',
+    at('researcher'),
+    ...options,
+  ]
+  const changed = (from: string, to: string) => () => asking(QUERY.replace(from, to))
+  refuses([
+    [
+      'without a file',
+      () => ['query', 'run', '--as', at('researcher')],
+      'bad-option',
+      /missing required argument 'file'/,
+    ],
+    ['without a researcher', () => ['query', 'run', 'q.yaml'], 'bad-option', /'--as <dir>' not specified/],
+    [
+      'from a file that is not there',
+      () => ['query', 'run', nowhere(), '--as', at('researcher')],
+      'file-not-readable',
+      /does not exist/,
+    ],
+    ['as nobody', () => ['query', 'run', file('good.yaml', QUERY), '--as', nowhere()], 'not-initialised', /nowhere/],
+    [
+      'as a member',
+      () => ['query', 'run', file('good.yaml', QUERY), '--as', at('AA')],
+      'not-allowed',
+      /directory of a member, not of a researcher/,
+    ],
+    [
+      'in two forms at once',
+      () => asking(QUERY, '--json', '--csv'),
+      'bad-option',
+      /'--csv' cannot be used with option '--json'/,
+    ],
+    ['that is empty', () => asking(''), 'bad-query', /does not fit/],
+    ['that is not YAML', () => asking('by: [hs2'), 'bad-query', /the query is not YAML: .* at line/],
+    ['about an unknown dataset', changed('declarations', 'parcels'), 'unknown-dataset', /no dataset "parcels"/],
+    ['without a purpose', changed('purpose: what came in January\n', ''), 'bad-query', /purpose: is missing/],
+    [
+      'with a short purpose',
+      changed('what came in January', 'x'),
+      'bad-query',
+      /purpose: must have at least 3 characters/,
+    ],
+    [
+      'without measures',
+      changed('[{ count: records }, { sum: value }]', '[]'),
+      'bad-query',
+      /measures: must have at least 1 entry/,
+    ],
+    ['with a mean', changed('sum: value', 'mean: value'), 'bad-query', /measures\.1: must be \{ count: records \}/],
+    [
+      'with an unknown measure',
+      changed('sum: value', 'sum: price'),
+      'bad-query',
+      /no measure "price"; it has value, netMass/,
+    ],
+    [
+      'by an unknown dimension',
+      changed('[origin]', '[country]'),
+      'bad-query',
+      /no dimension "country"; it has flow, period/,
+    ],
+    ['by one dimension twice', changed('[origin]', '[origin, origin]'), 'bad-query', /by names origin twice/],
+    [
+      'by the period of no period',
+      changed('{ period: 2020-01 }\nby: [origin]', '{}\nby: [period]'),
+      'bad-query',
+      /by period needs where\.period/,
+    ],
+    ['with an unknown line', changed('by:', 'group:'), 'bad-query', /it has no field "group"/],
+    [
+      'of a thirteenth month',
+      changed('2020-01', '2020-13'),
+      'bad-query',
+      /2020-13 is not a range of months|2020-13 to 2020-13/,
+    ],
+    [
+      'of a code that is spelt otherwise',
+      changed('{ period: 2020-01 }', '{ origin: KOR }'),
+      'bad-query',
+      /do you mean "KR"\?/,
+    ],
+    [
+      'of a prefix without codes',
+      changed('{ period: 2020-01 }', '{ hs6: "9x*" }'),
+      'bad-query',
+      /no code .* begins with "9x"/,
+    ],
+    [
+      'with too many slots',
+      changed('[origin]', '[hs6, origin, transport]'),
+      'too-many-slots',
+      /\d+ slots; at most 2000000 /,
+    ],
+    [
+      'with a strange need',
+      () => asking(`${QUERY}need: most\n`),
+      'bad-query',
+      /need: must be all, or \{ atLeast: 4 \}/,
+    ],
+    [
+      'with more members than there are',
+      () => asking(`${QUERY}need: { atLeast: 9 }\n`),
+      'bad-query',
+      /at least 9 members, but the federation has 3/,
+    ],
+    [
+      'with a strange time',
+      () => asking(`${QUERY}closes: soon\n`),
+      'bad-query',
+      /closes: soon is not a time between 1s and 7d/,
+    ],
+    [
+      'followed by an id that is not there',
+      () => ['query', 'follow', 'ffffff', '--as', at('researcher')],
+      'not-found',
+      /there is no query ffffff here/,
+    ],
+    [
+      'followed by something else',
+      () => ['query', 'follow', 'mine', '--as', at('researcher')],
+      'not-found',
+      /"mine" is not the id of a query/,
+    ],
+    [
+      'withdrawn by an id that is not there',
+      () => ['query', 'cancel', 'ffffff', '--as', at('researcher')],
+      'not-found',
+      /there is no query ffffff here/,
+    ],
+    ['status of nobody', () => ['researcher', 'status', nowhere()], 'not-initialised', /nowhere/],
+  ])
+
+  it.concurrent('with a coordinator that does not run', async () => {
+    const away = at('researcher-away')
+    cpSync(at('researcher'), away, { recursive: true, filter: path => !path.includes('.sqlite') })
+    const config = join(away, 'config.yaml')
+    writeFileSync(config, readFileSync(config, 'utf8').replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${await freePort()}`))
+    const finished = await run('query', 'run', file('good.yaml', QUERY), '--as', away)
+    expectRefusal(finished, 'coordinator-unreachable', /does not answer/)
+    expectRefusal(await run('researcher', 'status', away), 'coordinator-unreachable', /does not answer/)
+  })
+
+  it.concurrent('says where it went wrong only with --verbose', async () => {
+    const { status, stderr } = await run('query', 'run', nowhere(), '--as', at('researcher'), '--verbose')
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^inbond: .*\[file-not-readable\]\n {2}.*\n\nInbondError: /)
+    expect(stderr).toMatch(/\n\s+at .*\ncaused by Error: ENOENT/)
+  })
+})
+
+describe('what a command prints', () => {
+  it('an answer is the standard output, for people, programs and spreadsheets', async () => {
+    const asked = file('answer.yaml', QUERY)
+    const { status, stdout, stderr } = await run('query', 'run', asked, '--as', at('researcher'))
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^what came in January\n\nCountry of origin .*\n.*\nCN .*31\.50\n/)
+    expect(stdout).toMatch(/^members +AA, BB, CC$/m)
+    expect(stderr).toMatch(/^Query [0-9a-f]{12}: what came in January\n(.*: .*AA .*\n)*answered: AA contributed/)
+    const [, id] = /^query +([0-9a-f]{64})$/m.exec(stdout) as unknown as [string, string]
+    const follow = ['query', 'follow', id.slice(0, 8), '--as', at('researcher')]
+    const [json, csv, list, again] = await Promise.all([
+      run(...follow, '--json'),
+      run(...follow, '--csv'),
+      run('query', 'list', '--as', at('researcher')),
+      run('query', 'cancel', id, '--as', at('researcher')),
+    ])
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      query: id,
+      cohort: ['AA', 'BB', 'CC'],
+      units: { 'sum(value)': 'USD' },
+      rows: [
+        { origin: 'CN', 'count(records)': 3, 'sum(value)': '31.50' },
+        { origin: 'DE', 'count(records)': 3, 'sum(value)': '10.02' },
+      ],
+    })
+    expect(csv.stdout).toBe('origin,count(records),sum(value)\r\nCN,3,31.50\r\nDE,3,10.02\r\n')
+    expect([json.stderr, csv.stderr]).toEqual(['', ''])
+    expect(list.stdout).toMatch(new RegExp(`^${id.slice(0, 12)} .* what came in January +answered, read$`, 'm'))
+    expectRefusal(again, 'too-late', /ended already \(opened\)/)
+  })
+
+  it('a withdrawn query is void, for whoever follows it too', async () => {
+    federation.process('CC').send('SIGSTOP')
+    const asking = federation.ask(QUERY)
+    await asking.says(/CC asked/)
+    const [, id = ''] = /^Query ([0-9a-f]{12})/.exec(asking.stderr) ?? []
+    expect(await run('query', 'cancel', id, '--as', at('researcher'))).toMatchObject({
+      status: 0,
+      stdout: '',
+      stderr: `Withdrew query ${id}: what came in January\n`,
+    })
+    federation.process('CC').send('SIGCONT')
+    expect(await asking.ended).toMatchObject({ status: 1, stdout: '' })
+    const following = await run('query', 'follow', id, '--as', at('researcher'), '--json')
+    expectRefusal(following, 'round-void', /the researcher withdrew the query/)
+  })
+
+  it('a charter is shown before it is signed, and signed only with --yes', async () => {
+    await federation.line.succeed('coordinator', 'charter', 'propose', at('coordinator'), '--custodians', 'AA,BB,CC')
+    const { status, stdout, stderr } = await run('member', 'charter', 'sign', at('AA'))
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+    expect(stderr).toMatch(/^charter +[0-9a-f]{64}\nfederation +Test of processes, epoch 2\n/)
+    expect(stderr).toMatch(/\nmember +BB {2}[\w-]{43} {2}Customs of BB\n/)
+    expect(stderr).toMatch(/\ninbond: nothing was signed \[not-confirmed\]\n {2}Compare the fingerprints.*\n$/)
+    const shown = await run('member', 'charter', 'sign', at('AA'), '--yes')
+    expect(shown).toMatchObject({ status: 0, stdout: stderr.slice(0, stderr.indexOf('inbond: ')) })
+  })
+
+  it('a status for people and for programs', async () => {
+    const [coordinator, member, researcher, ...forPrograms] = (await Promise.all([
+      run('coordinator', 'status', at('coordinator')),
+      run('member', 'status', at('BB')),
+      run('researcher', 'status', at('researcher')),
+      run('coordinator', 'status', at('coordinator'), '--json'),
+      run('member', 'status', at('BB'), '--json'),
+      run('researcher', 'status', at('researcher'), '--json'),
+      run('query', 'list', '--as', at('researcher'), '--json'),
+    ])) as [Finished, Finished, Finished, ...Finished[]]
+    expect(coordinator.stdout).toMatch(/^process +running, \d+$/m)
+    expect(member.stdout).toMatch(/^data +declarations: 3 records, 2020-01 to 2020-12$/m)
+    expect(member.stdout).toMatch(/^policy +open: answers everything/m)
+    expect(researcher.stdout).toMatch(/^members +AA, BB, CC$/m)
+    for (const { status, stdout, stderr } of forPrograms) {
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      expect(JSON.parse(stdout)).toBeTypeOf('object')
+    }
+    expect(JSON.parse((forPrograms[1] as Finished).stdout)).toMatchObject({
+      id: 'BB',
+      process: federation.process('BB').pid,
+    })
+  })
+
+  it('an import report; a dry run keeps nothing, a key and --replace replace', async () => {
+    const map = file('keyed.yaml', `${MAP}key: id\n`)
+    const data = file('new.csv', CSV.replaceAll('2020-', '2021-'))
+    const importing = ['member', 'import', at('CC'), 'declarations', data, '--map', map]
+    const records = async () =>
+      JSON.parse(await federation.line.succeed('member', 'status', at('CC'), '--json')).datasets[0].records
+    const dry = await run(...importing, '--dry-run')
+    expect(dry.stdout).toMatch(
+      /^new\.csv: 3 records read, 3 loaded, 0 replaced, 0 rejected \(dry run: nothing was kept\)\n/,
+    )
+    expect(await records()).toBe(3)
+    const report = async (...options: string[]) =>
+      JSON.parse(await federation.line.succeed(...importing, '--json', ...options))
+    expect(await report()).toMatchObject({
+      read: 3,
+      loaded: 3,
+      replaced: 0,
+      rounded: { value: 1 },
+      unknown: { hs2: 1, origin: 1 },
+    })
+    expect(await report()).toMatchObject({ read: 3, loaded: 0, replaced: 3 })
+    expect(await report('--replace', 'period=2021-01')).toMatchObject({ removed: 2, loaded: 2, replaced: 1 })
+    expect(await records()).toBe(6)
+  })
+
+  it('a period is closed and reopened', async () => {
+    const period = (verb: string, text: string) => run('member', 'period', verb, at('BB'), 'declarations', text)
+    expect((await period('close', '2022-01..2022-03')).stderr).toBe('3 months changed; 2022-01..2022-03 is complete.\n')
+    expect((await period('reopen', '2022-02')).stderr).toBe('1 month changed; 2022-02 is provisional.\n')
+    expect((await period('reopen', '2022-02')).stderr).toBe('Nothing to change; 2022-02 is provisional.\n')
+  })
+
+  it('an output that nobody reads to its end is no error', () => {
+    const { status, stderr } = piped(`"${join(ROOT, 'inbond')}" researcher status "${at('researcher')}" | true`)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+})
+
+function piped(command: string): { status: number | null; stderr: string } {
+  return spawnSync('sh', ['-c', command], { encoding: 'utf8' })
+}
+
+describe('what lies on the disk', () => {
+  it('is its owner’s alone', () => {
+    const open: string[] = []
+    for (const party of ['coordinator', ...federation.ids, 'researcher']) {
+      for (const path of ['', ...(readdirSync(at(party), { recursive: true }) as string[])]) {
+        const stat = lstatSync(join(at(party), path), { throwIfNoEntry: false })
+        if (stat && (stat.mode & 0o077) !== 0) open.push(join(party, path))
+      }
+    }
+    expect(open).toEqual([])
+    expect(statSync(at('AA')).mode & 0o777).toBe(0o700)
+    expect(statSync(join(at('AA'), 'keys', 'identity')).mode & 0o777).toBe(0o600)
+  })
+})
