@@ -9,7 +9,7 @@ import type { Coverage, MemberId, RoundId } from '#specs/messages.ts'
 import { plan, type Question } from '#specs/query.ts'
 import type { RoundCustodian } from '#specs/rules/round.ts'
 import { shareContext } from '#specs/sealed-context.ts'
-import { openWarehouse } from './warehouse.ts'
+import { openWarehouse } from './warehouse/warehouse.ts'
 
 /** From a question to encrypted cells: the long part of an answer, done in a thread of its own. */
 export interface ComputationTask {

@@ -27,14 +27,14 @@ import { type Period, periodGrain } from '#specs/period.ts'
 import { type SignedCharter, unsigned, verifyProposal } from '#specs/rules/charter.ts'
 import { charterInForce, checkProposal, signCharter } from './charters.ts'
 import { config } from './config.ts'
-import { describeReport } from './import-report.ts'
-import { type ImportProgress, importFile } from './importer.ts'
-import { parseMapping } from './mapping.ts'
+import { describeReport } from './import/import-report.ts'
+import { type ImportProgress, importFile } from './import/importer.ts'
+import { parseMapping } from './import/mapping.ts'
 import type { Node } from './node.ts'
 import { readPolicy, warehouseFile, withNode } from './open.ts'
 import { presets } from './policy.ts'
 import { describeOverview, overview } from './status.ts'
-import { openWarehouse } from './warehouse.ts'
+import { openWarehouse } from './warehouse/warehouse.ts'
 import { type Observer, work } from './work.ts'
 
 const PENDING_CHECK_MS = 2_000
@@ -73,7 +73,7 @@ function initCommand(terminal: Terminal) {
       const coordinator = { url, federation }
       const { name: title, currency } = await meetCoordinator(coordinator)
       const passphrase = await passphraseOf(options, terminal)
-      const { fingerprint } = await enrolDirectory(path, passphrase, async key => {
+      const enrolled = await enrolDirectory(path, passphrase, async key => {
         const signed = await sign(key, enrolment, {
           protocol: PROTOCOL,
           role: 'member',
@@ -91,7 +91,7 @@ function initCommand(terminal: Terminal) {
       warnOfPlainKey(passphrase, terminal)
       if (policy === 'open') terminal.err(OPEN_POLICY)
       terminal.err(`Enrolled ${id} with "${title}". Next: inbond member charter sign ${path}, once one is proposed\n`)
-      terminal.out(`${fingerprint}\n`)
+      terminal.out(`${enrolled.fingerprint}\n`)
     })
 }
 

@@ -4,7 +4,7 @@ import { catalogue } from '#specs/datasets/catalogue.ts'
 import { charterInForce } from './charters.ts'
 import type { Node } from './node.ts'
 import { agreements, charters, contributions, openings, prekeys, refusals, rounds } from './schema.ts'
-import { openWarehouse } from './warehouse.ts'
+import { openWarehouse } from './warehouse/warehouse.ts'
 
 /** What an operator wants to see at a glance. */
 export function overview(node: Node, warehousePath: string, policy: string, process: number | undefined) {

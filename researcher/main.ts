@@ -77,7 +77,7 @@ function initCommand(terminal: Terminal) {
       const coordinator = { url, federation }
       const { name: title } = await meetCoordinator(coordinator)
       const passphrase = await passphraseOf(options, terminal)
-      const { fingerprint } = await enrolDirectory(path, passphrase, async key => {
+      const enrolled = await enrolDirectory(path, passphrase, async key => {
         const signed = await sign(key, enrolment, {
           protocol: PROTOCOL,
           role: 'researcher',
@@ -92,7 +92,7 @@ function initCommand(terminal: Terminal) {
       })
       warnOfPlainKey(passphrase, terminal)
       terminal.err(`Enrolled ${name} with "${title}". Next: inbond query run FILE.yaml --as ${path}\n`)
-      terminal.out(`${fingerprint}\n`)
+      terminal.out(`${enrolled.fingerprint}\n`)
     })
 }
 

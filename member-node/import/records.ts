@@ -1,13 +1,13 @@
 import { InbondError } from '#crypto/error.ts'
 import type { Dataset, LevelDimension, Measure } from '#specs/datasets/dataset.ts'
+import { columnsOf, hierarchies, periodOf, rawColumn } from '../warehouse/tables.ts'
+import type { Row } from '../warehouse/writer.ts'
 import { type CodeReading, codeReader, levelReader, remembered } from './codes.ts'
 import type { CsvRecord } from './csv.ts'
 import { columnIndex } from './header.ts'
 import type { Mapping, Source } from './mapping.ts'
 import { monthReader } from './months.ts'
 import { decimalReader, type NumberFormat, type Units } from './rounding.ts'
-import { columnsOf, hierarchies, periodOf, rawColumn } from './tables.ts'
-import type { Row } from './writer.ts'
 
 /** How often something was noted, by dimension or measure. */
 export type Counts = Record<string, number>

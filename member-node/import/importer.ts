@@ -2,6 +2,8 @@ import { basename } from 'node:path'
 import { InbondError } from '#crypto/error.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import { type Period, periodGrain } from '#specs/period.ts'
+import type { Warehouse } from '../warehouse/warehouse.ts'
+import type { Writer } from '../warehouse/writer.ts'
 import { type Csv, openCsv } from './csv.ts'
 import { columnIndex } from './header.ts'
 import type { ImportReport } from './import-report.ts'
@@ -10,8 +12,6 @@ import { findNumberFormat } from './number-format.ts'
 import { RecordReader } from './records.ts'
 import { RejectedRows, type Rejection } from './rejected.ts'
 import type { NumberFormat } from './rounding.ts'
-import type { Warehouse } from './warehouse.ts'
-import type { Writer } from './writer.ts'
 
 export interface ImportRequest {
   readonly dataset: Dataset

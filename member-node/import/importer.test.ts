@@ -5,10 +5,10 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import { declarations } from '#specs/datasets/declarations.ts'
 import type { Axis, Condition } from '#specs/query.ts'
+import { openWarehouse, type Warehouse } from '../warehouse/warehouse.ts'
 import { describeReport } from './import-report.ts'
 import { type ImportRequest, importFile } from './importer.ts'
 import { parseMapping } from './mapping.ts'
-import { openWarehouse, type Warehouse } from './warehouse.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'inbond-importer-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -255,7 +255,7 @@ describe('what is refused', () => {
   })
 })
 
-const REAL = new URL('../../shared/data/kcs-imports-2020.csv', import.meta.url)
+const REAL = new URL('../../../shared/data/kcs-imports-2020.csv', import.meta.url)
 
 describe.skipIf(!existsSync(REAL))('37,385 synthetic declarations (skipped where ../shared/data is absent)', () => {
   const map = `
