@@ -1,42 +1,17 @@
-import { eq, max } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import { InbondError } from '#crypto/error.ts'
-import { read as decrypt } from '#crypto/one-shot.ts'
-import type { Randomness } from '#crypto/sampling.ts'
-import { loadSeal } from '#crypto/seal.ts'
 import { generateSealingKeyPair } from '#crypto/sealing.ts'
-import type { IdentityKey } from '#crypto/signature.ts'
-import { type Clock, isoTime } from '#party/clock.ts'
-import { type Connection, type Coordinates, type Fetch, mayPass } from '#party/connection.ts'
-import { forgetForGood, type PartyDatabase } from '#party/database.ts'
-import { meetCoordinator } from '#party/invitation.ts'
-import { answerEvidence, done, type QueryStatus, queryReceipt, queryStatus } from '#specs/api.ts'
+import { isoTime } from '#party/clock.ts'
+import { mayPass } from '#party/connection.ts'
+import { forgetForGood } from '#party/database.ts'
+import { done, type QueryStatus, queryReceipt, queryStatus } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { cancellation, PROTOCOL, type QueryId, query, type RoundId, sign } from '#specs/messages.ts'
 import type { QueryFile } from '#specs/query.ts'
-import { type SignedCharter, verifyCharter } from '#specs/rules/charter.ts'
-import { type Answer, coverageRanges, rowsOf, unitsOf } from './answer.ts'
-import {
-  ADD_UP_AGAIN_BELOW,
-  addUpAgain,
-  type CheckedEvidence,
-  checkEvidence,
-  ciphertextBytes,
-  sha256,
-  unsealOpenings,
-} from './evidence.ts'
+import type { Answer } from './answer.ts'
+import { read } from './reading.ts'
+import { fetchCharter, type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
-
-/** A researcher: its identity, its memory, and its way to the coordinator. */
-export interface Researcher {
-  readonly key: IdentityKey
-  readonly certificate: string
-  readonly db: PartyDatabase<typeof schema>
-  readonly to: Coordinates
-  readonly connection: Connection
-  readonly fetch: Fetch
-  readonly clock: Clock
-  readonly randomness: Randomness
-}
 
 /** A signed query that has no round after this long is over. */
 const EXPIRY_MS = 7 * 86_400_000
@@ -119,23 +94,6 @@ export async function prepare(researcher: Researcher, file: QueryFile): Promise<
   return signed.id
 }
 
-/** The charter in force, with every signature under it verified; never one older than a researcher has seen. */
-export async function fetchCharter(researcher: Researcher): Promise<SignedCharter> {
-  const federation = await meetCoordinator(researcher.to, researcher.fetch)
-  if (federation.inForce === null) throw fault('charter-pending', 'the federation has no charter in force yet')
-  const charter = await verifyCharter(federation.inForce, federation.publicKey)
-  const newest =
-    researcher.db
-      .select({ epoch: max(schema.charters.epoch) })
-      .from(schema.charters)
-      .get()?.epoch ?? 0
-  const { epoch } = charter.payload
-  if (epoch < newest)
-    throw fault('bad-charter', `the coordinator shows charter ${epoch}; charter ${newest} was in force before`)
-  researcher.db.insert(schema.charters).values({ epoch, id: charter.id }).onConflictDoNothing().run()
-  return charter
-}
-
 async function send(researcher: Researcher, id: QueryId, signal: AbortSignal | undefined): Promise<void> {
   const stored = storedQuery(researcher, id)
   if (stored.sentAt !== null) return
@@ -211,110 +169,6 @@ async function patiently<T>(
   }
 }
 
-/**
- * Fetches an opened round, checks every signature, adds the contributions up again where they are small, rebuilds the key,
- * decrypts, and throws the key away.
- * @throws InbondError `sum-not-accepted`, `bad-evidence`, and the codes of the rules in specs/rules
- */
-async function read(researcher: Researcher, id: QueryId, round: RoundId, signal?: AbortSignal): Promise<Answer> {
-  const { compact, privateKey, answer: readBefore } = storedQuery(researcher, id)
-  // Two processes may follow the same query: the key went with the first answer.
-  if (readBefore !== null) return JSON.parse(readBefore) as Answer
-  if (privateKey === null) throw fault('bad-evidence', 'the key of this query is gone')
-  const evidence = await researcher.connection.get(`/rounds/${round}/answer`, answerEvidence, signal)
-  const federation = await meetCoordinator(researcher.to, researcher.fetch)
-  const charter = await verifyCharter(evidence.charter, federation.publicKey)
-  const checked = await checkEvidence(evidence, compact, charter)
-  const seal = await loadSeal()
-  const total = await download(researcher, `/rounds/${round}/sum`, ciphertextBytes(checked), signal)
-  if (sha256(total) !== checked.ciphertext)
-    throw fault('bad-evidence', 'the sum is not the one that the coordinator signed')
-  const small = ciphertextBytes(checked) * checked.manifests.length < ADD_UP_AGAIN_BELOW
-  if (small) {
-    await addUpAgain(seal, checked, total, member =>
-      download(researcher, `/rounds/${round}/contributions/${member}`, ciphertextBytes(checked), signal),
-    )
-  }
-  const openings = await unsealOpenings(checked, privateKey)
-  const { cells, disagreeing } = decrypt(seal, {
-    roundId: Buffer.from(checked.round.id, 'hex'),
-    sum: total,
-    openings,
-    threshold: charter.payload.threshold,
-    contributors: checked.manifests.length,
-  })
-  const fitting = openings.map(one => one.index).filter(index => !disagreeing.includes(index))
-  const answer = describe(checked, cells, fitting, small)
-  researcher.db
-    .update(schema.queries)
-    .set({ answer: JSON.stringify(answer), privateKey: null })
-    .where(eq(schema.queries.id, id))
-    .run()
-  forgetForGood(researcher.db)
-  return answer
-}
-
-async function download(
-  researcher: Researcher,
-  path: string,
-  bytes: number,
-  signal?: AbortSignal,
-): Promise<Uint8Array> {
-  const whole = new Uint8Array(bytes)
-  let at = 0
-  for await (const chunk of await researcher.connection.stream(path, signal)) {
-    if (at + chunk.length > bytes) throw fault('bad-evidence', `${path} is longer than the question allows`)
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  if (at !== bytes) throw fault('coordinator-unreachable', `${path} ended after ${at} of ${bytes} bytes`)
-  return whole
-}
-
-function describe(
-  checked: CheckedEvidence,
-  cells: BigInt64Array,
-  fitting: readonly number[],
-  addedUpAgain: boolean,
-): Answer {
-  const { round, cohort, manifests, openings } = checked
-  const { question } = round.query.payload
-  const terms = round.charter.payload
-  const members = cohort.payload.manifests.map(one => one.member)
-  const coverageOf = (id: string) => manifests.find(one => one.payload.member === id)?.payload.coverage ?? []
-  const indexOf = (id: string) => round.custodians.find(one => one.id === id)?.index ?? 0
-  const custodians = openings.map(one => one.custodian)
-  return {
-    query: round.query.id,
-    round: round.id,
-    purpose: question.purpose,
-    cohort: members,
-    missing: round.round.eligible
-      .filter(id => !members.includes(id))
-      .map(member => ({ member, reason: checked.refusals.get(member) ?? 'did not contribute in time' })),
-    coverage: Object.fromEntries(members.map(id => [id, coverageRanges(coverageOf(id))])),
-    units: unitsOf(round.plan, question, terms.currency),
-    rows: rowsOf(round.plan, question, cells),
-    notes: terms.members.filter(one => members.includes(one.id)).flatMap(one => deviations(one.id, one.conventions)),
-    evidence: {
-      charter: round.charter.id,
-      cohort: cohort.id,
-      openedBy: custodians.filter(id => fitting.includes(indexOf(id))),
-      disagreeing: custodians.filter(id => !fitting.includes(indexOf(id))),
-      addedUpAgain,
-    },
-  }
-}
-
-/** Where a member's figures are made otherwise than international merchandise trade statistics recommend. */
-function deviations(member: string, made: SignedCharter['payload']['members'][number]['conventions']): string[] {
-  return [
-    made.importValuation === 'CIF' ? [] : [`${member} values imports ${made.importValuation}`],
-    made.exportValuation === 'FOB' ? [] : [`${member} values exports ${made.exportValuation}`],
-    made.tradeSystem === 'general' ? [] : [`${member} counts by the ${made.tradeSystem} trade system`],
-  ].flat()
-}
-
 /** Withdraws a query that is not opened yet. @throws InbondError `too-late`, `not-found` */
 export async function cancel(researcher: Researcher, id: QueryId): Promise<void> {
   const stored = storedQuery(researcher, id)
@@ -326,18 +180,4 @@ export async function cancel(researcher: Researcher, id: QueryId): Promise<void>
     if (stored.sentAt !== null || !neverArrived) throw error
   })
   end(researcher, id, 'the researcher withdrew the query')
-}
-
-/** A query by its id, or by the first digits of it. @throws InbondError `not-found` */
-export function storedQuery(researcher: Pick<Researcher, 'db'>, id: string) {
-  if (!/^[0-9a-f]{4,64}$/.test(id)) {
-    throw fault('not-found', `"${id}" is not the id of a query; its first four digits or more will do`)
-  }
-  const all = researcher.db.select().from(schema.queries).all()
-  const found = all.filter(one => one.id.startsWith(id))
-  if (found.length === 1) return found[0] as (typeof found)[number]
-  throw fault(
-    'not-found',
-    found.length === 0 ? `there is no query ${id} here` : `${id} is the beginning of several queries`,
-  )
 }

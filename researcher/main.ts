@@ -27,10 +27,11 @@ import { fault } from '#specs/errors.ts'
 import { claims, enrolment, PROTOCOL, partyName, query, sign } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import type { Answer } from './answer.ts'
-import { cancel, fetchCharter, prepare, type Researcher, resume, storedQuery } from './client.ts'
+import { cancel, prepare, resume } from './client.ts'
 import { config } from './config.ts'
 import { csvOf, describeAnswer, describeProgress } from './presentation.ts'
 import { Progress } from './progress.ts'
+import { fetchCharter, type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
 
 const MIGRATIONS = join(import.meta.dirname, 'migrations')

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { presets } from '#member-node/policy.ts'
-import { cancel, prepare, resume, storedQuery } from '#researcher/client.ts'
+import { cancel, prepare, resume } from '#researcher/client.ts'
+import { storedQuery } from '#researcher/researcher.ts'
 import { type QueryStatus, queryReceipt, queryStatus } from '#specs/api.ts'
 import type { QueryId } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'

@@ -1,5 +1,6 @@
 import { perform, poll } from '#member-node/work.ts'
-import { prepare, storedQuery } from '#researcher/client.ts'
+import { prepare } from '#researcher/client.ts'
+import { storedQuery } from '#researcher/researcher.ts'
 import { queryReceipt, type WorkItem } from '#specs/api.ts'
 import { claims, type QueryId, type RoundId, round } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
