@@ -57,14 +57,19 @@ function describeBasis(answer: Answer): string {
   const { evidence } = answer
   const rows = [['members', answer.cohort.join(', ')]]
   for (const { member, reason } of answer.missing) rows.push(['missing', `${member}: ${reason}`])
-  for (const [member, ranges] of Object.entries(answer.coverage))
-    rows.push(['coverage', `${member}: ${describeCoverage(ranges)}`])
+  for (const [coverage, members] of membersByCoverage(answer))
+    rows.push(['coverage', `${members.join(', ')}: ${coverage}`])
   for (const note of answer.notes) rows.push(['note', note])
   rows.push(['opened by', evidence.openedBy.join(', ')])
   if (evidence.disagreeing.length > 0) rows.push(['disagreeing', evidence.disagreeing.join(', ')])
   rows.push(['checked', evidence.addedUpAgain ? 'signatures, key, and the sum added up again' : 'signatures and key'])
   rows.push(['query', answer.query])
   return table(rows)
+}
+
+/** Members whose data cover the same, said once. */
+function membersByCoverage(answer: Answer): Map<string, string[]> {
+  return Map.groupBy(answer.cohort, member => describeCoverage(answer.coverage[member] as CoverageRanges))
 }
 
 function describeCoverage(ranges: CoverageRanges): string {

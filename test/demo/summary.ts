@@ -57,11 +57,11 @@ function whatWasSeen({ answer, uploads }: Asked): string {
       ['a member', 'the question, who asked it, and its own records'],
       [
         'the coordinator',
-        `one such line of bytes for every two cells of a member (${entropy(ciphertext).toFixed(3)} bits of entropy a byte, of 8):`,
+        `ciphertexts, ten bytes a cell (${entropy(ciphertext).toFixed(3)} bits of entropy in a byte, of 8), such as`,
       ],
       ...held.map(line => ['', line]),
       ['a custodian', 'one sealed key share of each member, 13,312 random bytes, of which it gave away the sum'],
-      ['the researcher', `the joint figures, ${count(answer.rows.length)} rows, and nobody's own:`],
+      ['the researcher', `the joint figures, ${count(answer.rows.length)} rows, and nobody's own, such as`],
       ...rows.map(line => ['', line]),
     ]),
   ].join('')
