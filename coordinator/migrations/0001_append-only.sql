@@ -50,3 +50,19 @@ END;
 CREATE TRIGGER `rounds_end_once` BEFORE UPDATE OF `state` ON `rounds` WHEN OLD.`state` IN ('opened', 'void') BEGIN
   SELECT RAISE(ABORT, 'a round ends once');
 END;
+--> statement-breakpoint
+CREATE TRIGGER `contributions_no_replace` BEFORE INSERT ON `contributions` WHEN EXISTS (SELECT 1 FROM `contributions` WHERE `round` = NEW.`round` AND `member` = NEW.`member`) BEGIN
+  SELECT RAISE(ABORT, 'a contribution is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `agreements_no_replace` BEFORE INSERT ON `agreements` WHEN EXISTS (SELECT 1 FROM `agreements` WHERE `round` = NEW.`round` AND `custodian` = NEW.`custodian`) BEGIN
+  SELECT RAISE(ABORT, 'an agreement is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `openings_no_replace` BEFORE INSERT ON `openings` WHEN EXISTS (SELECT 1 FROM `openings` WHERE `round` = NEW.`round` AND `custodian` = NEW.`custodian`) BEGIN
+  SELECT RAISE(ABORT, 'an opening is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `log_no_replace` BEFORE INSERT ON `log` WHEN EXISTS (SELECT 1 FROM `log` WHERE `index` = NEW.`index`) BEGIN
+  SELECT RAISE(ABORT, 'the log is never changed');
+END;

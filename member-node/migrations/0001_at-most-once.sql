@@ -42,3 +42,19 @@ END;
 CREATE TRIGGER `openings_of_the_agreed_cohort` BEFORE INSERT ON `openings` WHEN NOT EXISTS (SELECT 1 FROM `agreements` WHERE `agreements`.`round` = NEW.`round`) BEGIN
   SELECT RAISE(ABORT, 'only an agreed cohort is opened');
 END;
+--> statement-breakpoint
+CREATE TRIGGER `contributions_no_replace` BEFORE INSERT ON `contributions` WHEN EXISTS (SELECT 1 FROM `contributions` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'a contribution is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `agreements_no_replace` BEFORE INSERT ON `agreements` WHEN EXISTS (SELECT 1 FROM `agreements` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'an agreement is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `openings_no_replace` BEFORE INSERT ON `openings` WHEN EXISTS (SELECT 1 FROM `openings` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'an opening is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `seen_prekeys_no_replace` BEFORE INSERT ON `seen_prekeys` WHEN EXISTS (SELECT 1 FROM `seen_prekeys` WHERE `prekey` = NEW.`prekey`) BEGIN
+  SELECT RAISE(ABORT, 'a seen prekey is never changed');
+END;
