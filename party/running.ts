@@ -1,45 +1,41 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { fault } from '#specs/errors.ts'
 
-const FILE = 'running'
+const LOCK = 'running.lock'
+const PROCESS_ID = 'running'
+/** A look at who runs takes the lock for a moment; a start waits it out. */
+const PATIENCE_MS = 500
 
-/** The process that serves a directory, or undefined. A file that a killed process left behind does not count. */
-export function runningProcess(directory: string): number | undefined {
+/** SQLite's lock on an empty database: the operating system gives it up with the process, however that ends. */
+function lock(directory: string, patience: number): Database.Database | undefined {
+  const database = new Database(join(directory, LOCK), { timeout: patience })
   try {
-    const pid = Number(readFileSync(join(directory, FILE), 'utf8'))
-    // 0, which an empty file reads as, and negative numbers would ask about groups of processes.
-    if (!Number.isInteger(pid) || pid < 1) return undefined
-    return isAlive(pid) ? pid : undefined
-  } catch {
+    database.exec('BEGIN EXCLUSIVE')
+    return database
+  } catch (error) {
+    database.close()
+    if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error
     return undefined
   }
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // Another user's process may not be signalled, but it is there.
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+/** The process that serves a directory, or undefined. */
+export function runningProcess(directory: string): number | undefined {
+  const free = lock(directory, 0)
+  free?.close()
+  return free ? undefined : Number(readFileSync(join(directory, PROCESS_ID), 'utf8'))
 }
 
 /** Claims a directory for this process; returns how to give it up. @throws InbondError `already-running` */
 export function claimDirectory(directory: string): () => void {
-  const file = join(directory, FILE)
-  for (;;) {
-    try {
-      writeFileSync(file, String(process.pid), { flag: 'wx' })
-      return () => rmSync(file, { force: true })
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
-      const pid = runningProcess(directory)
-      if (pid !== undefined && pid !== process.pid) {
-        throw fault('already-running', `process ${pid} already serves ${directory}`, cause)
-      }
-      rmSync(file, { force: true })
-    }
+  const claim = lock(directory, PATIENCE_MS)
+  if (!claim) throw fault('already-running', `process ${runningProcess(directory)} already serves ${directory}`)
+  const note = join(directory, PROCESS_ID)
+  writeFileSync(note, String(process.pid))
+  return () => {
+    rmSync(note, { force: true })
+    claim.close()
   }
 }

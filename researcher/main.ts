@@ -15,7 +15,7 @@ import {
   table,
   warnOfPlainKey,
 } from '#party/command.ts'
-import { Connection } from '#party/connection.ts'
+import { Connection, mayPass } from '#party/connection.ts'
 import { openDatabase } from '#party/database.ts'
 import { checkUnused, enrolDirectory, openDirectory } from '#party/directory.ts'
 import { meetCoordinator, parseInvitation } from '#party/invitation.ts'
@@ -217,7 +217,7 @@ function listCommand(terminal: Terminal) {
     .option('--json', 'for programs')
     .action(options =>
       withResearcher(options.as, options, terminal, async researcher => {
-        const { queries } = await researcher.connection.get('/queries', queryList, terminal.signal)
+        const queries = await statuses(researcher, terminal)
         const listed = researcher.db.select().from(schema.queries).orderBy(desc(schema.queries.askedAt)).all()
         const rows = listed.map(one => ({
           query: one.id,
@@ -225,7 +225,8 @@ function listCommand(terminal: Terminal) {
           purpose: one.purpose,
           state: stateOf(
             one,
-            queries.find(status => status.query === one.id),
+            queries?.find(status => status.query === one.id),
+            queries !== undefined,
           ),
         }))
         const lines = rows.map(row => [
@@ -239,10 +240,26 @@ function listCommand(terminal: Terminal) {
     )
 }
 
-function stateOf(stored: typeof schema.queries.$inferSelect, status: QueryStatus | undefined): string {
+/** How running queries stand; what was read before is listed even if the coordinator does not answer. */
+async function statuses(researcher: Researcher, terminal: Terminal): Promise<QueryStatus[] | undefined> {
+  try {
+    return (await researcher.connection.get('/queries', queryList, terminal.signal)).queries
+  } catch (error) {
+    if (terminal.signal.aborted || !mayPass(error)) throw error
+    terminal.err(`Warning: ${(error as Error).message}; this is what was known before.\n`)
+    return undefined
+  }
+}
+
+function stateOf(
+  stored: typeof schema.queries.$inferSelect,
+  status: QueryStatus | undefined,
+  isKnown: boolean,
+): string {
   if (stored.answer !== null) return 'answered, read'
   if (stored.voidReason !== null) return `void: ${stored.voidReason}`
-  return status === undefined ? 'not sent yet' : describeProgress(status, systemClock.now())
+  if (status !== undefined) return describeProgress(status, systemClock.now())
+  return isKnown || stored.sentAt === null ? 'not sent yet' : 'running when last heard of'
 }
 
 function cancelCommand(terminal: Terminal) {

@@ -387,6 +387,9 @@ describe('a query, typed wrongly', () => {
     const finished = await run('query', 'run', file('good.yaml', QUERY), '--as', away)
     expectRefusal(finished, 'coordinator-unreachable', /does not answer/)
     expectRefusal(await run('researcher', 'status', away), 'coordinator-unreachable', /does not answer/)
+    const listed = await run('query', 'list', '--as', away, '--json')
+    expect(listed).toMatchObject({ status: 0, stdout: '[]\n' })
+    expect(listed.stderr).toMatch(/^Warning: .* does not answer .*; this is what was known before\.\n$/)
   })
 
   it.concurrent('says where it went wrong only with --verbose', async () => {
