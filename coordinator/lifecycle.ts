@@ -69,18 +69,18 @@ export class Lifecycle {
       .where(inArray(rounds.state, [...UNFINISHED]))
       .all()
     for (const row of unfinished) {
-      let step = nextStep(factsOf(this.#context, row), this.#context.clock.now())
-      for (
-        let current = row;
-        step !== undefined;
-        step = nextStep(factsOf(this.#context, current), this.#context.clock.now())
-      ) {
+      let current = row
+      for (let step = this.#due(current); step !== undefined; step = this.#due(current)) {
         current = await this.#apply(current, step)
         changed = true
       }
       this.#sumIfDue(row.id)
     }
     if (changed) this.#context.changes.announce()
+  }
+
+  #due(row: RoundRow): Step | undefined {
+    return nextStep(factsOf(this.#context, row), this.#context.clock.now())
   }
 
   async #apply(row: RoundRow, step: Step): Promise<RoundRow> {

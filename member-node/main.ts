@@ -196,10 +196,10 @@ function showImport(terminal: Terminal): (progress: ImportProgress) => void {
   let shown = 0
   return ({ records, bytes, totalBytes }) => {
     const percent = Math.floor((100 * bytes) / Math.max(1, totalBytes))
-    if (!terminal.interactive && percent < shown + 20) return
+    if (terminal.columns === undefined && percent < shown + 20) return
     shown = percent
     const text = `${records.toLocaleString('en')} records, ${percent} %`
-    terminal.err(terminal.interactive ? `\r\u001b[K${text}` : `${text}\n`)
+    terminal.err(terminal.columns !== undefined ? `\r\u001b[K${text}` : `${text}\n`)
   }
 }
 

@@ -15,8 +15,8 @@ export interface Terminal {
   readonly out: (text: string) => void
   /** Progress, warnings, errors. */
   readonly err: (text: string) => void
-  /** Whether `err` is a screen that lines can be redrawn on. */
-  readonly interactive: boolean
+  /** Width of the screen that `err` is and on which lines can be redrawn; undefined elsewhere. */
+  readonly columns: number | undefined
   /** Aborts at Ctrl-C and at a termination signal. */
   readonly signal: AbortSignal
   /** For a command that keeps the thread busy and may be killed at any moment: signals end the process at once again. */

@@ -23,7 +23,7 @@ export function thisProcess(): Terminal {
     environment: process.env,
     out: text => void process.stdout.write(text),
     err: text => void process.stderr.write(text),
-    interactive: process.stderr.isTTY === true,
+    columns: process.stderr.isTTY ? process.stderr.columns : undefined,
     signal: ending.signal,
     endAtOnce: () => {
       for (const signal of SIGNALS) process.off(signal, end)

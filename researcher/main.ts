@@ -154,7 +154,7 @@ async function printAnswer(
   options: { json?: boolean; csv?: boolean },
   terminal: Terminal,
 ): Promise<void> {
-  const progress = new Progress(systemClock, terminal.err, terminal.interactive)
+  const progress = new Progress(systemClock, terminal.err, terminal.columns)
   try {
     const answer = await resume(researcher, id, status => progress.show(status), terminal.signal)
     progress.end()

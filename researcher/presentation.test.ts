@@ -117,15 +117,28 @@ describe('progress', () => {
   }
 
   test('names members while they contribute, with how long they were asked, and a refusal with its reason', () => {
-    expect(describeProgress(status, now)).toMatch(/BR contributed, JP asked 60 s ago, KR refused: too fine$/)
+    expect(describeProgress(status, now)).toMatch(/BR contributed; JP asked 60 s ago; KR refused: too fine$/)
   })
 
   test('names custodians while they agree and open', () => {
     for (const state of ['closed', 'agreed'] as const) {
       const text = describeProgress({ ...status, state }, now)
-      expect(text).toMatch(/BR agreed, JP asked 60 s ago$/)
+      expect(text).toMatch(/BR agreed; JP asked 60 s ago$/)
       expect(text).not.toContain('KR')
     }
+  })
+
+  test('names many members in groups, and not all of them', () => {
+    const since = new Date(now - 60_000).toISOString()
+    const members = Array.from({ length: 20 }, (_, i) => ({
+      id: `M${i}` as MemberId,
+      state: i < 3 ? ('contributed' as const) : ('asked' as const),
+      since,
+      reason: null,
+    }))
+    expect(describeProgress({ ...status, members }, now)).toMatch(
+      /: M0, M1, M2 contributed; M3, M4, .*, M14 and 5 more asked 60 s ago$/,
+    )
   })
 
   test('gives the reason of waiting and of ending, and never a time before now', () => {

@@ -96,17 +96,27 @@ const STATES: Readonly<Record<QueryStatus['state'], string>> = {
   void: 'void',
 }
 
-/** One line on where a query stands, member by member, with how long each has been asked. */
+/** One line on where a query stands: who has answered, who has not, and how long those have been asked. */
 export function describeProgress(status: QueryStatus, now: number): string {
-  const since = (instant: string) => `${Math.max(0, Math.round((now - Date.parse(instant)) / 1000))} s`
   const state = STATES[status.state]
   if (status.state === 'waiting' || status.state === 'void') return `${state}: ${status.reason ?? ''}`
   const custody = status.state === 'closed' || status.state === 'agreed'
-  const marks = custody
-    ? status.custodians.map(one => `${one.id} ${one.state === 'waiting' ? `asked ${since(one.since)} ago` : one.state}`)
-    : status.members.map(one => {
-        if (one.state === 'asked') return `${one.id} asked ${since(one.since)} ago`
-        return one.state === 'refused' ? `${one.id} refused: ${one.reason}` : `${one.id} ${one.state}`
-      })
-  return `${state}: ${marks.join(', ')}`
+  const mark = ({ state: own, since, reason }: Standing) => {
+    if (own === 'asked' || own === 'waiting') {
+      return `asked ${Math.max(0, Math.round((now - Date.parse(since)) / 1000))} s ago`
+    }
+    return own === 'refused' ? `refused: ${reason}` : own
+  }
+  const standing: readonly Standing[] = custody ? status.custodians : status.members
+  const groups = [...Map.groupBy(standing, mark)]
+  return `${state}: ${groups.map(([what, who]) => `${names(who)} ${what}`).join('; ')}`
+}
+
+type Standing = QueryStatus['members'][number] | QueryStatus['custodians'][number]
+
+const MOST_NAMES = 12
+
+function names(who: readonly Standing[]): string {
+  const shown = who.slice(0, MOST_NAMES).map(one => one.id)
+  return who.length > MOST_NAMES ? `${shown.join(', ')} and ${who.length - MOST_NAMES} more` : shown.join(', ')
 }

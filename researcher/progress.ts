@@ -8,19 +8,19 @@ const REDRAW_MS = 1000
 export class Progress {
   readonly #clock: Clock
   readonly #write: (text: string) => void
-  readonly #interactive: boolean
+  readonly #columns: number | undefined
   #status: QueryStatus | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor(clock: Clock, write: (text: string) => void, interactive: boolean) {
+  constructor(clock: Clock, write: (text: string) => void, columns: number | undefined) {
     this.#clock = clock
     this.#write = write
-    this.#interactive = interactive
+    this.#columns = columns
   }
 
   show(status: QueryStatus): void {
     this.#status = status
-    if (!this.#interactive) {
+    if (this.#columns === undefined) {
       this.#write(`${describeProgress(status, this.#clock.now())}\n`)
       return
     }
@@ -29,11 +29,14 @@ export class Progress {
   }
 
   #redraw(): void {
-    if (this.#status) this.#write(`\r\u001b[K${describeProgress(this.#status, this.#clock.now())}`)
+    if (!this.#status) return
+    // A line that wraps could not be redrawn.
+    const line = describeProgress(this.#status, this.#clock.now()).slice(0, (this.#columns ?? 80) - 1)
+    this.#write(`\r\u001b[K${line}`)
   }
 
   end(): void {
     clearInterval(this.#timer)
-    if (this.#interactive && this.#status) this.#write('\n')
+    if (this.#columns !== undefined && this.#status) this.#write('\n')
   }
 }
