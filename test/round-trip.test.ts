@@ -94,6 +94,34 @@ const question = fc
     }),
   })
   .filter(({ where, by }) => !by.includes('period') || where.some(one => one.yaml.startsWith('period')))
+  .filter(asked => isWithinLimits(asked))
+
+type Asked = {
+  readonly where: readonly { readonly yaml: string }[]
+  readonly by: readonly string[]
+  readonly measures: readonly string[]
+}
+
+function yamlOf({ where, by, measures }: Asked): string {
+  return [
+    'dataset: declarations',
+    `where: { ${where.map(one => one.yaml).join(', ')} }`,
+    `by: [${by.join()}]`,
+    `measures: [${measures.map(one => `{ ${one} }`).join()}]`,
+    'purpose: a recount',
+  ].join('\n')
+}
+
+/** Two fine levels at once have too many slots; every other refusal is a fault of the test. */
+function isWithinLimits(asked: Asked): boolean {
+  try {
+    parseQueryFile(yamlOf(asked))
+    return true
+  } catch (error) {
+    if ((error as { code?: string }).code === 'too-many-slots') return false
+    throw error
+  }
+}
 
 /** Told apart anew here, by the letter of the specification: each level is looked up on its own. */
 function codeOf(one: Item, dimension: DimensionId): string {
@@ -167,15 +195,7 @@ describe('any question over any declarations', () => {
           federation.load(member, csvOf(items))
           known.push(...items)
         }
-        const { rows } = await federation.ask(
-          [
-            'dataset: declarations',
-            `where: { ${asked.where.map(one => one.yaml).join(', ')} }`,
-            `by: [${asked.by.join()}]`,
-            `measures: [${asked.measures.map(one => `{ ${one} }`).join()}]`,
-            'purpose: a recount',
-          ].join('\n'),
-        )
+        const { rows } = await federation.ask(yamlOf(asked))
         expect(inOrder(rows)).toEqual(inOrder(recount(known, asked)))
       }),
       // What was loaded stays, so a failure is not made smaller.

@@ -407,9 +407,7 @@ describe('what a command prints', () => {
     expect(status).toBe(0)
     expect(stdout).toMatch(/^what came in January\n\nCountry of origin .*\n.*\nCN .*31\.50\n/)
     expect(stdout).toMatch(/^members +AA, BB, CC$/m)
-    expect(stderr).toMatch(
-      /^Query [0-9a-f]{12}: what came in January\n(.*: .*AA .*\n)*answered: AA, BB, CC contributed/,
-    )
+    expect(stderr).toMatch(/^Query [0-9a-f]{12}: what came in January\n(.*: .*AA.*\n)*answered: AA, BB, CC contributed/)
     const [, id] = /^query +([0-9a-f]{64})$/m.exec(stdout) as unknown as [string, string]
     const follow = ['query', 'follow', id.slice(0, 8), '--as', at('researcher')]
     const [json, csv, list, again] = await Promise.all([
