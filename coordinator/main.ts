@@ -31,7 +31,7 @@ import * as schema from './schema.ts'
 import { serve } from './serve.ts'
 
 const MIGRATIONS = join(import.meta.dirname, 'migrations')
-/** Everything that a node sends stays far below this length: long enough that nobody guesses it. */
+/** Of an invitation's code: long enough that nobody guesses it. */
 const CODE_BYTES = 18
 
 async function open(path: string, options: CommonOptions, terminal: Terminal) {

@@ -4,7 +4,7 @@ import { titledList } from './titled-list.ts'
 export const quantityUnits = titledList({
   id: 'quantity-units',
   source:
-    'WCO Recommendation on standard units of quantity, and the gram, which UN Comtrade also uses. Spellings: UNECE ' +
+    'WCO Recommendation on standard units of quantity, and the gram, which the project adds. Spellings: UNECE ' +
     'Recommendation 20.',
   titles: {
     kg: ['Kilograms', 'Kilogrammes'],
