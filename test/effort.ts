@@ -3,7 +3,6 @@
  * they draw, which is printed where one fails and can be given again: `INBOND_TEST_SEED=123 npx vitest run …`.
  */
 
-// biome-ignore lint/style/noProcessEnv: the entry of the tests' own settings
 const { INBOND_TEST_EFFORT, INBOND_TEST_SEED } = process.env
 
 export const isLong = INBOND_TEST_EFFORT === 'long'
