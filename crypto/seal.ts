@@ -88,7 +88,8 @@ function createContext(seal: MainModule, scheme: 'bgv' | 'ckks', level: 'none' |
     using plain = new seal.Modulus(PLAINTEXT_MODULUS)
     parms.setPlainModulus(plain)
   }
-  const context = new seal.SEALContext(parms, true, seal.SecLevelType[level])
+  // Not expanded: nothing here switches to fewer primes, and the tables of further levels take time to make.
+  const context = new seal.SEALContext(parms, false, seal.SecLevelType[level])
   if (!context.parametersSet()) throw new Error(`SEAL refuses the ${scheme} parameters: ${context.toHuman()}`)
   return context
 }

@@ -1,5 +1,6 @@
 import { eq } from 'drizzle-orm'
 import { InbondError } from '#crypto/error.ts'
+import { loadSeal } from '#crypto/seal.ts'
 import { generateSealingKeyPair } from '#crypto/sealing.ts'
 import { isoTime } from '#party/clock.ts'
 import { mayPass } from '#party/connection.ts'
@@ -43,6 +44,8 @@ export async function resume(
   if (stored.answer !== null) return JSON.parse(stored.answer) as Answer
   if (stored.voidReason !== null) throw fault('round-void', `the query ended without an answer: ${stored.voidReason}`)
   await patiently(researcher, signal, () => send(researcher, id, signal))
+  // Its tables take a fifth of a second to make: while the members are at work, not after.
+  loadSeal().catch(() => undefined)
   for (let status: QueryStatus | undefined; ; ) {
     status = await follow(researcher, id, progress, status?.version, signal)
     try {
