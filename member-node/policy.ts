@@ -1,8 +1,8 @@
-import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import { fault } from '#specs/errors.ts'
 import type { VerifiedRound } from '#specs/rules/round.ts'
-import { describeIssues, inWords, yamlProblem } from '#specs/wording.ts'
+import { describeIssues, inWords } from '#specs/wording.ts'
+import { readYaml } from '#specs/yaml.ts'
 
 const digits = z
   .string()
@@ -57,12 +57,7 @@ export const presets: Readonly<Record<string, Policy>> = { open, standard }
 
 /** @throws InbondError `bad-policy` */
 export function parsePolicy(yaml: string): Policy {
-  let document: unknown
-  try {
-    document = parseYaml(yaml, { schema: 'failsafe' })
-  } catch (cause) {
-    throw fault('bad-policy', `the policy is not YAML: ${yamlProblem(cause)}`, cause)
-  }
+  const document = readYaml(yaml, { name: 'the policy', code: 'bad-policy', schema: 'failsafe' })
   const parsed = policy.safeParse(document ?? {}, { error: inWords })
   if (parsed.success) return parsed.data
   throw fault('bad-policy', `the policy does not fit: ${describeIssues(parsed.error, 'it')}`)

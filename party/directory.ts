@@ -1,10 +1,11 @@
 import { chmod, mkdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parse, stringify } from 'yaml'
+import { stringify } from 'yaml'
 import { z } from 'zod'
 import { generateIdentityKey, type IdentityKey, readKeyFile, writeKeyFile } from '#crypto/signature.ts'
 import { fault } from '#specs/errors.ts'
-import { describeIssues, inWords, yamlProblem } from '#specs/wording.ts'
+import { describeIssues, inWords } from '#specs/wording.ts'
+import { readYaml } from '#specs/yaml.ts'
 import { mayPass } from './connection.ts'
 
 /** The folder in which a party lives: config.yaml, keys/identity, its databases, and what it receives and sends. */
@@ -15,10 +16,10 @@ export interface PartyDirectory<Config> {
 }
 
 /** The schema of a party's config.yaml: it names the kind of party. */
-type ConfigSchema = z.ZodObject<{ role: z.ZodLiteral<string> }>
+export type ConfigSchema = z.ZodObject<{ role: z.ZodLiteral<string> }>
 
-const CONFIG = 'config.yaml'
-const KEY = join('keys', 'identity')
+export const CONFIG = 'config.yaml'
+export const KEY = join('keys', 'identity')
 
 export async function exists(path: string): Promise<boolean> {
   return stat(path).then(
@@ -96,12 +97,7 @@ export async function readConfig<S extends ConfigSchema>(path: string, schema: S
   const text = await readFile(join(path, CONFIG), 'utf8').catch(cause => {
     throw fault('not-initialised', `${path} is not the directory of a party`, cause)
   })
-  let document: unknown
-  try {
-    document = parse(text)
-  } catch (cause) {
-    throw fault('bad-config', `${join(path, CONFIG)} is not YAML: ${yamlProblem(cause)}`, cause)
-  }
+  const document = readYaml(text, { name: join(path, CONFIG), code: 'bad-config', schema: 'core' })
   const found = roleOnly.safeParse(document).data?.role
   const wanted = schema.shape.role.value
   if (found !== undefined && found !== wanted)

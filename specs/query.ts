@@ -1,11 +1,11 @@
-import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import { InbondError } from '#crypto/error.ts'
 import { LARGEST_ROSTER } from '#crypto/parameters.ts'
 import { datasetCalled } from './datasets/catalogue.ts'
 import type { Dataset, Dimension } from './datasets/dataset.ts'
 import { monthsBetween, type Period, periodGrain, periodsBetween } from './period.ts'
-import { describeIssues, inWords, yamlProblem } from './wording.ts'
+import { describeIssues, inWords } from './wording.ts'
+import { readYaml } from './yaml.ts'
 
 /** The most slots (cells × measures) that one query may have. */
 export const MOST_SLOTS = 2_000_000
@@ -55,7 +55,12 @@ const fileCondition = z.union([text, z.array(text).min(1), z.strictObject({ from
 const fileMeasure = z.union([z.strictObject({ count: text }), z.strictObject({ sum: text })], {
   error: 'must be { count: records }, { count: MEASURE } or { sum: MEASURE }',
 })
-const fileNeed = z.union([z.literal('all'), z.strictObject({ atLeast: z.coerce.number().pipe(atLeast) })], {
+/** Digits alone: a conversion would take 0x4, [4] and an empty line for numbers. */
+const wholeNumber = z
+  .string()
+  .regex(/^\d{1,9}$/)
+  .transform(Number)
+const fileNeed = z.union([z.literal('all'), z.strictObject({ atLeast: wholeNumber.pipe(atLeast) })], {
   error: 'must be all, or { atLeast: 4 }',
 })
 const queryFile = z.strictObject({
@@ -73,22 +78,15 @@ function refuse(message: string): never {
 }
 
 /**
- * Reads a query file. Every scalar of the YAML is a string, so that `01` and `NO` stay what they are.
+ * Reads a query file.
  * @throws InbondError `bad-query`, `unknown-dataset`
  */
 export function parseQueryFile(yaml: string): QueryFile {
-  let document: unknown
-  try {
-    document = parseYaml(yaml, { schema: 'failsafe', logLevel: 'error' })
-  } catch (cause) {
-    throw new InbondError('bad-query', `the query is not YAML: ${yamlProblem(cause)}`, { cause })
-  }
+  const document = readYaml(yaml, { name: 'the query', code: 'bad-query', schema: 'failsafe' })
   const parsed = queryFile.safeParse(document ?? {}, { error: inWords })
   if (!parsed.success) refuse(`the query file does not fit: ${describeIssues(parsed.error, 'it')}`)
   const file = parsed.data
   const dataset = datasetCalled(file.dataset)
-  // A record drops the key __proto__: whatever is filtered by must be a dimension before it can get lost.
-  for (const id of Object.keys((document as { where?: object }).where ?? {})) dimensionOf(dataset, id)
   const asked: Question = {
     dataset: { id: dataset.id, version: dataset.version },
     hsEdition: 'HS2022',

@@ -48,8 +48,3 @@ export function describeIssues(error: z.ZodError, whole = 'it:'): string {
     .map(issue => `${issue.path.length > 0 ? `${issue.path.join('.')}:` : whole} ${issue.message}`)
     .join('; ')
 }
-
-/** The first line of what a YAML parser says, without the excerpt that follows it. */
-export function yamlProblem(cause: unknown): string {
-  return ((cause as Error).message.split('\n')[0] as string).replace(/:$/, '')
-}

@@ -43,6 +43,12 @@ columns: { period: { from: Date, format: DD.MM.YYYY } }`)
 
 test.each([
   ['not YAML', '{', 'not YAML'],
+  ['with a key that JavaScript would lose', 'dataset: declarations\ncolumns: { period: A, __proto__: B }', '__proto__'],
+  [
+    'with a column twice, once between spaces',
+    'dataset: declarations\ncolumns: { period: A, " value ": B, value: C }',
+    'no column " value "',
+  ],
   ['another dataset', 'dataset: parcels\ncolumns: { period: Date }', 'not for "declarations"'],
   [
     'a strange column',

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import { InbondError } from '#crypto/error.ts'
 import { type Dataset, sourceColumns } from '#specs/datasets/dataset.ts'
-import { describeIssues, inWords, yamlProblem } from '#specs/wording.ts'
+import { describeIssues, inWords } from '#specs/wording.ts'
+import { readYaml } from '#specs/yaml.ts'
 import { monthReader } from './months.ts'
 
 /** Where a column of the dataset comes from: a column of the file, or one value for every record. */
@@ -44,8 +44,8 @@ const column = z.union([
 const mapFile = z.strictObject({
   dataset: name,
   key: z.union([name.transform(one => [one]), z.array(name).min(1)]).default([]),
-  constants: z.record(name, name).default({}),
-  columns: z.record(name, column),
+  constants: z.record(z.string(), name).default({}),
+  columns: z.record(z.string(), column),
   delimiter: z.enum([',', ';', '|', '\t', 'tab']).optional(),
   encoding: name.optional(),
   decimal: z.enum(['.', ',']).optional(),
@@ -57,7 +57,7 @@ function refuse(message: string): never {
 }
 
 /**
- * Reads a map file for a dataset. Every scalar of the YAML is a string, so that `01` and `NO` stay what they are.
+ * Reads a map file for a dataset.
  * @throws InbondError `bad-mapping`
  */
 export function parseMapping(yaml: string, dataset: Dataset): Mapping {
@@ -85,12 +85,7 @@ export function parseMapping(yaml: string, dataset: Dataset): Mapping {
 }
 
 function readMapFile(yaml: string): z.infer<typeof mapFile> {
-  let document: unknown
-  try {
-    document = parseYaml(yaml, { schema: 'failsafe' })
-  } catch (cause) {
-    throw new InbondError('bad-mapping', `the map is not YAML: ${yamlProblem(cause)}`, { cause })
-  }
+  const document = readYaml(yaml, { name: 'the map', code: 'bad-mapping', schema: 'failsafe' })
   const parsed = mapFile.safeParse(document ?? {}, { error: inWords })
   return parsed.success ? parsed.data : refuse(`the map does not fit: ${describeIssues(parsed.error, 'it')}`)
 }
