@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { aggregate } from '#coordinator/aggregation.ts'
 import { type Coordinator, createCoordinator } from '#coordinator/app.ts'
+import type { Context } from '#coordinator/context.ts'
 import { invite, proposeCharter } from '#coordinator/governance.ts'
 import * as coordinatorSchema from '#coordinator/schema.ts'
-import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
+import { generateIdentityKey } from '#crypto/signature.ts'
 import { checkProposal, signCharter } from '#member-node/charters.ts'
 import { compute } from '#member-node/computation.ts'
 import { importFile } from '#member-node/import/importer.ts'
@@ -16,7 +17,8 @@ import { type Policy, presets } from '#member-node/policy.ts'
 import * as memberSchema from '#member-node/schema.ts'
 import { openWarehouse } from '#member-node/warehouse/warehouse.ts'
 import { type Observer, perform, poll } from '#member-node/work.ts'
-import { Connection, type Fetch } from '#party/connection.ts'
+import type { Clock } from '#party/clock.ts'
+import { Connection, type Coordinates, type Fetch } from '#party/connection.ts'
 import { openDatabase } from '#party/database.ts'
 import type { Answer } from '#researcher/answer.ts'
 import { prepare, resume } from '#researcher/client.ts'
@@ -84,7 +86,7 @@ export class Federation {
     const network = options.network ?? ((_, direct) => direct)
     const nodes = new Map<string, TestNode>()
     for (const id of options.members ?? ['BR', 'FR', 'JP', 'KR', 'VN']) {
-      nodes.set(id, await enrolMember(coordinator, directory, clock, id, network(id, fetch)))
+      nodes.set(id, await enrolMember(coordinator.context, URL, directory, clock, id, network(id, fetch)))
     }
     const { threshold, custodians } = options
     await proposeCharter(coordinator.context, {
@@ -117,23 +119,7 @@ export class Federation {
 
   /** Loads records given as CSV text with the dataset's own column names. */
   load(id: string, csv: string, complete?: { from: string; to: string }): void {
-    const node = this.node(id)
-    const file = join(node.directory, `${randomBytes(4).toString('hex')}.csv`)
-    writeFileSync(file, csv)
-    const columns = (csv.split('\n')[0] as string).split(',').filter(column => column !== 'key')
-    const keyed = csv.startsWith('key,') ? 'key: key\n' : ''
-    const yaml = `dataset: declarations\n${keyed}columns:\n${columns.map(column => `  ${column}: ${column}\n`).join('')}`
-    using warehouse = openWarehouse(join(node.directory, 'warehouse.sqlite'))
-    importFile(
-      {
-        dataset: declarations,
-        mapping: parseMapping(yaml, declarations),
-        file,
-        rejectedFolder: join(node.directory, 'rejected'),
-        ...(complete ? { complete } : {}),
-      },
-      { warehouse, currency: 'USD', clock: this.clock.now },
-    )
+    loadRecords(this.node(id).directory, csv, this.clock, complete)
   }
 
   /** Lets every party that is not stopped do what there is to do, until nobody has anything left. */
@@ -180,6 +166,31 @@ export class Federation {
   }
 }
 
+/** Imports records into the warehouse of a directory, given as CSV text with the dataset's own column names. */
+export function loadRecords(
+  directory: string,
+  csv: string,
+  clock: Clock,
+  complete?: { from: string; to: string },
+): void {
+  const file = join(directory, `${randomBytes(4).toString('hex')}.csv`)
+  writeFileSync(file, csv)
+  const columns = (csv.split('\n')[0] as string).split(',').filter(column => column !== 'key')
+  const keyed = csv.startsWith('key,') ? 'key: key\n' : ''
+  const yaml = `dataset: declarations\n${keyed}columns:\n${columns.map(column => `  ${column}: ${column}\n`).join('')}`
+  using warehouse = openWarehouse(join(directory, 'warehouse.sqlite'))
+  importFile(
+    {
+      dataset: declarations,
+      mapping: parseMapping(yaml, declarations),
+      file,
+      rejectedFolder: join(directory, 'rejected'),
+      ...(complete ? { complete } : {}),
+    },
+    { warehouse, currency: 'USD', clock: clock.now },
+  )
+}
+
 /** A charter in force and a round that is over stay listed; there is nothing to do about them twice. */
 function isWork(item: WorkItem): boolean {
   return item.kind !== 'void'
@@ -211,33 +222,31 @@ async function startCoordinator(directory: string, clock: TestClock, errors: unk
 }
 
 function newInvitation(
-  coordinator: Coordinator,
+  context: Context,
   role: 'member' | 'researcher',
   subject: string,
   administration: MemberId | null,
 ) {
   const code = randomBytes(18).toString('base64url')
-  invite(coordinator.context, { role, subject, administration }, code)
-  return { protocol: PROTOCOL, federation: coordinator.context.key.fingerprint, invitation: code } as const
+  invite(context, { role, subject, administration }, code)
+  return { protocol: PROTOCOL, federation: context.key.fingerprint, invitation: code } as const
 }
 
-function connect(coordinator: Coordinator, key: IdentityKey, clock: TestClock, fetch: Fetch): Connection {
-  return new Connection({ url: URL, federation: coordinator.context.key.fingerprint }, key, clock, fetch)
-}
-
-async function enrolMember(
-  coordinator: Coordinator,
+/** Invites a member, in the coordinator's database, and enrols it, over `fetch`. Its directory is `root`/`name`. */
+export async function enrolMember(
+  coordinator: Context,
+  url: string,
   root: string,
-  clock: TestClock,
+  clock: Clock,
   name: string,
-  fetch: Fetch,
+  fetch?: Fetch,
 ): Promise<TestNode> {
   const id = name as MemberId
   const directory = join(root, id)
   const outbox = join(directory, 'outbox')
   mkdirSync(outbox, { recursive: true })
   const key = await generateIdentityKey()
-  const connection = connect(coordinator, key, clock, fetch)
+  const connection = new Connection({ url, federation: coordinator.key.fingerprint }, key, clock, fetch)
   const invitation = newInvitation(coordinator, 'member', id, null)
   const signed = await sign(key, enrolment, {
     ...invitation,
@@ -276,16 +285,17 @@ async function enrolResearcher(
   fetch: Fetch,
 ): Promise<Researcher> {
   const key = await generateIdentityKey()
-  const connection = connect(coordinator, key, clock, fetch)
+  const to: Coordinates = { url: URL, federation: coordinator.context.key.fingerprint }
+  const connection = new Connection(to, key, clock, fetch)
   const name = 'Ada'
-  const invitation = newInvitation(coordinator, 'researcher', name, administration)
+  const invitation = newInvitation(coordinator.context, 'researcher', name, administration)
   const signed = await sign(key, enrolment, { ...invitation, role: 'researcher', publicKey: key.publicKey, name })
   const { certificate } = await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
   return {
     key,
     certificate: certificate as string,
     db: openDatabase(join(directory, 'researcher.sqlite'), researcherSchema, join(ROOT, 'researcher/migrations')),
-    to: { url: URL, federation: invitation.federation },
+    to,
     connection,
     fetch,
     clock,

@@ -1,6 +1,6 @@
 import type { Answer } from '#researcher/answer.ts'
 import { decimal } from '#researcher/answer.ts'
-import { axisLength, measureName, parseQueryFile, plan } from '#specs/query.ts'
+import { axisLength, measureName, type Plan, parseQueryFile, plan } from '#specs/query.ts'
 import { plaintextCells } from './plaintext.ts'
 
 export interface Comparison {
@@ -14,9 +14,21 @@ export interface Comparison {
 
 /** Compares every cell of an answer with the same sums taken in the clear from the CSV files of the cohort. */
 export function compare(answer: Answer, queryYaml: string, folder: string): Comparison {
-  const { question } = parseQueryFile(queryYaml)
-  const asked = plan(question)
+  const asked = plan(parseQueryFile(queryYaml).question)
   const expected = plaintextCells(folder, answer.cohort, asked)
+  const cells = asked.axes.reduce((product, axis) => product * axisLength(axis), 1)
+  return { cells, filled: expected.size, differences: differencesFrom(expected, answer, asked) }
+}
+
+/**
+ * What differs between an answer and plaintext, in words.
+ * @param expected every cell with a record, as `plaintextCells` has them
+ */
+export function differencesFrom(
+  expected: ReadonlyMap<string, readonly bigint[]>,
+  answer: Answer,
+  asked: Plan,
+): string[] {
   const differences: string[] = []
   const answered = new Map(answer.rows.map(row => [asked.axes.map(axis => row[axis.dimension]).join('|'), row]))
   for (const key of new Set([...expected.keys(), ...answered.keys()])) {
@@ -30,6 +42,5 @@ export function compare(answer: Answer, queryYaml: string, folder: string): Comp
         differences.push(`${key} ${name}: ${figure}, in the clear ${decimal(plain, decimals)}`)
     })
   }
-  const cells = asked.axes.reduce((product, axis) => product * axisLength(axis), 1)
-  return { cells, filled: expected.size, differences }
+  return differences
 }

@@ -34,6 +34,8 @@ export class Running {
   readonly args: readonly string[]
   stdout = ''
   stderr = ''
+  /** When standard output last grew, in milliseconds since 1970. */
+  stdoutAt = Number.NaN
   readonly ended: Promise<Finished>
   #finished: Finished | undefined
   readonly #child: ChildProcess
@@ -48,6 +50,7 @@ export class Running {
     })
     this.#child.stdout?.setEncoding('utf8').on('data', text => {
       this.stdout += text
+      this.stdoutAt = Date.now()
     })
     this.#child.stderr?.setEncoding('utf8').on('data', text => {
       this.stderr += text
@@ -67,6 +70,12 @@ export class Running {
 
   get pid(): number {
     return this.#child.pid as number
+  }
+
+  /** The most memory that it ever held while it runs, in bytes. */
+  peakMemory(): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8')
+    return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) * 1024
   }
 
   /** Signals the whole process group; nothing happens if it is gone. */
@@ -285,8 +294,7 @@ export class Federation {
 
   /** The most memory that a running party ever held, in bytes. */
   peakMemory(party: string): number {
-    const status = readFileSync(`/proc/${this.process(party).pid}/status`, 'utf8')
-    return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) * 1024
+    return this.process(party).peakMemory()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
