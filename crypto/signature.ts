@@ -72,9 +72,16 @@ export async function signMessage(key: IdentityKey, typ: string, payload: unknow
   return { id: messageId(compact), compact, payload }
 }
 
+/**
+ * Three base64url parts, the last of exactly 64 bytes. Decoders skip white space and the four bits that the last character
+ * has too many, so that one signed message would have many forms, of any length.
+ */
+const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]$/
+
 /** @throws InbondError `bad-signature` if `compact` is not a message of this `typ` signed with this key */
 export async function verifyMessage(compact: string, typ: string, publicKey: PublicKey): Promise<SignedBytes> {
   try {
+    if (!COMPACT.test(compact)) throw new Error('it is not three parts of base64url')
     const key = await importJWK(jwk(publicKey), 'Ed25519')
     const { payload, protectedHeader } = await compactVerify(compact, key, { algorithms: ['Ed25519'] })
     if (protectedHeader.typ !== typ) throw new Error(`it is a ${protectedHeader.typ}`)
