@@ -70,6 +70,33 @@ describe('a request', () => {
     if (!response().ok) await expect(answering(response).stream('/work')).rejects.toMatchObject({ code })
   })
 
+  test('is not answered by JSON without end', async () => {
+    const piece = new TextEncoder().encode(' '.repeat(1024 * 1024))
+    let sent = 0
+    let ended = false
+    async function* pieces() {
+      try {
+        for (;;) {
+          sent++
+          yield piece
+        }
+      } finally {
+        ended = true
+      }
+    }
+    for (const status of [200, 409]) {
+      sent = 0
+      ended = false
+      const endless = answering(() => new Response(ReadableStream.from(pieces()), { status }))
+      await expect(endless.get('/work', schema)).rejects.toMatchObject({ code: 'bad-answer' })
+      expect(sent).toBeLessThan(300)
+      expect(ended).toBe(true)
+    }
+    sent = 0
+    await answering(() => new Response(ReadableStream.from(pieces()))).put('/rounds/1/contribution', new Blob(['x']))
+    expect(sent).toBeLessThan(300)
+  })
+
   test('that does not get through says why', async () => {
     const refusing = connected(async () => {
       throw new TypeError('fetch failed', { cause: Object.assign(new Error(), { code: 'ECONNREFUSED' }) })

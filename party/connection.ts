@@ -15,6 +15,9 @@ export interface Coordinates {
   readonly federation: string
 }
 
+/** The evidence for an answer of 4,096 members fits; more is not an answer, and would fill the memory. */
+const LONGEST_JSON = 256 * 1024 * 1024
+
 /** Everything but a long poll and a transfer of ciphertexts is answered within this time. */
 const PATIENCE_MS = 60_000
 
@@ -46,7 +49,7 @@ export class Connection {
   /** Sends a file-backed body without holding it in memory. @throws like `get` */
   async put(path: string, body: Blob, signal?: AbortSignal): Promise<void> {
     const response = await this.#request('PUT', path, body, { 'content-type': 'application/octet-stream' }, signal)
-    await response.arrayBuffer()
+    await response.body?.cancel()
   }
 
   /** A binary answer as a stream. @throws like `get` */
@@ -102,14 +105,30 @@ async function* interruptible(body: AsyncIterable<Uint8Array>): AsyncIterable<Ui
   }
 }
 
+/** What a response says, or undefined if that is no JSON, broke off, or has more than 256 MiB. */
+export async function jsonOf(response: Response): Promise<unknown> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  try {
+    for await (const part of response.body ?? []) {
+      length += part.length
+      if (length > LONGEST_JSON) return undefined
+      parts.push(part)
+    }
+    return JSON.parse(Buffer.concat(parts).toString())
+  } catch {
+    return undefined
+  }
+}
+
 async function refusalOf(response: Response): Promise<InbondError> {
-  const parsed = problem.safeParse(await response.json().catch(() => undefined))
+  const parsed = problem.safeParse(await jsonOf(response))
   if (parsed.success) return new InbondError(parsed.data.code, parsed.data.detail)
   return fault('bad-answer', `the coordinator answered with status ${response.status} and no reason`)
 }
 
 async function read<S extends z.ZodType>(schema: S, response: Response): Promise<z.output<S>> {
-  const parsed = schema.safeParse(await response.json().catch(() => undefined))
+  const parsed = schema.safeParse(await jsonOf(response))
   if (parsed.success) return parsed.data
   throw fault('bad-answer', `the answer to ${new URL(response.url || 'http://unknown/').pathname} is not understood`)
 }

@@ -43,8 +43,17 @@ test.each([
   `https://a.example#member.${CODE}.${FINGERPRINT}.more`,
   `https://a.example#member.${CODE}.${FINGERPRINT}#more`,
   `https://a.example#member.${'c'.repeat(65)}.${FINGERPRINT}`,
+  `https://a.example?x=#member.${CODE}.${FINGERPRINT}`,
+  `https://a.example/a b#member.${CODE}.${FINGERPRINT}`,
 ])('%j is no invitation', line => {
   expect(() => parseInvitation(line)).toThrow(expect.objectContaining({ code: 'bad-invitation' }))
+})
+
+test('a line that is much too long is no invitation, and it takes no time to find out', () => {
+  const line = `https://a.example${'/'.repeat(100_000)}x#member.${CODE}.${FINGERPRINT}`
+  const before = process.cpuUsage()
+  expect(() => parseInvitation(line)).toThrow(expect.objectContaining({ code: 'bad-invitation' }))
+  expect(process.cpuUsage(before).user / 1e6).toBeLessThan(1)
 })
 
 test('a line that was cut anywhere is no invitation', () => {
@@ -73,6 +82,7 @@ test('a coordinator is believed only with the key that is expected of it', async
   await refused('wrong-federation', FINGERPRINT, async () => Response.json(info))
   await refused('bad-answer', key.fingerprint, async () => new Response('<html>'))
   await refused('bad-answer', key.fingerprint, async () => Response.json({ ...info, publicKey: 5 }))
+  await refused('wrong-federation', key.fingerprint, async () => Response.json({ ...info, publicKey: '' }))
   await refused('coordinator-unreachable', key.fingerprint, async () => {
     throw new TypeError('fetch failed')
   })

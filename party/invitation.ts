@@ -3,7 +3,7 @@ import { fingerprint } from '#crypto/signature.ts'
 import { type FederationInfo, federationInfo } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { PROTOCOL } from '#specs/messages.ts'
-import type { Coordinates, Fetch } from './connection.ts'
+import { type Coordinates, type Fetch, jsonOf } from './connection.ts'
 
 /** A one-time invitation in one line that no shell takes apart: `URL#role.code.fingerprint`. */
 export interface Invitation extends Coordinates {
@@ -11,6 +11,7 @@ export interface Invitation extends Coordinates {
   readonly code: string
 }
 
+const LONGEST_LINE = 2000
 const parts = z.tuple([
   z.enum(['member', 'researcher']),
   z.string().regex(/^[\w-]{16,64}$/),
@@ -23,9 +24,9 @@ export function formatInvitation(invitation: Invitation): string {
 
 /** @throws InbondError `bad-invitation` */
 export function parseInvitation(line: string): Invitation {
-  const [url = '', fragment, ...more] = line.trim().split('#')
+  const [url = '', fragment, ...more] = line.length > LONGEST_LINE ? [] : line.trim().split('#')
   const parsed = parts.safeParse(fragment?.split('.'))
-  if (!parsed.success || more.length > 0 || !/^https?:\/\//.test(url) || !URL.canParse(url)) {
+  if (!parsed.success || more.length > 0 || !/^https?:\/\/[^\s?]+$/.test(url) || !URL.canParse(url)) {
     throw fault('bad-invitation', 'this is not an invitation; it looks like https://address#member.code.fingerprint')
   }
   const [role, code, federation] = parsed.data
@@ -40,7 +41,7 @@ export async function meetCoordinator(to: Coordinates, fetch: Fetch = globalThis
   const response = await fetch(`${to.url}/federation`, { signal: AbortSignal.timeout(30_000) }).catch(cause => {
     throw fault('coordinator-unreachable', `${to.url} does not answer`, cause)
   })
-  const parsed = federationInfo.safeParse(await response.json().catch(() => undefined))
+  const parsed = federationInfo.safeParse(await jsonOf(response))
   if (!parsed.success) throw fault('bad-answer', `${to.url} does not answer like a coordinator`)
   if (parsed.data.protocol !== PROTOCOL) {
     throw fault(
@@ -48,7 +49,8 @@ export async function meetCoordinator(to: Coordinates, fetch: Fetch = globalThis
       `the coordinator speaks protocol version ${parsed.data.protocol}; this is version ${PROTOCOL}`,
     )
   }
-  if ((await fingerprint(parsed.data.publicKey)) !== to.federation) {
+  // What is no key at all has no fingerprint.
+  if ((await fingerprint(parsed.data.publicKey).catch(() => undefined)) !== to.federation) {
     throw fault('wrong-federation', `the coordinator at ${to.url} does not have the key that is expected of it`)
   }
   return parsed.data

@@ -36,9 +36,9 @@ function aliases(lists: number): string {
 const DISTINCT_KEYS = Array.from({ length: 20_000 }, (_, i) => `key ${i}: 1\n`).join('')
 const REPEATED = ['"', ...effort([], ['a: 1\n', '&a ', '}\n', "'", '*a ', '- ', '%a\n', '{a,', 'a: b: c\n'])]
 
-test.each([
+test.each<[string, string]>([
   ['keys', DISTINCT_KEYS],
-  ...REPEATED.map(token => [JSON.stringify(token), token.repeat(100_000 / token.length)] as const),
+  ...REPEATED.map((token): [string, string] => [JSON.stringify(token), token.repeat(100_000 / token.length)]),
 ])('the time to read many %s grows with their number', (_, text) => {
   const before = process.cpuUsage()
   try {
