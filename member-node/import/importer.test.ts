@@ -134,7 +134,7 @@ describe('what a record becomes', () => {
       map: MAP.replace('declarations', 'clipped'),
     })
     expect(report).toMatchObject({ loaded: 2, rejected: 1, clipped: { value: 2 } })
-    expect(report.rejections).toEqual([{ line: 4, reason: 'netMass: "-1" is not between 0 and 10000000000' }])
+    expect(report.rejections).toEqual([{ line: 4, reason: 'netMass is not between 0 and 10000000000' }])
     const asked = { dataset, where: [], by: [{ dimension: 'origin', codes: ['KR'] }], measures: [{ sum: 'value' }] }
     expect([...warehouse.aggregate(asked)]).toEqual([1000n, 0n, 0n])
   })
@@ -155,17 +155,28 @@ describe('what is rejected', () => {
     )
     expect(report).toMatchObject({ read: 6, loaded: 1, rejected: 5, unknown: {} })
     expect(report.rejections).toEqual([
-      { line: 4, reason: 'period: "2020-13" is not a date in the expected form' },
+      { line: 4, reason: 'period is not a date in the expected form' },
       { line: 5, reason: 'period is empty' },
-      { line: 6, reason: 'value: "a;"b"" is not a number with a decimal point' },
+      { line: 6, reason: 'value is not a number with a decimal point' },
       { line: 7, reason: 'it has 2 cells where the header has 7' },
       { line: 8, reason: 'the key is empty' },
     ])
     const written = readFileSync(report.rejectedFile as string, 'utf8').split('\r\n')
     expect(written[0]).toBe(`line;reason;${HEADER}`)
-    expect(written[1]).toBe('4;"period: ""2020-13"" is not a date in the expected form";2;2020-13;01;KR;10;1;1')
+    expect(written[1]).toBe('4;period is not a date in the expected form;2;2020-13;01;KR;10;1;1')
     expect(written).toHaveLength(7)
     expect(describeReport(report).join('\n')).toContain('line 4 rejected')
+  })
+
+  test.each([
+    ['value is a name', MAP],
+    ['period is a name', MAP.replace('period: Date', 'period: Price')],
+    ['mass and value are exchanged', MAP.replace('value: Price', 'value: Mass').replace('Mass: Mass', 'Mass: Price')],
+  ])('is not quoted in what is printed: %s', (_, map) => {
+    const unquoted = expect.not.stringMatching(/Trader|4711|8127/)
+    expect(() => load(lines('id-4711;2020-01;01;KR;10;Trader Ltd;8127.5'), { map })).toThrow(
+      expect.objectContaining({ code: 'nothing-loaded', message: unquoted }),
+    )
   })
 
   test('a file of which nothing remains is an error', () => {
@@ -249,7 +260,7 @@ describe('what is refused', () => {
     const map = MAP.replace(', currency: USD', '').replace('  value:', '  currency: From\n  value:')
     expect(load(lines('1;2020-01;01;usd;10;1;1'), { map }).loaded).toBe(1)
     expect(() => load(lines('2;2020-01;01;USD;10;1;1', '3;2020-01;01;EUR;10;1;1'), { map })).toThrow(
-      refusal('currency-not-supported', 'line 3 is in "EUR"'),
+      refusal('currency-not-supported', 'line 3 is in another currency'),
     )
     expect(warehouse.status(declarations).records).toBe(1)
   })

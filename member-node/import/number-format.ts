@@ -8,25 +8,22 @@ import type { NumberFormat } from './rounding.ts'
  * @throws InbondError `ambiguous-decimal`
  */
 export function findNumberFormat(cells: Iterable<string>, delimiter: string): NumberFormat {
-  const seen: Partial<Record<Sign, string>> = {}
+  const seen = new Set<Sign>()
   for (const cell of cells) {
     const sign = signOf(cell.trim())
-    if (sign) seen[sign] ??= cell.trim()
+    if (sign) seen.add(sign)
   }
-  if (seen.point !== undefined && seen.comma !== undefined) {
+  if (seen.has('point') && seen.has('comma')) {
     throw new InbondError(
       'ambiguous-decimal',
-      `the file writes both "${seen.point}", with a decimal point, and "${seen.comma}", with a decimal comma`,
+      'the file writes numbers with a decimal point and numbers with a decimal comma',
     )
   }
-  if (seen.point !== undefined) return { decimal: '.', grouping: true }
-  if (seen.comma !== undefined) return { decimal: ',', grouping: true }
-  const doubtful = seen.doubtfulComma ?? (delimiter === ';' ? seen.doubtfulPoint : undefined)
-  if (doubtful !== undefined) {
-    throw new InbondError(
-      'ambiguous-decimal',
-      `"${doubtful}" could be a number of thousands or one with three decimals`,
-    )
+  if (seen.has('point')) return { decimal: '.', grouping: true }
+  if (seen.has('comma')) return { decimal: ',', grouping: true }
+  if (seen.has('doubtfulComma') || (delimiter === ';' && seen.has('doubtfulPoint'))) {
+    const example = seen.has('doubtfulComma') ? '1,234' : '1.234'
+    throw new InbondError('ambiguous-decimal', `numbers like ${example} could be thousands, or have three decimals`)
   }
   // Nothing was seen, so a grouped number further down would be a guess: it is rejected.
   return { decimal: '.', grouping: false }

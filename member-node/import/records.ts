@@ -20,13 +20,14 @@ export interface Quality {
   readonly unknown: Counts
 }
 
-/** The part of a cell that is quoted in a reason. */
-const SHOWN = 40
 /** Parts of a key of several columns; no text has it. */
 const KEY_SEPARATOR = '\u001f'
 
 type Cell = (cells: readonly string[]) => string
-/** Fills its part of a row, or says why the record is rejected. */
+/**
+ * Fills its part of a row, or says why the record is rejected. A reason does not quote the cell: it is printed, and with a wrong map the
+ * cell could be a trader. The file of rejected records has it.
+ */
 type Field = (record: CsvRecord, row: Row) => string | undefined
 
 /**
@@ -96,7 +97,7 @@ export class RecordReader {
       const index = month(text)
       row[at] = index
       if (!Number.isNaN(index)) return undefined
-      return text === '' ? `${id} is empty` : `${id}: "${text.slice(0, SHOWN)}" is not a date in the expected form`
+      return text === '' ? `${id} is empty` : `${id} is not a date in the expected form`
     }
   }
 
@@ -118,7 +119,7 @@ export class RecordReader {
         if (text.toUpperCase() === charters.toUpperCase()) return undefined
         throw new InbondError(
           'currency-not-supported',
-          `line ${line} is in "${text.slice(0, SHOWN)}", and the charter counts in ${charters}`,
+          `line ${line} is in another currency, and the charter counts in ${charters}`,
         )
       })
     )
@@ -136,7 +137,7 @@ export class RecordReader {
         const text = cell(cells)
         if (text === '') continue
         const reading = read(text)
-        if (typeof reading === 'string') return `${id}: "${text.slice(0, SHOWN)}" ${reading}`
+        if (typeof reading === 'string') return `${id} ${reading}`
         row[at] = reading.units
         if (reading.rounded) notes.push([this.quality.rounded, id])
         if (reading.clipped) notes.push([this.quality.clipped, id])
