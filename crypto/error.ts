@@ -7,6 +7,7 @@ export type CryptoErrorCode =
   | 'cell-too-large'
   | 'sum-not-accepted'
   | 'wrong-passphrase'
+  | 'bad-key-file'
 
 /**
  * The one error class of Inbond. `code` is stable and listed, with its HTTP status and its remedy, in specs/errors.ts;

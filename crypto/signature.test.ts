@@ -135,6 +135,20 @@ describe('an identity key', () => {
     expect(await readKeyFile(file, 'one too many')).toEqual(key)
   })
 
+  test.each<[string, () => string]>([
+    ['empty object', () => '{}'],
+    ['cut', () => '{"kty":"OKP"'],
+    ['null', () => '{"x":null,"d":null}'],
+    ['of the halves of two', () => JSON.stringify({ x: key.publicKey, d: other.privateKey })],
+    ['with a half too short', () => JSON.stringify({ x: key.publicKey, d: key.privateKey.slice(1) })],
+    ['with a half in other characters', () => JSON.stringify({ x: `${key.publicKey}=`, d: key.privateKey })],
+  ])('is not read from a file that is %s', async (_, file) => {
+    const error = await readKeyFile(file(), undefined).catch(caught => caught)
+    expect(error.code).toBe('bad-key-file')
+    // What a parser says may quote the key.
+    expect(error.cause).toBeUndefined()
+  })
+
   test('under a passphrase is read with that one only, and nothing of it shows', async () => {
     const file = await writeKeyFile(key, 'correct horse')
     expect(needsPassphrase(file)).toBe(true)

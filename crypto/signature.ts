@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, createPrivateKey } from 'node:crypto'
 import {
   CompactEncrypt,
   CompactSign,
@@ -128,7 +128,7 @@ export function needsPassphrase(keyFile: string): boolean {
   return !keyFile.startsWith('{')
 }
 
-/** @throws InbondError `wrong-passphrase` */
+/** @throws InbondError `wrong-passphrase`, or `bad-key-file` for what is no key, or the halves of two */
 export async function readKeyFile(keyFile: string, passphrase: string | undefined): Promise<IdentityKey> {
   let plain = keyFile
   if (needsPassphrase(keyFile)) {
@@ -144,6 +144,18 @@ export async function readKeyFile(keyFile: string, passphrase: string | undefine
       throw cryptoError('wrong-passphrase', 'the passphrase does not open the identity key', cause)
     }
   }
-  const { x, d } = JSON.parse(plain)
-  return identityKey(x, d)
+  return parseKey(plain)
+}
+
+/** A key whose halves do not belong together would sign what nobody can verify. */
+async function parseKey(plain: string): Promise<IdentityKey> {
+  try {
+    const { x, d } = JSON.parse(plain)
+    const own = createPrivateKey({ key: { ...jwk(x), d }, format: 'jwk' }).export({ format: 'jwk' })
+    if (own.x !== x || own.d !== d) throw new Error('the halves do not belong together')
+    return await identityKey(x, d)
+  } catch {
+    // Not as the cause: what a parser says may quote the key.
+    throw cryptoError('bad-key-file', 'the file of the identity key does not hold one')
+  }
 }

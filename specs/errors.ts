@@ -52,6 +52,7 @@ export const statuses = {
   'bad-answer': 502,
   // On a party's own machine.
   'wrong-passphrase': 401,
+  'bad-key-file': 422,
   'not-initialised': 404,
   'already-initialised': 409,
   'already-running': 409,

@@ -50,6 +50,7 @@ const en: Remedies = {
     'Check that the coordinator runs and can be reached from here; a running node tries again by itself.',
   'bad-answer': 'Check that the address is that of an Inbond coordinator and not of a proxy.',
   'wrong-passphrase': 'Give the right one with --passphrase-file or INBOND_PASSPHRASE.',
+  'bad-key-file': 'Put the file keys/identity back from a backup; no other key can act for this party.',
   'not-initialised': 'Make it first: inbond coordinator|member|researcher init DIR.',
   'already-initialised': 'Use another directory, or remove this one if nothing in it is needed.',
   'already-running': 'Stop the other process first, or use its directory no further.',
