@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { and, eq, gt, isNull } from 'drizzle-orm'
+import { and, eq, gt, inArray, isNull } from 'drizzle-orm'
 import { SEALED_BYTES } from '#crypto/sealing.ts'
 import { fault } from '#specs/errors.ts'
 import {
@@ -40,8 +40,7 @@ export function missingPrekeys(context: Context, custodian: MemberId): number {
 /** @throws InbondError `bad-signature`, `bad-message`, `wrong-federation`, `too-many-requests` */
 export async function takePrekeys(context: Context, custodian: Member, compacts: readonly string[]): Promise<void> {
   const now = context.clock.now()
-  const unused = and(eq(prekeys.custodian, custodian.id), isNull(prekeys.round), gt(prekeys.notAfter, now))
-  const stock = context.db.select({ id: prekeys.id }).from(prekeys).where(unused).all().length
+  const stock = unusedPrekeys(context, custodian.id).length
   if (stock + compacts.length > 4 * PREKEY_STOCK) {
     throw fault('too-many-requests', `${custodian.id} already has ${stock} unused prekeys here`)
   }
@@ -59,6 +58,24 @@ export async function takePrekeys(context: Context, custodian: Member, compacts:
     rows.push({ id: signed.id, custodian: custodian.id, compact, notAfter })
   }
   context.db.insert(prekeys).values(rows).onConflictDoNothing().run()
+  context.changes.announce()
+}
+
+/** Prekeys that a round could still be announced with. */
+export function unusedPrekeys(context: Context, custodian: MemberId): string[] {
+  const unused = and(eq(prekeys.custodian, custodian), isNull(prekeys.round), gt(prekeys.notAfter, context.clock.now()))
+  return context.db
+    .select({ id: prekeys.id })
+    .from(prekeys)
+    .where(unused)
+    .all()
+    .map(one => one.id)
+}
+
+/** Forgets prekeys whose private halves their custodian has lost; those that a round uses stay with it. */
+export function withdrawPrekeys(context: Context, custodian: MemberId, ids: readonly string[]): void {
+  const lost = and(eq(prekeys.custodian, custodian), isNull(prekeys.round), inArray(prekeys.id, [...ids]))
+  context.db.delete(prekeys).where(lost).run()
   context.changes.announce()
 }
 

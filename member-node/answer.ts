@@ -89,6 +89,14 @@ function storedContribution(node: Node, id: RoundId): StoredContribution | undef
 
 async function send(node: Node, id: RoundId, contribution: StoredContribution, signal?: AbortSignal): Promise<void> {
   const head = contributionHead(contribution.manifest, [contribution.sealedShares])
-  const body = new Blob([Buffer.from(head), await openAsBlob(ciphertextFile(node, id))])
+  const body = new Blob([Buffer.from(head), await storedCiphertext(node, id)])
   await node.connection.put(`/rounds/${id}/contribution`, body, signal)
+}
+
+async function storedCiphertext(node: Node, id: RoundId): Promise<Blob> {
+  try {
+    return await openAsBlob(ciphertextFile(node, id))
+  } catch (cause) {
+    throw fault('file-not-readable', 'this node made its contribution before, and has lost the ciphertext', cause)
+  }
 }

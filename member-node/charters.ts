@@ -91,19 +91,29 @@ function consentOf(member: MemberId, id: CharterId) {
 }
 
 /**
- * Takes note that a charter which this node signed is in force.
+ * Takes note that a charter which this node signed is in force. Its signature under the charter is proof enough that it did: a node
+ * that was restored from an older backup does not remember.
  * @throws InbondError `bad-charter` if it did not sign it or it is older than the one it knows, `charter-pending`
  */
 export async function learnCharter(node: Node, id: CharterId, signal?: AbortSignal): Promise<void> {
   const current = charterInForce(node)
   if (current?.id === id) return
-  const signed = node.db.select().from(charters).where(eq(charters.id, id)).get()
-  if (!signed) throw fault('bad-charter', 'the charter in force was not signed by this node')
   const bundle = await node.connection.get(`/charters/${id}`, charterBundle, signal)
-  const payload: Charter = claims(charter, signed.compact).payload
-  const verified = await verifyCharter(bundle, payload.coordinator)
-  if (verified.id !== id) throw fault('bad-charter', 'the coordinator sent another charter than the one asked for')
+  const claim: Charter = claims(charter, bundle.charter).payload
+  if ((await fingerprint(claim.coordinator)) !== node.federation)
+    throw fault('wrong-federation', 'the charter in force is of another federation')
+  const { payload, compact, id: verified } = await verifyCharter(bundle, claim.coordinator)
+  if (verified !== id) throw fault('bad-charter', 'the coordinator sent another charter than the one asked for')
+  const own = payload.members.find(one => one.id === node.id)
+  const signed = bundle.consents.find(one => one.member === node.id)
+  if (own?.publicKey !== node.key.publicKey || !signed)
+    throw fault('bad-charter', 'the charter in force was not signed by this node')
   if (payload.epoch <= (current?.payload.epoch ?? 0))
     throw fault('bad-charter', 'the charter is older than the one in force')
-  node.db.update(charters).set({ inForceAt: node.clock.now() }).where(eq(charters.id, id)).run()
+  const inForceAt = node.clock.now()
+  node.db
+    .insert(charters)
+    .values({ id, epoch: payload.epoch, compact, consent: signed.consent, inForceAt })
+    .onConflictDoUpdate({ target: charters.id, set: { inForceAt } })
+    .run()
 }

@@ -6,7 +6,7 @@ import { generateSealingKeyPair, seal, unseal } from '#crypto/sealing.ts'
 import type { Share } from '#crypto/shamir.ts'
 import { isoTime } from '#party/clock.ts'
 import { forgetForGood } from '#party/database.ts'
-import { done } from '#specs/api.ts'
+import { done, prekeyIds } from '#specs/api.ts'
 import { BodyReader } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
 import { agreement, LONGEST_PREKEY_MS, opening, PROTOCOL, prekey, type RoundId, sign } from '#specs/messages.ts'
@@ -32,6 +32,24 @@ export async function publishPrekeys(node: Node, wanted: number, signal?: AbortS
   await node.connection.post('/prekeys', { prekeys: batch.map(one => one.compact) }, done, signal)
   const ids = batch.map(one => one.id)
   node.db.update(prekeys).set({ publishedAt: node.clock.now() }).where(inArray(prekeys.id, ids)).run()
+}
+
+/**
+ * Withdraws published prekeys whose private halves are not here, as after a restore: a round that named one would miss this
+ * custodian. The coordinator then asks for new ones.
+ */
+export async function withdrawLostPrekeys(node: Node, signal?: AbortSignal): Promise<void> {
+  const published = await node.connection.get('/prekeys', prekeyIds, signal)
+  const held = new Set(
+    node.db
+      .select({ id: prekeys.id })
+      .from(prekeys)
+      .where(isNotNull(prekeys.privateKey))
+      .all()
+      .map(one => one.id),
+  )
+  const lost = published.prekeys.filter(id => !held.has(id))
+  if (lost.length > 0) await node.connection.post('/prekeys/withdrawals', { prekeys: lost }, done, signal)
 }
 
 async function makePrekey(node: Node): Promise<typeof prekeys.$inferInsert> {

@@ -7,7 +7,7 @@ import { type WorkItem, type WorkResponse, workResponse } from '#specs/api.ts'
 import type { RoundId } from '#specs/messages.ts'
 import { answer } from './answer.ts'
 import { learnCharter } from './charters.ts'
-import { agree, forgetOldPrekeys, forgetRound, open, publishPrekeys } from './custody.ts'
+import { agree, forgetOldPrekeys, forgetRound, open, publishPrekeys, withdrawLostPrekeys } from './custody.ts'
 import { ciphertextFile, type Node } from './node.ts'
 import { refuse } from './refusals.ts'
 import { rounds } from './schema.ts'
@@ -33,6 +33,7 @@ export async function work(node: Node, observer: Observer, signal: AbortSignal):
   const tries = new Map<string, number>()
   let version: string | undefined
   let pause = FIRST_PAUSE_MS
+  let prekeysChecked = false
   // Aborted when something failed: the poll that waits for news is given up, so that what failed is listed again.
   let failure = new AbortController()
   const fail = (error: unknown) => {
@@ -43,6 +44,8 @@ export async function work(node: Node, observer: Observer, signal: AbortSignal):
     try {
       await tidy(node)
       const listed = await poll(node, version, AbortSignal.any([signal, failure.signal]))
+      if (!prekeysChecked) await withdrawLostPrekeys(node, signal)
+      prekeysChecked = true
       version = listed.version
       for (const item of listed.items.filter(one => !running.has(keyOf(one)))) {
         const key = keyOf(item)

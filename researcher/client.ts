@@ -179,8 +179,9 @@ export async function cancel(researcher: Researcher, id: QueryId): Promise<void>
   const body = { cancellation: signed.compact }
   await researcher.connection.post(`/queries/${id}/cancellation`, body, done).catch(error => {
     // A query without a receipt may have arrived all the same, so it is worth asking; if nobody answers, it need not wait.
-    const neverArrived = ['not-found', 'coordinator-unreachable'].includes(error.code)
-    if (stored.sentAt !== null || !neverArrived) throw error
+    const neverArrived = stored.sentAt === null && error.code === 'coordinator-unreachable'
+    // Nor does the coordinator know one that it lost.
+    if (!neverArrived && error.code !== 'not-found') throw error
   })
   end(researcher, id, 'the researcher withdrew the query')
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { charterId, memberId, queryId, roundId } from './messages.ts'
+import { charterId, hash, memberId, queryId, roundId } from './messages.ts'
 
 /**
  * The bodies of the coordinator's HTTP interface. Whatever matters in them is a signed message, carried in its compact form
@@ -108,6 +108,8 @@ export const done = z.object({})
 
 export const consentRequest = z.object({ consent: compact })
 export const prekeysRequest = z.object({ prekeys: z.array(compact).min(1).max(200) })
+/** Ids of prekeys. */
+export const prekeyIds = z.object({ prekeys: z.array(hash).max(200) })
 export const refusalRequest = z.object({ refusal: compact })
 export const agreementRequest = z.object({ agreement: compact })
 export const openingRequest = z.object({ opening: compact, sealed: z.base64url().max(20_000) })

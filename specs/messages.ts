@@ -28,7 +28,7 @@ export const memberId = z
   .brand<'MemberId'>()
 export type MemberId = z.infer<typeof memberId>
 
-const hash = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits')
+export const hash = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits')
 export const charterId = hash.brand<'CharterId'>()
 export type CharterId = z.infer<typeof charterId>
 export const queryId = hash.brand<'QueryId'>()

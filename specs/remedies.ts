@@ -35,7 +35,7 @@ const en: Remedies = {
   'bad-round': 'Nothing to do: this node does not answer it. Tell the secretariat if it happens again.',
   'bad-cohort': 'Nothing to do: this custodian does not agree to it. Tell the secretariat if it happens again.',
   'query-expired': 'Ask again; a query is signed for a limited time.',
-  'prekey-used': 'Nothing to do: the round will be announced again with fresh prekeys.',
+  'prekey-used': 'Nothing to do for this node; if the round ends without an answer, the question is asked again.',
   'too-large': 'Send less at once.',
   'too-many-requests': 'Wait a minute and try again.',
   'out-of-space': 'Free disk space for the directory of this party; it goes on by itself.',

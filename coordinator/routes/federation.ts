@@ -7,11 +7,12 @@ import {
   enrolmentReceipt,
   enrolmentRequest,
   federationInfo,
+  prekeyIds,
   prekeysRequest,
 } from '#specs/api.ts'
 import { charterId, PROTOCOL } from '#specs/messages.ts'
 import { bundle, charterById } from '../context.ts'
-import { takePrekeys } from '../custodians.ts'
+import { takePrekeys, unusedPrekeys, withdrawPrekeys } from '../custodians.ts'
 import { charterBundles, enrol, takeConsent } from '../governance.ts'
 import { type App, body, enrolledMember, json, memberOf, route, type Service } from '../http.ts'
 
@@ -98,6 +99,32 @@ export function federationRoutes(app: App, { context, lifecycle }: Service): voi
     async c => {
       await takePrekeys(context, memberOf(context, c.var.party), c.req.valid('json').prekeys)
       await lifecycle.advance()
+      return c.json({}, 201)
+    },
+  )
+
+  app.openapi(
+    route({
+      method: 'get',
+      path: '/prekeys',
+      tags,
+      summary: 'Own prekeys that no round uses yet',
+      responses: { 200: json('Their ids', prekeyIds) },
+    }),
+    c => c.json({ prekeys: unusedPrekeys(context, enrolledMember(c.var.party).id) }, 200),
+  )
+
+  app.openapi(
+    route({
+      method: 'post',
+      path: '/prekeys/withdrawals',
+      tags,
+      summary: 'Withdraw own prekeys that no round uses yet, because their private halves are lost',
+      request: body(prekeyIds),
+      responses: { 201: json('Withdrawn', done) },
+    }),
+    c => {
+      withdrawPrekeys(context, enrolledMember(c.var.party).id, c.req.valid('json').prekeys)
       return c.json({}, 201)
     },
   )
