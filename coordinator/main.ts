@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import pino from 'pino'
+import { backupCommands } from '#party/backup-command.ts'
 import type { InbondError } from '#crypto/error.ts'
 import { systemClock } from '#party/clock.ts'
 import {
@@ -26,6 +27,7 @@ import { createContext, createCoordinator } from './app.ts'
 import { config } from './config.ts'
 import type { Context } from './context.ts'
 import { invite, proposeCharter } from './governance.ts'
+import { backupContents } from './backup.ts'
 import { describeOverview, overview } from './overview.ts'
 import * as schema from './schema.ts'
 import { serve } from './serve.ts'
@@ -214,3 +216,4 @@ const program = group('inbond coordinator', 'the secretariat of a federation', [
   statusCommand(terminal),
 ])
 process.exitCode = await run(program, terminal)
+  ...backupCommands(terminal, backupContents),

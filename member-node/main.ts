@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import pino, { type Logger } from 'pino'
+import { backupCommands } from '#party/backup-command.ts'
 import { InbondError } from '#crypto/error.ts'
 import { fingerprint } from '#crypto/signature.ts'
 import { systemClock } from '#party/clock.ts'
@@ -25,6 +26,7 @@ import { fault } from '#specs/errors.ts'
 import { conventions, enrolment, memberId, PROTOCOL, partyName, sign } from '#specs/messages.ts'
 import { type Period, periodGrain } from '#specs/period.ts'
 import { type SignedCharter, unsigned, verifyProposal } from '#specs/rules/charter.ts'
+import { backupContents } from './backup.ts'
 import { charterInForce, checkProposal, signCharter } from './charters.ts'
 import { config } from './config.ts'
 import { describeReport } from './import/import-report.ts'
@@ -286,6 +288,7 @@ function statusCommand(terminal: Terminal) {
     .action((path: string, options) =>
       withNode(path, options, terminal, async (node, settings) => {
         const status = overview(node, warehouseFile(path), settings.policy, runningProcess(path))
+  ...backupCommands(terminal, backupContents),
         terminal.out(options.json ? `${JSON.stringify(status, null, 2)}\n` : describeOverview(status))
       }),
     )

@@ -1,6 +1,11 @@
 import Database from 'better-sqlite3'
 import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3'
 import { migrate } from 'drizzle-orm/better-sqlite3/migrator'
+import { readMigrationFiles } from 'drizzle-orm/migrator'
+import { fault } from '#specs/errors.ts'
+
+/** How long one process waits for another that writes. */
+const BUSY_MS = 10_000
 
 export type PartyDatabase<Schema extends Record<string, unknown>> = BetterSQLite3Database<Schema> & {
   $client: Database.Database
@@ -9,6 +14,7 @@ export type PartyDatabase<Schema extends Record<string, unknown>> = BetterSQLite
 /**
  * Opens a party's protocol database, and brings its tables up to date.
  * @param file a path, or `:memory:`
+ * @throws InbondError `newer-database`
  */
 export function openDatabase<Schema extends Record<string, unknown>>(
   file: string,
@@ -16,11 +22,12 @@ export function openDatabase<Schema extends Record<string, unknown>>(
   migrationsFolder: string,
 ): PartyDatabase<Schema> {
   const client = new Database(file)
+  refuseNewer(client, migrationsFolder)
   client.pragma('journal_mode = WAL')
   // An acknowledged step must survive a power cut; WAL with NORMAL could lose the last transactions.
   client.pragma('synchronous = FULL')
   client.pragma('foreign_keys = ON')
-  client.pragma('busy_timeout = 10000')
+  client.pragma(`busy_timeout = ${BUSY_MS}`)
   // Without it a row that INSERT OR REPLACE displaces is gone before a trigger could refuse that.
   client.pragma('recursive_triggers = ON')
   // A deleted private key is overwritten, not only unlinked from its page.
@@ -35,6 +42,37 @@ export function openDatabase<Schema extends Record<string, unknown>>(
   // A process that was killed may not have come to it.
   forgetForGood(database)
   return writingAtOnce(database)
+}
+
+/**
+ * An older program would not keep to what a later one laid down in the tables.
+ * @throws InbondError `newer-database`, with the database closed
+ */
+export function refuseNewer(client: Database.Database, migrationsFolder: string): void {
+  const isThere = client.prepare("SELECT 1 FROM sqlite_schema WHERE name = '__drizzle_migrations'").get()
+  if (isThere === undefined) return
+  const newest = client.prepare('SELECT max(created_at) FROM __drizzle_migrations').pluck().get() as number | null
+  const known = readMigrationFiles({ migrationsFolder }).map(one => one.folderMillis)
+  if (newest === null || newest <= Math.max(...known)) return
+  const { name } = client
+  client.close()
+  throw fault('newer-database', `${name} was written by a later version of Inbond`)
+}
+
+/**
+ * A copy of a party's database, of one moment, whether the party runs or not, with its tables up to date. It is in memory alone.
+ * @throws InbondError `newer-database`
+ */
+export function copyInMemory(file: string, migrationsFolder: string): Database.Database {
+  const source = new Database(file, { readonly: true, timeout: BUSY_MS })
+  const image = source.serialize()
+  source.close()
+  // Bytes 18 and 19 of the header say that there is a write-ahead log beside the file; in memory there is none.
+  image.fill(1, 18, 20)
+  const copy = new Database(image)
+  refuseNewer(copy, migrationsFolder)
+  migrate(drizzle({ client: copy }), { migrationsFolder })
+  return copy
 }
 
 /**

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { Option } from 'commander'
 import { desc } from 'drizzle-orm'
+import { backupCommands } from '#party/backup-command.ts'
 import { systemClock } from '#party/clock.ts'
 import {
   type CommonOptions,
@@ -27,6 +28,7 @@ import { fault } from '#specs/errors.ts'
 import { claims, enrolment, PROTOCOL, partyName, query, sign } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import type { Answer } from './answer.ts'
+import { backupContents } from './backup.ts'
 import { cancel, prepare, resume } from './client.ts'
 import { config } from './config.ts'
 import { csvOf, describeAnswer, describeProgress } from './presentation.ts'
@@ -276,7 +278,11 @@ function cancelCommand(terminal: Terminal) {
 
 const terminal = thisProcess()
 const program = group('inbond', 'who asks questions', [
-  group('researcher', 'who asks questions', [initCommand(terminal), statusCommand(terminal)]),
+  group('researcher', 'who asks questions', [
+    initCommand(terminal),
+    statusCommand(terminal),
+    ...backupCommands(terminal, backupContents),
+  ]),
   group('query', 'questions and answers', [
     runCommand(terminal),
     listCommand(terminal),

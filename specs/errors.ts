@@ -72,6 +72,8 @@ export const statuses = {
   'warehouse-busy': 409,
   'warehouse-outdated': 409,
   'bad-policy': 422,
+  'newer-database': 409,
+  'bad-backup': 422,
 } as const satisfies Record<CryptoErrorCode, number> & Record<string, number>
 
 export type ErrorCode = keyof typeof statuses
