@@ -6,8 +6,10 @@ import type { Aggregate } from './aggregation.ts'
 import { Changes } from './changes.ts'
 import type { Context } from './context.ts'
 import { type Database, EventLog } from './event-log.ts'
+import type { Tell } from './events.ts'
 import { type App, answerProblem, authenticate, limitBodies, limitRates, newApp } from './http.ts'
 import { Lifecycle } from './lifecycle.ts'
+import { tellRequests } from './requests.ts'
 import { federationRoutes } from './routes/federation.ts'
 import { queryRoutes } from './routes/queries.ts'
 import { roundRoutes } from './routes/rounds.ts'
@@ -21,10 +23,10 @@ export interface CoordinatorOptions {
   readonly uploads: string
   readonly clock: Clock
   readonly aggregate: Aggregate
-  /** Told of everything that should not have happened. */
-  readonly onError: (error: unknown) => void
-  /** Told of every request that was refused or failed. */
-  readonly onRefusal?: (request: { method: string; path: string; code: string; detail: string }) => void
+  /** Told of everything that should not have happened, with the id of the request in which it did. */
+  readonly onError: (error: unknown, request?: string) => void
+  /** Told of everything else that an operator may want to know. */
+  readonly tell?: Tell
 }
 
 export interface Coordinator {
@@ -34,10 +36,10 @@ export interface Coordinator {
 }
 
 /** Everything a coordinator needs beside its HTTP interface: also for commands that work beside the running service. */
-export function createContext(options: Omit<CoordinatorOptions, 'aggregate' | 'onError' | 'onRefusal'>): Context {
-  const { db, key, name, currency, uploads, clock } = options
+export function createContext(options: Omit<CoordinatorOptions, 'aggregate' | 'onError'>): Context {
+  const { db, key, name, currency, uploads, clock, tell = () => undefined } = options
   mkdirSync(uploads, { recursive: true, mode: 0o700 })
-  return { db, key, name, currency, uploads, clock, changes: new Changes(), log: new EventLog(db) }
+  return { db, key, name, currency, uploads, clock, tell, changes: new Changes(), log: new EventLog(db) }
 }
 
 /** The coordinator as a value: an app that answers requests, and a lifecycle that moves rounds on as time passes. */
@@ -46,6 +48,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const lifecycle = new Lifecycle(context, options.aggregate, options.onError)
   const app = newApp()
   const countRequest = limitRates(context)
+  app.use(tellRequests(context.tell, context.clock))
   app.use((_, next) => {
     if (context.changes.ended) throw fault('shutting-down', 'the coordinator is being stopped')
     return next()
@@ -64,17 +67,13 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   roundRoutes(app, service)
   queryRoutes(app, service)
   serviceRoutes(app, service)
-  app.notFound(c => answerProblem(fault('not-found', `there is nothing at ${c.req.method} ${c.req.path}`), c))
+  app.notFound(() => {
+    // What was asked for is not repeated: whoever pastes the wrong line into an address would find it in the log.
+    throw fault('not-found', 'there is nothing at this address; /reference lists what there is')
+  })
   app.onError((error, c) => {
     const answer = answerProblem(error, c)
-    if (answer.status === 500) options.onError(error)
-    const { method, path } = c.req
-    options.onRefusal?.({
-      method,
-      path,
-      code: (error as { code?: string }).code ?? 'internal-error',
-      detail: error.message,
-    })
+    if (answer.status === 500) options.onError(error, c.var.request)
     return answer
   })
   return { app, context, lifecycle }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { address } from '#party/listening.ts'
 import { partyName } from '#specs/messages.ts'
 
 /** config.yaml of a coordinator. */
@@ -12,5 +13,7 @@ export const config = z.strictObject({
   url: z
     .url({ protocol: /^https?$/, error: 'an address begins with http:// or https://' })
     .transform(url => url.replace(/\/+$/, '')),
+  /** Where the operator reads metrics; nowhere unless it is said. */
+  metrics: address.optional(),
 })
 export type Config = z.infer<typeof config>

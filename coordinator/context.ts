@@ -6,6 +6,7 @@ import { fault } from '#specs/errors.ts'
 import { type Charter, type CharterId, charter, claims } from '#specs/messages.ts'
 import type { Changes } from './changes.ts'
 import type { Database, EventLog } from './event-log.ts'
+import type { Tell } from './events.ts'
 import { charters, consents } from './schema.ts'
 
 /** What every part of the coordinator works with. */
@@ -17,6 +18,8 @@ export interface Context {
   /** The folder for contributions and sums. */
   readonly uploads: string
   readonly clock: Clock
+  /** Tells the operator what happens. */
+  readonly tell: Tell
   readonly changes: Changes
   readonly log: EventLog
 }

@@ -110,6 +110,7 @@ export async function enrol(context: Context, compact: string): Promise<string |
       .run()
     tx.update(invitations).set({ redeemedBy: print }).where(eq(invitations.codeHash, invitation.codeHash)).run()
   })
+  context.tell({ msg: 'party enrolled', party: payload.role === 'member' ? subject : print })
   return granted
 }
 
@@ -224,7 +225,7 @@ export async function takeConsent(context: Context, member: MemberId, compact: s
   if (!entry || claim.member !== member) throw fault('not-on-roster', `${member} is not on the roster of this charter`)
   const signed = await verify(consent, compact, entry.publicKey)
   const now = context.clock.now()
-  context.db.transaction(tx => {
+  const completed = context.db.transaction(tx => {
     const row = tx.select().from(charters).where(eq(charters.id, stored.id)).get()
     if (row?.withdrawnAt != null) throw fault('too-late', 'another charter was proposed in the meantime')
     const inserted = tx
@@ -232,13 +233,15 @@ export async function takeConsent(context: Context, member: MemberId, compact: s
       .values({ charter: stored.id, member, compact, receivedAt: now })
       .onConflictDoNothing()
       .run()
-    if (inserted.changes === 0) return
+    if (inserted.changes === 0) return false
     context.log.append(tx, consent.typ, signed.id, now)
     const count = tx.select().from(consents).where(eq(consents.charter, stored.id)).all().length
-    if (count === stored.payload.members.length) {
-      tx.update(charters).set({ inForceAt: now }).where(eq(charters.id, stored.id)).run()
-    }
+    if (count < stored.payload.members.length) return false
+    tx.update(charters).set({ inForceAt: now }).where(eq(charters.id, stored.id)).run()
+    return true
   })
+  const { epoch, members } = stored.payload
+  if (completed) context.tell({ msg: 'charter in force', charter: stored.id, epoch, members: members.length })
   context.changes.announce()
 }
 

@@ -15,7 +15,7 @@ import { parties } from './schema.ts'
 
 /** Who sent a request, from its token. */
 export type Party = Pick<typeof parties.$inferSelect, 'fingerprint' | 'role' | 'subject' | 'publicKey'>
-export type Env = { Variables: { party: Party } }
+export type Env = { Variables: { party: Party; request: string } }
 export type App = OpenAPIHono<Env>
 
 /** What the routes work with: the coordinator's state, and what moves its rounds on. */
@@ -58,12 +58,12 @@ export function body<S extends z.ZodType>(schema: S) {
 }
 
 /** Hono's own refusals, of bodies that are not JSON for example, are the sender's mistakes too. */
-function ownError(error: unknown): unknown {
+export function ownError(error: unknown): unknown {
   return error instanceof HTTPException && error.status < 500 ? fault('bad-request', error.message, error) : error
 }
 
 export function answerProblem(error: unknown, c: HonoContext): Response {
-  const answer = problemOf(ownError(error))
+  const answer = { ...problemOf(ownError(error)), instance: `urn:inbond:request:${c.get('request')}` }
   return c.newResponse(JSON.stringify(answer), answer.status as 400, { 'content-type': 'application/problem+json' })
 }
 

@@ -84,7 +84,7 @@ export class Lifecycle {
   }
 
   async #apply(row: RoundRow, step: Step): Promise<RoundRow> {
-    const { db, clock } = this.#context
+    const { db, clock, tell } = this.#context
     const now = clock.now()
     switch (step.to) {
       case 'closed':
@@ -92,12 +92,15 @@ export class Lifecycle {
         break
       case 'agreed':
         db.update(rounds).set({ state: 'agreed' }).where(eq(rounds.id, row.id)).run()
+        tell({ msg: 'round agreed', round: row.id })
         break
       case 'opened':
         db.update(rounds).set({ state: 'opened', endedAt: now }).where(eq(rounds.id, row.id)).run()
+        tell({ msg: 'round opened', round: row.id })
         break
       case 'void':
         db.update(rounds).set({ state: 'void', endedAt: now, reason: step.reason }).where(eq(rounds.id, row.id)).run()
+        tell({ msg: 'round void', round: row.id, reason: step.reason })
         await rm(roundFolder(this.#context, row.id), { recursive: true, force: true })
         break
     }
@@ -108,13 +111,20 @@ export class Lifecycle {
     const row = this.#context.db.select().from(rounds).where(eq(rounds.id, id)).get()
     if (!row || row.sum !== null || this.#sums.has(id) || (row.state !== 'closed' && row.state !== 'agreed')) return
     if (this.#context.clock.now() < (this.#sumAgainAt.get(id) ?? 0)) return
+    const { clock, tell } = this.#context
+    const began = clock.now()
     const sum = sumRound(this.#context, this.#aggregate, row)
+      .then(
+        () => tell({ msg: 'sum made', round: id, ms: clock.now() - began }),
+        error => {
+          this.#sumAgainAt.set(id, clock.now() + SUM_PAUSE_MS)
+          if (error.code !== 'shutting-down') tell({ msg: 'sum failed', round: id, ms: clock.now() - began })
+          throw error
+        },
+      )
       .finally(() => this.#sums.delete(id))
       .then(() => this.advance())
-      .catch(error => {
-        this.#sumAgainAt.set(id, this.#context.clock.now() + SUM_PAUSE_MS)
-        this.#onError(error)
-      })
+      .catch(this.#onError)
     this.#sums.set(id, sum)
   }
 
@@ -202,16 +212,18 @@ async function closeRound(context: Context, id: RoundId, members: readonly Membe
     logHead,
   })
   const now = context.clock.now()
-  context.db.transaction(tx => {
+  const isClosed = context.db.transaction(tx => {
     // One that arrived while the cohort was being signed belongs into it: then it is signed anew.
     const counted = tx.select().from(contributions).where(eq(contributions.round, id)).all().length
-    if (counted !== members.length) return
+    if (counted !== members.length) return false
     tx.update(rounds)
       .set({ state: 'closed', closedAt: now, cohortId: signed.id, cohort: signed.compact })
       .where(eq(rounds.id, id))
       .run()
     context.log.append(tx, cohort.typ, signed.id, now)
+    return true
   })
+  if (isClosed) context.tell({ msg: 'round closed', round: id, cohort: members.length })
 }
 
 async function sumRound(context: Context, aggregate: Aggregate, row: RoundRow): Promise<void> {

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import pino from 'pino'
-import { backupCommands } from '#party/backup-command.ts'
 import type { InbondError } from '#crypto/error.ts'
+import { backupCommands } from '#party/backup-command.ts'
 import { systemClock } from '#party/clock.ts'
 import {
   type CommonOptions,
@@ -17,6 +16,10 @@ import {
 import { openDatabase } from '#party/database.ts'
 import { beginDirectory, checkUnused, completeDirectory, openDirectory } from '#party/directory.ts'
 import { formatInvitation } from '#party/invitation.ts'
+import { portOption } from '#party/listening.ts'
+import { openLog } from '#party/log.ts'
+import { loggable } from '#party/logged-error.ts'
+import { metricsOption, Operator } from '#party/operator.ts'
 import { thisProcess } from '#party/process.ts'
 import { claimDirectory, runningProcess } from '#party/running.ts'
 import { Thread } from '#party/thread.ts'
@@ -24,10 +27,12 @@ import { fault } from '#specs/errors.ts'
 import { memberId, partyName } from '#specs/messages.ts'
 import type { AggregationTask } from './aggregation.ts'
 import { createContext, createCoordinator } from './app.ts'
+import { backupContents } from './backup.ts'
 import { config } from './config.ts'
 import type { Context } from './context.ts'
+import { type CoordinatorEvent, levelOf } from './events.ts'
 import { invite, proposeCharter } from './governance.ts'
-import { backupContents } from './backup.ts'
+import { countEvents, measureState } from './metrics.ts'
 import { describeOverview, overview } from './overview.ts'
 import * as schema from './schema.ts'
 import { serve } from './serve.ts'
@@ -60,12 +65,6 @@ async function withContext<T>(
   }
 }
 
-function portOf(text: string): number {
-  const port = Number(text)
-  if (Number.isInteger(port) && port >= 1 && port <= 65535) return port
-  throw fault('bad-option', `--port ${text} is not a port; it lies between 1 and 65535`)
-}
-
 function initCommand(terminal: Terminal) {
   return command(
     'init',
@@ -78,9 +77,10 @@ function initCommand(terminal: Terminal) {
     .option('--port <port>', 'port to listen on', '8400')
     .option('--url <url>', 'public address, where it is another one')
     .option('--currency <code>', 'currency of values', 'USD')
+    .option('--metrics-port <port>', 'port of this machine alone on which /metrics can be read (default: nowhere)')
     .action(async (path: string, options) => {
       await checkUnused(path)
-      const port = portOf(options.port)
+      const port = portOption('--port', options.port)
       const parsed = config.safeParse({
         role: 'coordinator',
         name: options.name,
@@ -88,6 +88,7 @@ function initCommand(terminal: Terminal) {
         host: options.host,
         port,
         url: options.url ?? `http://${options.host}:${port}`,
+        ...metricsOption(options.metricsPort),
       })
       if (!parsed.success) throw fault('bad-option', parsed.error.issues.map(issue => issue.message).join('; '))
       const passphrase = await passphraseOf(options, terminal)
@@ -105,25 +106,26 @@ function startCommand(terminal: Terminal) {
     .action(async (path: string, options) => {
       const { directory, parts } = await open(path, options, terminal)
       const release = claimDirectory(path)
-      const log = pino(
-        { base: null, timestamp: pino.stdTimeFunctions.isoTime },
-        pino.destination({ dest: 2, sync: true }),
-      )
+      const { host, port, url, metrics } = directory.config
+      const log = openLog<CoordinatorEvent>({}, levelOf, options.verbose ? 'debug' : 'info', terminal.err)
       const thread = new Thread<AggregationTask, string>(new URL('./aggregation-worker.ts', import.meta.url))
       try {
+        await using operator = new Operator(log, metrics, countEvents)
+        const { tell } = operator
         const coordinator = createCoordinator({
           ...parts,
           aggregate: task => thread.run(task),
-          onError: error => {
-            if ((error as InbondError).code !== 'shutting-down') log.error({ err: error }, 'something went wrong')
+          tell,
+          onError: (error, request) => {
+            if ((error as InbondError).code === 'shutting-down') return
+            tell({ msg: 'something went wrong', ...(request === undefined ? {} : { request }), ...loggable(error) })
           },
-          onRefusal: refusal => log.info(refusal, 'refused'),
         })
-        const { host, port, url } = directory.config
+        await operator.serve(registry => measureState(registry, coordinator.context), parts.db)
         await serve(coordinator, { host, port }, terminal.signal, actual =>
-          log.info({ host, port: actual, url }, `the coordinator of "${parts.name}" is ready`),
+          tell({ msg: 'the coordinator is ready', host, port: actual, url }),
         )
-        log.info('stopped')
+        tell({ msg: 'stopped' })
       } finally {
         await thread.close()
         parts.db.$client.close()
@@ -214,6 +216,6 @@ const program = group('inbond coordinator', 'the secretariat of a federation', [
   inviteCommand(terminal),
   group('charter', 'the document that all members sign', [proposeCommand(terminal)]),
   statusCommand(terminal),
+  ...backupCommands(terminal, backupContents),
 ])
 process.exitCode = await run(program, terminal)
-  ...backupCommands(terminal, backupContents),

@@ -61,6 +61,7 @@ export async function takeQuery(context: Context, researcher: Researcher, compac
       .run()
     context.log.append(tx, query.typ, signed.id, now)
   })
+  context.tell({ msg: 'query recorded', query: signed.id, party: researcher.fingerprint })
   context.changes.announce()
   return signed.id
 }
@@ -122,10 +123,10 @@ export async function takeCancellation(
   })
 }
 
-/** Queries that have no round yet and have not ended. */
+/** Queries that have no round yet and have not ended, oldest first. */
 export function waitingQueries(context: Context) {
   return context.db
-    .select({ id: queries.id, compact: queries.compact, expiresAt: queries.expiresAt })
+    .select({ id: queries.id, compact: queries.compact, receivedAt: queries.receivedAt, expiresAt: queries.expiresAt })
     .from(queries)
     .leftJoin(rounds, eq(rounds.query, queries.id))
     .where(and(isNull(rounds.id), isNull(queries.voidReason)))
@@ -149,6 +150,7 @@ export async function announceRound(
   const voidReason = reasonToEnd(context, asked, expiresAt)
   if (voidReason !== undefined) {
     context.db.update(queries).set({ voidReason }).where(eq(queries.id, id)).run()
+    context.tell({ msg: 'query void', query: id, reason: voidReason })
     return true
   }
   const charter = charterById(context.db, asked.charter)
@@ -175,6 +177,8 @@ export async function announceRound(
     for (const one of chosen) tx.update(prekeys).set({ round: signed.id }).where(eq(prekeys.id, one.id)).run()
     context.log.append(tx, round.typ, signed.id, now)
   })
+  const eligible = charter.payload.members.length
+  context.tell({ msg: 'round announced', round: signed.id, query: id, eligible, custodians: chosen.length })
   return true
 }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Clock } from '#party/clock.ts'
-import { fault } from '#specs/errors.ts'
+import { listen } from '#party/listening.ts'
 import type { Coordinator } from './app.ts'
 
 /** How often deadlines and what other commands wrote are looked at. */
@@ -81,14 +81,4 @@ function remembering<Args extends unknown[]>(
 
 function dataVersion(coordinator: Coordinator): unknown {
   return coordinator.context.db.$client.pragma('data_version', { simple: true })
-}
-
-async function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
-  server.listen(port, host)
-  await once(server, 'listening').catch(cause => {
-    if (cause.code !== 'EADDRINUSE') {
-      throw fault('bad-config', `this machine cannot listen on ${host}:${port} (${cause.code})`, cause)
-    }
-    throw fault('address-in-use', `${host}:${port} is in use by another program`, cause)
-  })
 }

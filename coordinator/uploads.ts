@@ -182,6 +182,7 @@ function store(context: Context, id: RoundId, member: MemberId, signed: Signed<M
       .run()
     context.log.append(tx, manifest.typ, signed.id, receivedAt)
   })
+  context.tell({ msg: 'contribution counted', round: id, party: member, bytes })
 }
 
 async function* unlessIdle(body: AsyncIterable<Uint8Array>, clock: Clock): AsyncGenerator<Uint8Array> {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { address } from '#party/listening.ts'
 import { conventions, memberId, partyName } from '#specs/messages.ts'
 
 /** config.yaml of a member node. */
@@ -11,6 +12,8 @@ export const config = z.strictObject({
   currency: z.string().regex(/^[A-Z]{3}$/),
   /** `open`, `standard`, or the path of a policy file. */
   policy: z.string(),
+  /** Where the operator reads metrics; nowhere unless it is said. */
+  metrics: address.optional(),
   conventions,
 })
 export type Config = z.infer<typeof config>

@@ -1,8 +1,6 @@
 import { join, resolve } from 'node:path'
-import pino, { type Logger } from 'pino'
-import { backupCommands } from '#party/backup-command.ts'
-import { InbondError } from '#crypto/error.ts'
 import { fingerprint } from '#crypto/signature.ts'
+import { backupCommands } from '#party/backup-command.ts'
 import { systemClock } from '#party/clock.ts'
 import {
   command,
@@ -18,6 +16,8 @@ import {
 import { Connection, type Coordinates } from '#party/connection.ts'
 import { checkUnused, enrolDirectory, readConfig } from '#party/directory.ts'
 import { meetCoordinator, parseInvitation } from '#party/invitation.ts'
+import { openLog } from '#party/log.ts'
+import { metricsOption, Operator } from '#party/operator.ts'
 import { thisProcess } from '#party/process.ts'
 import { claimDirectory, runningProcess } from '#party/running.ts'
 import { enrolmentReceipt, type FederationInfo } from '#specs/api.ts'
@@ -29,15 +29,17 @@ import { type SignedCharter, unsigned, verifyProposal } from '#specs/rules/chart
 import { backupContents } from './backup.ts'
 import { charterInForce, checkProposal, signCharter } from './charters.ts'
 import { config } from './config.ts'
+import { levelOf, type NodeEvent, observer, type Tell } from './events.ts'
 import { describeReport } from './import/import-report.ts'
 import { type ImportProgress, importFile } from './import/importer.ts'
 import { parseMapping } from './import/mapping.ts'
+import { countEvents, measureState } from './metrics.ts'
 import type { Node } from './node.ts'
 import { readPolicy, warehouseFile, withNode } from './open.ts'
 import { presets } from './policy.ts'
 import { describeOverview, overview } from './status.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
-import { type Observer, work } from './work.ts'
+import { work } from './work.ts'
 
 const PENDING_CHECK_MS = 2_000
 
@@ -56,6 +58,7 @@ function initCommand(terminal: Terminal) {
     .option('--export-valuation <basis>', 'FOB or CIF', 'FOB')
     .option('--trade-system <system>', 'general or special', 'general')
     .option('--date-basis <basis>', 'lodged, accepted or released', 'accepted')
+    .option('--metrics-port <port>', 'port of this machine alone on which /metrics can be read (default: nowhere)')
     .action(async (path: string, options) => {
       await checkUnused(path)
       const id = optionValue('--id', memberId, options.id)
@@ -69,6 +72,7 @@ function initCommand(terminal: Terminal) {
         tradeSystem: optionValue('--trade-system', shape.tradeSystem, options.tradeSystem),
         dateBasis: optionValue('--date-basis', shape.dateBasis, options.dateBasis),
       }
+      const metrics = metricsOption(options.metricsPort)
       const invitation = parseInvitation(options.invite)
       if (invitation.role !== 'member') throw fault('bad-invitation', `this invitation is for a ${invitation.role}`)
       const { url, federation, code } = invitation
@@ -88,7 +92,7 @@ function initCommand(terminal: Terminal) {
         })
         const connection = new Connection(coordinator, key, systemClock)
         await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
-        return { role: 'member', id, name, coordinator, currency, policy, conventions: made }
+        return { role: 'member', id, name, coordinator, currency, policy, conventions: made, ...metrics }
       })
       warnOfPlainKey(passphrase, terminal)
       if (policy === 'open') terminal.err(OPEN_POLICY)
@@ -226,19 +230,19 @@ function startCommand(terminal: Terminal) {
     .action((path: string, options) =>
       withNode(path, options, terminal, async (node, settings) => {
         const release = claimDirectory(path)
-        const log = pino(
-          { base: { member: node.id }, timestamp: pino.stdTimeFunctions.isoTime },
-          pino.destination({ dest: 2, sync: true }),
-        )
+        const log = openLog<NodeEvent>({ member: node.id }, levelOf, options.verbose ? 'debug' : 'info', terminal.err)
         try {
+          await using operator = new Operator(log, settings.metrics, countEvents)
+          const { tell } = operator
           if (settings.policy === 'open')
-            log.warn('the policy is open: this node answers everything that the charter allows')
-          log.info({ coordinator: settings.coordinator.url }, 'started')
+            tell({ msg: 'the policy is open: this node answers everything that the charter allows' })
+          await operator.serve(registry => measureState(registry, node, warehouseFile(path)), node.db)
+          tell({ msg: 'started', coordinator: settings.coordinator.url })
           await Promise.all([
-            work(node, observer(log), terminal.signal),
-            sayWhoIsAwaited(node, settings.coordinator, log, terminal.signal),
+            work(node, observer(tell), terminal.signal),
+            sayWhoIsAwaited(node, settings.coordinator, tell, terminal.signal),
           ])
-          log.info('stopped')
+          tell({ msg: 'stopped' })
         } finally {
           release()
         }
@@ -246,39 +250,22 @@ function startCommand(terminal: Terminal) {
     )
 }
 
-function observer(log: Logger): Observer {
-  const of = (item: Parameters<Observer['done']>[0]) => ({ step: item.kind })
-  return {
-    done: item => {
-      if (item.kind !== 'charter' && item.kind !== 'void') log.info(of(item), 'done')
-    },
-    refused: (item, error) => log.warn({ ...of(item), ...reasonOf(error) }, 'refused'),
-    failed: error => log.error(reasonOf(error), 'failed; it will be tried again'),
-  }
-}
-
-function reasonOf(error: unknown) {
-  if (error instanceof InbondError) return { code: error.code, reason: error.message }
-  return { code: 'internal-error', reason: String(error), stack: (error as Error)?.stack }
-}
-
 /** Before a charter is in force there is nothing to answer: says whose signature is missing, whenever that changes. */
-async function sayWhoIsAwaited(node: Node, to: Coordinates, log: Logger, signal: AbortSignal): Promise<void> {
+async function sayWhoIsAwaited(node: Node, to: Coordinates, tell: Tell, signal: AbortSignal): Promise<void> {
   let said = ''
   while (!signal.aborted && charterInForce(node) === undefined) {
-    const waits = await meetCoordinator(to).then(awaited, error => `for the coordinator: ${(error as Error).message}`)
-    if (waits !== said) log.info(`waits ${waits}`)
+    const waits = await meetCoordinator(to).then(awaited, error => `the coordinator: ${(error as Error).message}`)
+    if (waits !== said) tell({ msg: 'waits', for: waits })
     said = waits
     await systemClock.wait(PENDING_CHECK_MS, signal)
   }
-  if (said !== '' && !signal.aborted) log.info('the charter is in force')
+  if (said !== '' && !signal.aborted) tell({ msg: 'the charter is in force' })
 }
 
 async function awaited({ proposed, inForce, publicKey }: FederationInfo): Promise<string> {
-  if (proposed === null)
-    return inForce === null ? 'for a charter to be proposed' : 'for the charter in force to be verified'
+  if (proposed === null) return inForce === null ? 'a charter to be proposed' : 'the charter in force to be verified'
   const missing = await unsigned(await verifyProposal(proposed.charter, publicKey), proposed)
-  return `for ${missing.join(', ')} to sign the charter`
+  return `${missing.join(', ')} to sign the charter`
 }
 
 function statusCommand(terminal: Terminal) {
@@ -288,7 +275,6 @@ function statusCommand(terminal: Terminal) {
     .action((path: string, options) =>
       withNode(path, options, terminal, async (node, settings) => {
         const status = overview(node, warehouseFile(path), settings.policy, runningProcess(path))
-  ...backupCommands(terminal, backupContents),
         terminal.out(options.json ? `${JSON.stringify(status, null, 2)}\n` : describeOverview(status))
       }),
     )
@@ -302,5 +288,6 @@ const program = group('inbond member', 'the node of an administration', [
   group('period', 'what the data cover', [periodCommand(terminal, 'close'), periodCommand(terminal, 'reopen')]),
   startCommand(terminal),
   statusCommand(terminal),
+  ...backupCommands(terminal, backupContents),
 ])
 process.exitCode = await run(program, terminal)

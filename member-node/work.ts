@@ -16,7 +16,8 @@ import { rounds } from './schema.ts'
 export interface Observer {
   done(item: WorkItem): void
   refused(item: WorkItem, error: unknown): void
-  failed(error: unknown): void
+  /** @param item what it failed at, unless the list itself could not be had */
+  failed(error: unknown, item?: WorkItem): void
 }
 
 const FIRST_PAUSE_MS = 500
@@ -32,20 +33,20 @@ export async function work(node: Node, observer: Observer, signal: AbortSignal):
   const running = new Map<string, Promise<void>>()
   const tries = new Map<string, number>()
   let version: string | undefined
-  let pause = FIRST_PAUSE_MS
   let prekeysChecked = false
+  let pause = FIRST_PAUSE_MS
   // Aborted when something failed: the poll that waits for news is given up, so that what failed is listed again.
   let failure = new AbortController()
-  const fail = (error: unknown) => {
-    observer.failed(error)
+  const fail = (error: unknown, item?: WorkItem) => {
+    observer.failed(error, item)
     failure.abort()
   }
   while (!signal.aborted) {
     try {
       await tidy(node)
-      const listed = await poll(node, version, AbortSignal.any([signal, failure.signal]))
       if (!prekeysChecked) await withdrawLostPrekeys(node, signal)
       prekeysChecked = true
+      const listed = await poll(node, version, AbortSignal.any([signal, failure.signal]))
       version = listed.version
       for (const item of listed.items.filter(one => !running.has(keyOf(one)))) {
         const key = keyOf(item)
@@ -57,7 +58,7 @@ export async function work(node: Node, observer: Observer, signal: AbortSignal):
               tries.delete(key)
               pause = FIRST_PAUSE_MS
             },
-            error => (signal.aborted ? undefined : fail(error)),
+            error => (signal.aborted ? undefined : fail(error, item)),
           )
           .finally(() => running.delete(key))
         running.set(key, task)

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { InbondError } from '#crypto/error.ts'
 import type { IdentityKey } from '#crypto/signature.ts'
-import { problem } from '#specs/api.ts'
+import { problem, REQUEST_ID, requestId } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { sign, token } from '#specs/messages.ts'
 import { type Clock, isoTime } from './clock.ts'
@@ -21,18 +21,34 @@ const LONGEST_JSON = 256 * 1024 * 1024
 /** Everything but a long poll and a transfer of ciphertexts is answered within this time. */
 const PATIENCE_MS = 60_000
 
+/** What the coordinator refused, with the id under which its log has the request. */
+export class RefusedRequest extends InbondError {
+  readonly request: string | undefined
+
+  constructor(code: string, message: string, request: string | undefined) {
+    super(code, message)
+    this.request = request
+  }
+}
+
 /** Requests to the coordinator, each with a token of its own that is signed for this method and path. */
 export class Connection {
   readonly #to: Coordinates
   readonly #key: IdentityKey
   readonly #clock: Clock
   readonly #fetch: Fetch
+  #grantedAt: number | undefined
 
   constructor(to: Coordinates, key: IdentityKey, clock: Clock, fetch: Fetch = globalThis.fetch) {
     this.#to = to
     this.#key = key
     this.#clock = clock
     this.#fetch = fetch
+  }
+
+  /** When the coordinator last did what it was asked for, in milliseconds since 1970. */
+  get grantedAt(): number | undefined {
+    return this.#grantedAt
   }
 
   /** @throws InbondError the coordinator's own code, `coordinator-unreachable`, or `bad-answer` */
@@ -78,8 +94,9 @@ export class Connection {
       if (signal?.aborted && signal.reason?.name !== 'TimeoutError') throw signal.reason
       throw fault('coordinator-unreachable', `${this.#to.url} does not answer (${reasonOf(cause)})`, cause)
     })
-    if (response.ok) return response
-    throw await refusalOf(response)
+    if (!response.ok) throw await refusalOf(response)
+    this.#grantedAt = this.#clock.now()
+    return response
   }
 }
 
@@ -123,7 +140,8 @@ export async function jsonOf(response: Response): Promise<unknown> {
 
 async function refusalOf(response: Response): Promise<InbondError> {
   const parsed = problem.safeParse(await jsonOf(response))
-  if (parsed.success) return new InbondError(parsed.data.code, parsed.data.detail)
+  const request = requestId.safeParse(response.headers.get(REQUEST_ID)).data
+  if (parsed.success) return new RefusedRequest(parsed.data.code, parsed.data.detail, request)
   return fault('bad-answer', `the coordinator answered with status ${response.status} and no reason`)
 }
 

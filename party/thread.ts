@@ -1,9 +1,18 @@
 import { parentPort, Worker } from 'node:worker_threads'
 import { InbondError } from '#crypto/error.ts'
+import { framesOf, mayBeQuoted } from './logged-error.ts'
 
-type Reply<Result> =
-  | { readonly result: Result }
-  | { readonly failed: { readonly code: string; readonly message: string } }
+/** An error on its way to another thread; of one that is not Inbond's own, what a log may hold of it. */
+interface Failure {
+  readonly isOwn: boolean
+  readonly code: string | undefined
+  readonly name: string
+  readonly syscall: string | undefined
+  readonly message: string
+  readonly stack: string
+}
+
+type Reply<Result> = { readonly result: Result } | { readonly failed: Failure }
 
 /**
  * A worker thread that does one long task after the other, so that the party's main thread goes on answering. It starts with
@@ -21,7 +30,7 @@ export class Thread<Task, Result> {
     this.#workerData = workerData
   }
 
-  /** @throws InbondError with the code of the task's own error, `shutting-down`, or `internal-error` */
+  /** @throws the task's own error, InbondError `shutting-down`, or `internal-error` if the thread died */
   run(task: Task): Promise<Result> {
     const turn = this.#turn.then(() => this.#run(task))
     this.#turn = turn.catch(() => undefined)
@@ -37,7 +46,7 @@ export class Thread<Task, Result> {
       const answered = (reply: Reply<Result>) => {
         leave()
         if ('result' in reply) resolve(reply.result)
-        else reject(new InbondError(reply.failed.code, reply.failed.message))
+        else reject(errorOf(reply.failed))
       }
       const died = (cause: unknown) => {
         leave()
@@ -80,13 +89,21 @@ export function serveThread<Task, Result>(work: (task: Task) => Promise<Result>)
   parentPort?.on('message', async (task: Task) => {
     const reply: Reply<Result> = await work(task).then(
       result => ({ result }),
-      error => ({
-        failed: {
-          code: error instanceof InbondError ? error.code : 'internal-error',
-          message: String((error as Error)?.message ?? error),
-        },
-      }),
+      error => ({ failed: failureOf(error) }),
     )
     parentPort?.postMessage(reply)
   })
+}
+
+function failureOf(error: unknown): Failure {
+  const { code, name = 'Error', syscall }: Partial<NodeJS.ErrnoException> = Object(error)
+  const isOwn = error instanceof InbondError
+  const message = isOwn || mayBeQuoted(error) ? (error as Error).message : ''
+  return { isOwn, code, name, syscall, message, stack: framesOf(error).join('\n') }
+}
+
+function errorOf({ isOwn, code, name, syscall, message, stack }: Failure): Error {
+  if (isOwn) return new InbondError(code as string, message)
+  const error = new Error(message)
+  return Object.assign(error, { name, code, syscall, stack: `${name}: ${message}\n${stack}` })
 }

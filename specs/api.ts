@@ -117,6 +117,10 @@ export const queryRequest = z.object({ query: compact })
 export const queryReceipt = z.object({ query: queryId })
 export const cancellationRequest = z.object({ cancellation: compact })
 
+/** The header in which a request has an id, for the logs of both sides: the sender's own, or one that the coordinator makes. */
+export const REQUEST_ID = 'x-request-id'
+export const requestId = z.string().regex(/^[\w.-]{1,64}$/)
+
 /** An error as RFC 9457 has it, with Inbond's stable code and what to do about it. */
 export const problem = z.object({
   type: z.string(),
@@ -125,4 +129,6 @@ export const problem = z.object({
   detail: z.string(),
   code: z.string(),
   remedy: z.string(),
+  /** The request that it answers, for the operator's log. */
+  instance: z.string().optional(),
 })

@@ -144,6 +144,12 @@ export class Warehouse {
     }))
   }
 
+  /** How many records there are, from the counts of the imports: not every one is looked at. */
+  records(): number {
+    const sum = "SELECT coalesce(sum(counts ->> 'loaded') - sum(counts ->> 'removed'), 0) FROM imports"
+    return isWarehouse(this.#db) ? (this.#db.prepare(sum).pluck().get() as number) : 0
+  }
+
   status(dataset: Dataset): DatasetStatus {
     return this.snapshot(() => {
       const months = this.coverage(dataset)

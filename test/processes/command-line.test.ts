@@ -259,7 +259,7 @@ describe('before there is a charter', () => {
     expectRefusal(asking, 'charter-pending', /no charter in force yet/)
     expect(status).toMatchObject({ status: 0, stdout: expect.stringMatching(/^charter +not signed/m) })
     const node = young.line.start(['member', 'start', young.member], sealed)
-    await node.says(/waits for a charter to be proposed/)
+    await node.says(/"msg":"waits","for":"a charter to be proposed"/)
     node.send('SIGTERM')
     expect(await node.ended).toMatchObject({ status: 0, stdout: '' })
   })
@@ -308,7 +308,7 @@ describe('import and periods, typed wrongly', () => {
     ['of a binary file', () => importing(file('b.csv', Uint8Array.from({ length: 5000 }, (_, i) => (i * 7) % 256)), MAP), 'bad-file', /bytes of value 0/],
     ['of an empty file', () => importing(file('e.csv', ''), MAP), 'bad-file', /no header line/],
     ['of a spreadsheet', () => importing(file('x.xlsx', Uint8Array.of(0x50, 0x4b, 3, 4, 20)), MAP), 'bad-file', /spreadsheet or an archive/],
-    ['of a file without a record that fits', () => importing(file('n.csv', 'date,hs,from,price\nnever,,,\n'), MAP), 'nothing-loaded', /"never" is not a date/],
+    ['of a file without a record that fits', () => importing(file('n.csv', 'date,hs,from,price\nnever,,,\n'), MAP), 'nothing-loaded', /period is not a date/],
     ['of the same file twice', () => ['member', 'import', at('BB'), 'declarations', federation.line.path('files', 'BB.csv'), '--map', federation.line.path('files', 'BB.yaml')], 'already-imported', /this very file was imported on/],
     ['with a map that is not there', () => ['member', 'import', at('AA'), 'declarations', data(), '--map', nowhere()], 'file-not-readable', /does not exist/],
     ['with a map that is not YAML', () => importing(data(), 'columns: ['), 'bad-mapping', /the map is not YAML: .* at line 1/],

@@ -1,0 +1,69 @@
+import { messageId } from '#crypto/signature.ts'
+import { RefusedRequest } from '#party/connection.ts'
+import type { Level, LogEvent } from '#party/log.ts'
+import { type LoggedError, loggable } from '#party/logged-error.ts'
+import type { WorkItem } from '#specs/api.ts'
+import type { Observer } from './work.ts'
+
+/** Which item of the coordinator's list an event is about. */
+export type About = { readonly step: WorkItem['kind']; readonly round?: string; readonly query?: string }
+
+/** Everything that a member node tells its operator. */
+export type NodeEvent =
+  | { readonly msg: 'started'; readonly coordinator: string }
+  | { readonly msg: 'the policy is open: this node answers everything that the charter allows' }
+  | { readonly msg: 'waits'; readonly for: string }
+  | { readonly msg: 'the charter is in force' }
+  | ({ readonly msg: 'done' } & About)
+  /** The node will not do it, and says so; `request` is the coordinator's id of the request that it refused. */
+  | ({ readonly msg: 'refused'; readonly request?: string } & About & LoggedError)
+  | ({ readonly msg: 'failed; it will be tried again'; readonly request?: string } & Partial<About> & LoggedError)
+  | { readonly msg: 'stopped' }
+
+export type Tell = (event: NodeEvent) => void
+
+export function levelOf(event: NodeEvent & LogEvent): Level {
+  switch (event.msg) {
+    case 'the policy is open: this node answers everything that the charter allows':
+    case 'refused':
+    case 'failed; it will be tried again':
+      return 'stack' in event ? 'error' : 'warn'
+    case 'done':
+      return event.step === 'charter' || event.step === 'void' ? 'debug' : 'info'
+    default:
+      return 'info'
+  }
+}
+
+/** Tells what the node does with the coordinator's list. */
+export function observer(tell: Tell): Observer {
+  return {
+    done: item => tell({ msg: 'done', ...about(item) }),
+    refused: (item, error) => tell({ msg: 'refused', ...about(item), ...loggable(error), ...requestOf(error) }),
+    failed: (error, item) =>
+      tell({
+        msg: 'failed; it will be tried again',
+        ...(item === undefined ? {} : about(item)),
+        ...loggable(error),
+        ...requestOf(error),
+      }),
+  }
+}
+
+function about(item: WorkItem): About {
+  switch (item.kind) {
+    case 'charter':
+    case 'prekeys':
+      return { step: item.kind }
+    case 'contribute':
+    case 'agree':
+      return { step: item.kind, round: messageId(item.round), query: messageId(item.query) }
+    case 'open':
+    case 'void':
+      return { step: item.kind, round: item.round }
+  }
+}
+
+function requestOf(error: unknown): { request?: string } {
+  return error instanceof RefusedRequest && error.request !== undefined ? { request: error.request } : {}
+}
