@@ -53,10 +53,33 @@ const OWN_TABLES = `
   CREATE TABLE IF NOT EXISTS periods (
     dataset TEXT NOT NULL, period INTEGER NOT NULL, state TEXT NOT NULL CHECK (state IN ('complete', 'provisional')),
     version INTEGER NOT NULL, asOf TEXT NOT NULL, PRIMARY KEY (dataset, period)
-  ) STRICT, WITHOUT ROWID;`
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS datasets (id TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;`
 
+/** Of the warehouse's own tables, in SQLite's `user_version`; raised whenever they change. The first release had 0. */
+const SHAPE = 1
+
+/** Makes the warehouse's own tables, or brings those of an earlier release up to date; writes nothing if they are. */
 export function createOwnTables(db: Database): void {
+  if (shapeOf(db) === SHAPE) return
   db.exec(OWN_TABLES)
+  // The first release did not write the versions of datasets down; they were all the first.
+  db.exec(`
+    INSERT INTO datasets SELECT substr(name, length('dataset ') + 1), 1 FROM sqlite_schema
+    WHERE type = 'table' AND name LIKE 'dataset %'`)
+  db.pragma(`user_version = ${SHAPE}`)
+}
+
+function shapeOf(db: Database): number {
+  return db.pragma('user_version', { simple: true }) as number
+}
+
+/** @throws InbondError `newer-database`, with the database closed */
+export function refuseNewer(db: Database): void {
+  if (shapeOf(db) <= SHAPE) return
+  const { name } = db
+  db.close()
+  throw new InbondError('newer-database', `${name} was written by a later version of Inbond`)
 }
 
 export function isWarehouse(db: Database): boolean {
@@ -71,7 +94,7 @@ function tableExists(db: Database, name: string): boolean {
   return db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined
 }
 
-/** Makes a dataset's table if it is not there yet. @throws InbondError `warehouse-outdated` if it is there in another shape */
+/** Makes a dataset's table if it is not there yet. @throws InbondError `warehouse-outdated` if it is there in another version */
 export function createDatasetTable(db: Database, dataset: Dataset): void {
   const columns = columnsOf(dataset)
   for (const [id, { most, least, decimals }] of Object.entries(dataset.measures)) {
@@ -87,8 +110,23 @@ export function createDatasetTable(db: Database, dataset: Dataset): void {
   db.exec(`
     CREATE TABLE IF NOT EXISTS ${table} (${declared.join(', ')}) STRICT;
     CREATE UNIQUE INDEX IF NOT EXISTS ${quoted(`${tableOf(dataset)} key`)} ON ${table} (key) WHERE key IS NOT NULL;`)
+  db.prepare('INSERT INTO datasets VALUES (?, ?) ON CONFLICT DO NOTHING').run(dataset.id, dataset.version)
+  requireVersion(db, dataset)
+}
+
+/**
+ * Records of another version of the dataset are not taken for records of this one.
+ * @throws InbondError `warehouse-outdated`
+ */
+export function requireVersion(db: Database, dataset: Dataset): void {
   const present = db.prepare('SELECT name FROM pragma_table_info(?)').pluck().all(tableOf(dataset))
-  if (present.join() !== columns.map(({ name }) => name).join()) {
-    throw new InbondError('warehouse-outdated', `the warehouse holds ${dataset.id} in the shape of another version`)
-  }
+  const columns = columnsOf(dataset).map(({ name }) => name)
+  const version = tableExists(db, 'datasets')
+    ? db.prepare('SELECT version FROM datasets WHERE id = ?').pluck().get(dataset.id)
+    : 1
+  if (present.join() === columns.join() && version === dataset.version) return
+  throw new InbondError(
+    'warehouse-outdated',
+    `the warehouse holds ${dataset.id} in another version than ${dataset.version}`,
+  )
 }

@@ -4,7 +4,17 @@ import { InbondError } from '#crypto/error.ts'
 import type { Dataset, Dimension } from '#specs/datasets/dataset.ts'
 import { monthIndex, monthOfIndex, monthsBetween, type Period } from '#specs/period.ts'
 import type { Axis, Condition, Measure } from '#specs/query.ts'
-import { createDatasetTable, createOwnTables, hasTable, isWarehouse, periodOf, quoted, tableOf } from './tables.ts'
+import {
+  createDatasetTable,
+  createOwnTables,
+  hasTable,
+  isWarehouse,
+  periodOf,
+  quoted,
+  refuseNewer,
+  requireVersion,
+  tableOf,
+} from './tables.ts'
 import { positionsOn, Tally, type Vocabulary } from './tally.ts'
 import { type FileImport, type PeriodState, raisePeriods, Writer } from './writer.ts'
 
@@ -35,7 +45,7 @@ export interface Aggregation {
   readonly measures: readonly Measure[]
 }
 
-/** Opens the file, or makes it. One that is not there yet reads as an empty one. */
+/** Opens the file, or makes it. One that is not there yet reads as an empty one. @throws InbondError `newer-database` */
 export function openWarehouse(path: string, { readonly = false }: { readonly?: boolean } = {}): Warehouse {
   if (!readonly) return new Warehouse(new Database(path))
   if (existsSync(path)) {
@@ -63,6 +73,7 @@ export class Warehouse {
   constructor(db: Database.Database) {
     this.#db = db
     db.pragma(`cache_size = -${USUAL_CACHE_KIB}`)
+    refuseNewer(db)
     if (db.readonly) return
     db.pragma('journal_mode = WAL')
     db.pragma('synchronous = FULL')
@@ -167,13 +178,14 @@ export class Warehouse {
   /**
    * The slots of a question in the plan's order, counts and sums in smallest units: slot = measure × cells + cell. One pass over the records, added up outside of SQL,
    * because sorting them for a GROUP BY takes longer than reading them.
-   * @throws InbondError `cell-too-large` beyond 64 bits
+   * @throws InbondError `cell-too-large` beyond 64 bits, `warehouse-outdated`
    */
   aggregate({ dataset, where, by, measures }: Aggregation): BigInt64Array {
     return this.snapshot(() => {
       const positions = by.map(axis => positionsOn(axis, this.#vocabulary(dataset, axis.dimension)))
       const tally = new Tally(positions, measures)
       if (!hasTable(this.#db, dataset)) return tally.cells()
+      requireVersion(this.#db, dataset)
       const columns = [...by.map(axis => axis.dimension), ...tally.columns].map(quoted)
       const conditions = where.map(one => this.#matching(dataset, one))
       const filter = conditions.map(({ sql }) => `(${sql})`).join(' AND ') || 'TRUE'
