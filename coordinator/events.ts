@@ -66,8 +66,8 @@ export function levelOf(event: CoordinatorEvent & LogEvent): Level {
 }
 
 /** Waiting is nothing to tell, and a flood must not fill the disk as well. */
-function levelOfRequest({ status, waits }: RequestEvent): Level {
+function levelOfRequest({ status, code, waits }: RequestEvent): Level {
   if (status === 429) return 'debug'
-  if (status === 507) return 'warn'
+  if (status === 507 || code === 'database-busy') return 'warn'
   return waits && status < 400 ? 'debug' : 'info'
 }

@@ -3,6 +3,7 @@ import { eq } from 'drizzle-orm'
 import type { Context as HonoContext, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
+import { storageFault } from '#party/system-errors.ts'
 import { problem } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { CLOCK_TOLERANCE_MS, claims, type MemberId, token, verify } from '#specs/messages.ts'
@@ -57,9 +58,10 @@ export function body<S extends z.ZodType>(schema: S) {
   return { body: { content: { 'application/json': { schema } }, required: true } }
 }
 
-/** Hono's own refusals, of bodies that are not JSON for example, are the sender's mistakes too. */
+/** Hono's own refusals, of bodies that are not JSON for example, are the sender's mistakes too; a full disk is nobody's. */
 export function ownError(error: unknown): unknown {
-  return error instanceof HTTPException && error.status < 500 ? fault('bad-request', error.message, error) : error
+  if (error instanceof HTTPException && error.status < 500) return fault('bad-request', error.message, error)
+  return storageFault(error, 'of the coordinator') ?? error
 }
 
 export function answerProblem(error: unknown, c: HonoContext): Response {

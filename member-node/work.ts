@@ -132,10 +132,8 @@ function isOver(error: unknown): boolean {
 
 /** A full disk, a locked database: this machine's trouble, not the question's. */
 function isLocal(error: unknown): boolean {
-  return (
-    !(error instanceof InbondError) &&
-    /^(E[A-Z]+|SQLITE_(BUSY|FULL|IOERR).*)$/.test(String((error as { code?: string }).code))
-  )
+  const { code } = error as { code?: string }
+  return !(error instanceof InbondError) && /^(E[A-Z]+|SQLITE_(BUSY|FULL|IOERR|CORRUPT|NOTADB).*)$/.test(String(code))
 }
 
 function act(node: Node, item: WorkItem, signal: AbortSignal | undefined): Promise<void> {

@@ -145,6 +145,9 @@ test('what may pass by itself is tried again, and nothing else', () => {
     'too-many-requests',
     'internal-error',
     'bad-answer',
+    'out-of-space',
+    'database-busy',
+    'database-damaged',
   ]) {
     expect(mayPass(new InbondError(code, ''))).toBe(true)
   }

@@ -160,6 +160,8 @@ export function mayPass(error: unknown): boolean {
     'internal-error',
     'bad-answer',
     'out-of-space',
+    'database-busy',
+    'database-damaged',
   ]
   return error instanceof InbondError && passing.includes(error.code)
 }

@@ -1,23 +1,34 @@
 import { InbondError } from '#crypto/error.ts'
+import { remedyOf } from '#specs/problem.ts'
+import { explained } from './system-errors.ts'
 
 /** The code and the sentence may be another party's. */
 const LONGEST_CODE = 64
 const LONGEST_REASON = 1000
 
 /** An error as a log may hold it. */
-export type LoggedError = { readonly code: string; readonly reason: string; readonly stack?: string }
+export type LoggedError = {
+  readonly code: string
+  readonly reason: string
+  readonly remedy: string
+  readonly stack?: string
+}
 
 /**
  * An error of Inbond says what is wrong without a secret in it. Any other may quote what it choked on, as those of JSON.parse,
  * BigInt and Drizzle do: of these a log gets kind and place.
  */
 export function loggable(error: unknown): LoggedError {
-  if (error instanceof InbondError && error.code !== 'internal-error') {
-    return { code: error.code.slice(0, LONGEST_CODE), reason: error.message.slice(0, LONGEST_REASON) }
+  const known = explained(error)
+  if (known instanceof InbondError && known.code !== 'internal-error') {
+    const { code, message } = known
+    return { code: code.slice(0, LONGEST_CODE), reason: message.slice(0, LONGEST_REASON), remedy: remedyOf(code) }
   }
   const chain = causesOf(error)
   const stack = chain.flatMap(framesOf).join('\n')
-  return { code: 'internal-error', reason: chain.map(nameOf).join(', caused by '), ...(stack === '' ? {} : { stack }) }
+  const reason = chain.map(nameOf).join(', caused by ')
+  const remedy = remedyOf('internal-error')
+  return { code: 'internal-error', reason, remedy, ...(stack === '' ? {} : { stack }) }
 }
 
 const MOST_CAUSES = 4

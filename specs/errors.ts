@@ -40,6 +40,8 @@ export const statuses = {
   'too-large': 413,
   'too-many-requests': 429,
   'out-of-space': 507,
+  'database-busy': 503,
+  'database-damaged': 500,
   'internal-error': 500,
   'shutting-down': 503,
   // What happens inside a party.

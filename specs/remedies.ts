@@ -39,6 +39,8 @@ const en: Remedies = {
   'too-large': 'Send less at once.',
   'too-many-requests': 'Wait a minute and try again.',
   'out-of-space': 'Free disk space for the directory of this party; it goes on by itself.',
+  'database-busy': 'End the other program that has a database of this party open; it goes on by itself.',
+  'database-damaged': 'Stop the party, check its disk, and restore its newest backup into a new directory.',
   'internal-error': 'Run it again with --verbose and report what it prints.',
   'shutting-down': 'Wait until it runs again; nothing is lost.',
   'cell-too-large': 'Ask in parts: filter with where, or use finer cells.',
