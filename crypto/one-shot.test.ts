@@ -442,6 +442,7 @@ describe('bytes that are no ring elements', () => {
     expect(() => aggregator.sum([])).toThrow(badLength)
     const { sealed } = smallRound()
     expect(() => read(seal, { ...sealed, sum: sealed.sum.subarray(1) })).toThrow(badLength)
+    expect(() => read(seal, { ...sealed, sum: new Uint8Array(0) })).toThrow(badLength)
     expect(() => read(seal, { ...sealed, roundId: ROUND.subarray(1) })).toThrow(badLength)
   })
 
