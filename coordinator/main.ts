@@ -109,6 +109,7 @@ function startCommand(terminal: Terminal) {
       const { host, port, url, metrics } = directory.config
       const log = openLog<CoordinatorEvent>({}, levelOf, options.verbose ? 'debug' : 'info', terminal.err)
       const thread = new Thread<AggregationTask, string>(new URL('./aggregation-worker.ts', import.meta.url))
+      thread.begin()
       try {
         await using operator = new Operator(log, metrics, countEvents)
         const { tell } = operator

@@ -228,8 +228,9 @@ function startCommand(terminal: Terminal) {
   return command('start', 'answer questions until stopped', 'inbond member start kr')
     .argument('<dir>', "the node's directory")
     .action((path: string, options) =>
-      withNode(path, options, terminal, async (node, settings) => {
+      withNode(path, options, terminal, async (node, settings, computation) => {
         const release = claimDirectory(path)
+        computation.begin()
         const log = openLog<NodeEvent>({ member: node.id }, levelOf, options.verbose ? 'debug' : 'info', terminal.err)
         try {
           await using operator = new Operator(log, settings.metrics, countEvents)

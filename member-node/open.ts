@@ -24,19 +24,22 @@ export async function readPolicy(name: string): Promise<Policy> {
   return Object.hasOwn(presets, name) ? (presets[name] as Policy) : parsePolicy(await readTextFile(name))
 }
 
+/** The thread in which a node computes its contributions. */
+export type Computation = Thread<ComputationTask, ComputationResult>
+
 /** Opens a node's directory for as long as `work` takes. */
 export async function withNode<T>(
   directory: string,
   options: CommonOptions,
   terminal: Terminal,
-  work: (node: Node, config: Config) => Promise<T>,
+  work: (node: Node, config: Config, computation: Computation) => Promise<T>,
 ): Promise<T> {
   const { config: settings, key } = await openDirectory(directory, config, await passphraseOf(options, terminal))
   const outbox = join(directory, 'outbox')
   mkdirSync(outbox, { recursive: true, mode: 0o700 })
   const db = openDatabase(join(directory, 'node.sqlite'), schema, MIGRATIONS)
   const script = new URL('./computation-worker.ts', import.meta.url)
-  const thread = new Thread<ComputationTask, ComputationResult>(script, { warehouse: warehouseFile(directory) })
+  const thread: Computation = new Thread(script, { warehouse: warehouseFile(directory) })
   // An encryption under way is not worth waiting for: the question is asked again.
   const giveUp = () => void thread.close()
   terminal.signal.addEventListener('abort', giveUp)
@@ -56,6 +59,7 @@ export async function withNode<T>(
         randomness: randomBytes,
       },
       settings,
+      thread,
     )
   } finally {
     terminal.signal.removeEventListener('abort', giveUp)

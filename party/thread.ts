@@ -16,7 +16,7 @@ type Reply<Result> = { readonly result: Result } | { readonly failed: Failure }
 
 /**
  * A worker thread that does one long task after the other, so that the party's main thread goes on answering. It starts with
- * the first task and starts anew if it dies.
+ * the first task, or ahead of it, and starts anew if it dies.
  */
 export class Thread<Task, Result> {
   readonly #script: URL
@@ -30,6 +30,11 @@ export class Thread<Task, Result> {
     this.#workerData = workerData
   }
 
+  /** Starts ahead of the first task: what the script prepares is ready then. */
+  begin(): void {
+    this.#worker ??= this.#start()
+  }
+
   /** @throws the task's own error, InbondError `shutting-down`, or `internal-error` if the thread died */
   run(task: Task): Promise<Result> {
     const turn = this.#turn.then(() => this.#run(task))
@@ -39,8 +44,8 @@ export class Thread<Task, Result> {
 
   async #run(task: Task): Promise<Result> {
     if (this.#closed) throw interrupted()
-    this.#worker ??= this.#start()
-    const worker = this.#worker
+    this.begin()
+    const worker = this.#worker as Worker
     worker.ref()
     return new Promise<Result>((resolve, reject) => {
       const answered = (reply: Reply<Result>) => {
