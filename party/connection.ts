@@ -5,6 +5,7 @@ import { problem, REQUEST_ID, requestId } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { sign, token } from '#specs/messages.ts'
 import { type Clock, isoTime } from './clock.ts'
+import { notTheCoordinator, reasonOf, unreachable } from './unreachable.ts'
 
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>
 
@@ -92,7 +93,7 @@ export class Connection {
       ...(signal ? { signal } : {}),
     }).catch(cause => {
       if (signal?.aborted && signal.reason?.name !== 'TimeoutError') throw signal.reason
-      throw fault('coordinator-unreachable', `${this.#to.url} does not answer (${reasonOf(cause)})`, cause)
+      throw unreachable(this.#to.url, cause)
     })
     if (!response.ok) throw await refusalOf(response)
     this.#grantedAt = this.#clock.now()
@@ -103,11 +104,6 @@ export class Connection {
 function withPatience(signal: AbortSignal | undefined): AbortSignal {
   const timeout = AbortSignal.timeout(PATIENCE_MS)
   return signal ? AbortSignal.any([signal, timeout]) : timeout
-}
-
-function reasonOf(cause: unknown): string {
-  const inner = (cause as Error).cause as NodeJS.ErrnoException | undefined
-  return inner?.code ?? (cause as Error).name
 }
 
 async function* interruptible(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
@@ -142,7 +138,7 @@ async function refusalOf(response: Response): Promise<InbondError> {
   const parsed = problem.safeParse(await jsonOf(response))
   const request = requestId.safeParse(response.headers.get(REQUEST_ID)).data
   if (parsed.success) return new RefusedRequest(parsed.data.code, parsed.data.detail, request)
-  return fault('bad-answer', `the coordinator answered with status ${response.status} and no reason`)
+  return notTheCoordinator(response.status)
 }
 
 async function read<S extends z.ZodType>(schema: S, response: Response): Promise<z.output<S>> {

@@ -4,6 +4,7 @@ import { type FederationInfo, federationInfo } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { PROTOCOL } from '#specs/messages.ts'
 import { type Coordinates, type Fetch, jsonOf } from './connection.ts'
+import { unreachable } from './unreachable.ts'
 
 /** A one-time invitation in one line that no shell takes apart: `URL#role.code.fingerprint`. */
 export interface Invitation extends Coordinates {
@@ -39,7 +40,7 @@ export function parseInvitation(line: string): Invitation {
  */
 export async function meetCoordinator(to: Coordinates, fetch: Fetch = globalThis.fetch): Promise<FederationInfo> {
   const response = await fetch(`${to.url}/federation`, { signal: AbortSignal.timeout(30_000) }).catch(cause => {
-    throw fault('coordinator-unreachable', `${to.url} does not answer`, cause)
+    throw unreachable(to.url, cause)
   })
   const parsed = federationInfo.safeParse(await jsonOf(response))
   if (!parsed.success) throw fault('bad-answer', `${to.url} does not answer like a coordinator`)
