@@ -65,18 +65,20 @@ export async function federationKeys({
   members = ['JP', 'KE', 'KR', 'NO', 'VN'],
   custodians = members,
   threshold = custodians.length === 3 ? 3 : 4,
+  newKey = generateIdentityKey,
 }: {
   members?: readonly string[]
   custodians?: readonly string[]
   threshold?: number
+  newKey?: () => Promise<IdentityKey>
 } = {}) {
   const ids = members.map(id => memberId.parse(id))
   const randomness = seededRandomness(`federation of ${ids.join()}`)
-  const coordinator = await generateIdentityKey()
-  const researcher = await generateIdentityKey()
-  const stranger = await generateIdentityKey()
+  const coordinator = await newKey()
+  const researcher = await newKey()
+  const stranger = await newKey()
   const keys = new Map<MemberId, IdentityKey>()
-  for (const id of ids) keys.set(id, await generateIdentityKey())
+  for (const id of ids) keys.set(id, await newKey())
   const conventions = {
     importValuation: 'CIF',
     exportValuation: 'FOB',

@@ -1,0 +1,5 @@
+import type { Layers } from '../layers.ts'
+import { messageLayers } from './messages.ts'
+import { sumLayers } from './sum.ts'
+
+export const productLayers: Layers = { ...sumLayers, ...messageLayers }

@@ -1,0 +1,201 @@
+import { Refusal } from './parameters.ts'
+import { claimed, type Message, verifySignature } from './signatures.ts'
+
+/** The fields of every message, as the tables of specs/messages.md give them. */
+
+type Test = (value: unknown) => boolean
+
+const text =
+  (least: number, most: number): Test =>
+  value =>
+    typeof value === 'string' && value.length >= least && value.length <= most
+const like =
+  (pattern: RegExp): Test =>
+  value =>
+    typeof value === 'string' && pattern.test(value)
+const whole =
+  (least: number): Test =>
+  value =>
+    Number.isSafeInteger(value) && (value as number) >= least
+const oneOf =
+  (...values: readonly unknown[]): Test =>
+  value =>
+    values.includes(value)
+const orNull =
+  (test: Test): Test =>
+  value =>
+    value === null || test(value)
+const either =
+  (...tests: readonly Test[]): Test =>
+  value =>
+    tests.some(test => test(value))
+const list =
+  (item: Test, least = 0, most = Number.POSITIVE_INFINITY): Test =>
+  value =>
+    Array.isArray(value) && value.length >= least && value.length <= most && value.every(item)
+
+/** Every field, and no other; those in `optional` may be left out. */
+function object(fields: Record<string, Test>, optional: readonly string[] = []): Test {
+  return value => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+    const found = value as Record<string, unknown>
+    if (!Object.keys(found).every(name => Object.hasOwn(fields, name))) return false
+    return Object.entries(fields).every(([name, test]) =>
+      Object.hasOwn(found, name) ? test(found[name]) : optional.includes(name),
+    )
+  }
+}
+
+const hash = like(/^[0-9a-f]{64}$/)
+const id = hash
+const identityKey = like(/^[\w-]{43}$/)
+const thumbprint = like(/^[\w-]{43}$/)
+const sealingKey = like(/^[\w-]{1622}$/)
+const member = like(/^[A-Z][A-Z0-9]{1,15}$/)
+const instant: Test = value =>
+  like(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)(value) && !Number.isNaN(Date.parse(value as string))
+const name = (value: unknown) => typeof value === 'string' && text(1, 200)(value.trim())
+const message = text(0, 4 * 1024 * 1024)
+const logHead = object({ size: whole(0), root: hash })
+const protocol = oneOf(1)
+
+const conventionFields = {
+  importValuation: oneOf('CIF', 'FOB'),
+  exportValuation: oneOf('FOB', 'CIF'),
+  tradeSystem: oneOf('general', 'special'),
+  dateBasis: oneOf('lodged', 'accepted', 'released'),
+  hsEdition: oneOf('HS2022'),
+}
+const conventions = object(conventionFields, Object.keys(conventionFields))
+const coverage = object({
+  period: like(/^\d{4}-(0[1-9]|1[0-2])$/),
+  state: oneOf('complete', 'provisional', 'none'),
+  version: whole(0),
+  asOf: orNull(instant),
+})
+/** What is in the lists of a question is a matter of the query language. */
+const question = object({
+  dataset: object({ id: text(0, 64), version: whole(1) }),
+  hsEdition: oneOf('HS2022'),
+  where: list(() => true, 0, 32),
+  by: list(() => true, 0, 8),
+  measures: list(() => true, 1, 16),
+  purpose: text(3, 500),
+})
+const need = either(oneOf('all'), object({ atLeast: value => whole(1)(value) && (value as number) <= 4096 }))
+
+const enrolment = { protocol, federation: thumbprint, invitation: text(0, 64), publicKey: identityKey, name }
+
+const messages: Record<string, Test> = {
+  'inbond-enrolment': either(
+    object({ ...enrolment, role: oneOf('member'), id: member, conventions }),
+    object({ ...enrolment, role: oneOf('researcher') }),
+  ),
+  'inbond-researcher-certificate': object({
+    protocol,
+    federation: thumbprint,
+    name,
+    publicKey: identityKey,
+    administration: orNull(member),
+    organisation: orNull(name),
+    purposes: list(text(0, 100), 0, 50),
+    sponsor: orNull(member),
+    notAfter: instant,
+  }),
+  'inbond-charter': object({
+    protocol,
+    federation: name,
+    epoch: whole(1),
+    previous: orNull(id),
+    coordinator: identityKey,
+    currency: like(/^[A-Z]{3}$/),
+    members: list(object({ id: member, name, publicKey: identityKey, conventions }), 3, 4096),
+    custodians: list(member, 3, 15),
+    threshold: whole(2),
+    minimumCohort: whole(3),
+    datasets: list(object({ id: text(0, 64), version: whole(1) }), 1),
+    logHead,
+    proposedAt: instant,
+  }),
+  'inbond-charter-consent': object({ protocol, charter: id, member }),
+  'inbond-prekey': object({
+    protocol,
+    federation: thumbprint,
+    custodian: member,
+    publicKey: sealingKey,
+    notAfter: instant,
+  }),
+  'inbond-query': object({
+    protocol,
+    charter: id,
+    certificate: message,
+    question,
+    need,
+    closesAfter: whole(1),
+    recipient: sealingKey,
+    nonce: like(/^[\w-]{22}$/),
+    askedAt: instant,
+    expires: instant,
+  }),
+  'inbond-cancellation': object({ protocol, query: id }),
+  'inbond-round': object({
+    protocol,
+    charter: id,
+    query: id,
+    kind: oneOf('value'),
+    opens: instant,
+    closes: instant,
+    ends: instant,
+    eligible: list(member, 3),
+    prekeys: list(message, 2, 15),
+    logHead,
+  }),
+  'inbond-manifest': object({
+    protocol,
+    round: id,
+    member,
+    slots: whole(1),
+    ciphertext: hash,
+    shares: list(object({ custodian: member, prekey: id, sealed: hash }), 2, 15),
+    coverage: list(coverage, 0, 1200),
+    alone: oneOf(true, false),
+  }),
+  'inbond-refusal': object({
+    protocol: whole(1),
+    round: id,
+    member,
+    step: oneOf('contribute', 'agree', 'open'),
+    code: text(0, 64),
+    reason: text(1, 1000),
+  }),
+  'inbond-cohort': object({
+    protocol,
+    round: id,
+    manifests: list(object({ member, manifest: id }), 1, 4096),
+    logHead,
+  }),
+  'inbond-agreement': object({ protocol, round: id, cohort: id, custodian: member }),
+  'inbond-opening': object({ protocol, round: id, cohort: id, custodian: member, sealed: hash }),
+  'inbond-sum': object({ protocol, round: id, cohort: id, slots: whole(1), ciphertext: hash }),
+  'inbond-token': object({ federation: thumbprint, method: text(0, 10), path: text(0, 2000), issuedAt: instant }),
+}
+
+/** Steps 3 and 4 of "Reading". */
+function checkFields(typ: string, payload: unknown): void {
+  if (messages[typ]?.(payload)) return
+  const version = (payload as { protocol?: unknown } | null)?.protocol
+  if (typeof version === 'number' && version !== 1) throw new Refusal('upgrade-needed', `version ${version}`)
+  throw new Refusal('bad-message', `not a well-formed ${typ}`)
+}
+
+export function verify(message: string, typ: string, publicKey: string): Message {
+  const read = verifySignature(message, typ, publicKey)
+  checkFields(typ, read.payload)
+  return read
+}
+
+export function claims(message: string, typ: string): Record<string, unknown> {
+  const { payload } = claimed(message, typ)
+  checkFields(typ, payload)
+  return payload
+}

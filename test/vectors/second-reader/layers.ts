@@ -1,0 +1,5 @@
+import type { Layers } from '../layers.ts'
+import { messageLayers } from './message-layers.ts'
+import { sumLayers } from './sum-layers.ts'
+
+export const secondReaderLayers: Layers = { ...sumLayers, ...messageLayers }
