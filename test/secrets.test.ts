@@ -6,6 +6,7 @@ import { perform } from '#member-node/work.ts'
 import { cancel, resume } from '#researcher/client.ts'
 import type { RoundId } from '#specs/messages.ts'
 import { Federation } from './federation.ts'
+import { formsOf, inUnits } from './forms.ts'
 import { pose, roundRow, step } from './steps.ts'
 
 /** What lies on the disks of the parties, read as bytes: after a round nothing is left that could open it again. */
@@ -46,10 +47,6 @@ beforeAll(async () => {
 afterAll(() => federation[Symbol.dispose]())
 beforeEach(() => step(federation, 'prekeys'))
 
-function inUnits(value: bigint): string {
-  return `${value / 100n}.${String(value % 100n).padStart(2, '0')}`
-}
-
 /** Every file of the federation but what the administrations keep at home, with its bytes. */
 function disks(where = ''): { file: string; bytes: Buffer }[] {
   return readdirSync(federation.directory, { recursive: true })
@@ -63,17 +60,6 @@ function whereIs(secret: Buffer | string, where?: string): string[] {
   return disks(where)
     .filter(({ bytes }) => bytes.includes(secret))
     .map(({ file }) => file)
-}
-
-/** A number as text, and as integers and floating-point numbers of 64 bits. */
-function formsOf(value: bigint): (Buffer | string)[] {
-  const integer = Buffer.alloc(8)
-  integer.writeBigInt64LE(value)
-  const floating = Buffer.alloc(8)
-  floating.writeDoubleLE(Number(value))
-  const swapped = [integer, floating].map(bytes => Buffer.from(bytes).reverse())
-  // SQLite stores integers of this size in six bytes.
-  return [String(value), inUnits(value), integer, floating, ...swapped, (swapped[0] as Buffer).subarray(2)]
 }
 
 function privateHalves(id: RoundId): { member: string; key: Buffer }[] {

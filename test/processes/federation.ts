@@ -128,6 +128,12 @@ export interface FederationOptions {
   readonly members?: readonly string[]
   readonly currency?: string
   readonly threshold?: number
+  /** Of every command. */
+  readonly environment?: Readonly<Record<string, string>>
+  /** Puts something between the parties and the coordinator: told its address, returns the one that the parties are to use. */
+  readonly front?: (url: string) => Promise<string>
+  /** Parties that run show their metrics. */
+  readonly metrics?: boolean
 }
 
 const MEMBERS = ['BR', 'FR', 'JP', 'KR', 'VN']
@@ -135,7 +141,15 @@ const MEMBERS = ['BR', 'FR', 'JP', 'KR', 'VN']
 /** The command line in a temporary directory, and whatever runs there. Disposing of it kills and removes all of it. */
 export class CommandLine {
   readonly directory = mkdtempSync(join(tmpdir(), 'inbond-processes-'))
+  /** Every command that was started, in order. */
+  readonly history: Running[] = []
   readonly #started = new Set<Running>()
+  readonly #environment: Readonly<Record<string, string>>
+
+  /** @param environment of every command */
+  constructor(environment: Readonly<Record<string, string>> = {}) {
+    this.#environment = environment
+  }
 
   path(...names: string[]): string {
     return join(this.directory, ...names)
@@ -148,9 +162,10 @@ export class CommandLine {
   }
 
   /** Starts a command and lets it run. */
-  start(args: readonly string[], surroundings?: Surroundings): Running {
-    const running = new Running(args, surroundings)
+  start(args: readonly string[], { environment, ...rest }: Surroundings = {}): Running {
+    const running = new Running(args, { environment: { ...this.#environment, ...environment }, ...rest })
     this.#started.add(running)
+    this.history.push(running)
     void running.ended.then(
       () => this.#started.delete(running),
       () => this.#started.delete(running),
@@ -184,6 +199,7 @@ export class Federation {
   readonly ids: readonly string[]
   readonly url: string
   readonly #processes = new Map<string, Running>()
+  readonly #metricsPorts = new Map<string, number>()
 
   private constructor(line: CommandLine, ids: readonly string[], url: string) {
     this.line = line
@@ -193,7 +209,7 @@ export class Federation {
 
   /** Enrols everybody and signs the charter; members do not run yet. */
   static async create(options: FederationOptions = {}): Promise<Federation> {
-    const line = new CommandLine()
+    const line = new CommandLine(options.environment)
     try {
       const port = await freePort()
       const ids = options.members ?? MEMBERS
@@ -206,9 +222,14 @@ export class Federation {
     }
   }
 
-  async #found(port: number, { currency = 'USD', threshold }: FederationOptions): Promise<void> {
+  async #found(
+    port: number,
+    { currency = 'USD', threshold, front = async url => url, metrics = false }: FederationOptions,
+  ): Promise<void> {
     const { line } = this
-    const terms = ['--port', String(port), '--currency', currency]
+    if (metrics) for (const party of ['coordinator', ...this.ids]) this.#metricsPorts.set(party, await freePort())
+    const url = await front(this.url)
+    const terms = ['--port', String(port), '--url', url, '--currency', currency, ...this.#metricsOption('coordinator')]
     await line.succeed('coordinator', 'init', this.of('coordinator'), '--name', 'Test of processes', ...terms)
     await this.startCoordinator()
     await Promise.all([...this.ids.map(id => this.#enrolMember(id)), this.#enrolResearcher()])
@@ -220,7 +241,12 @@ export class Federation {
   async #enrolMember(id: string): Promise<void> {
     const invite = (await this.line.succeed('coordinator', 'invite', this.of('coordinator'), '--member', id)).trim()
     const named = ['--id', id, '--name', `Customs of ${id}`, '--invite', invite]
-    await this.line.succeed('member', 'init', this.of(id), ...named, '--policy', 'open')
+    await this.line.succeed('member', 'init', this.of(id), ...named, '--policy', 'open', ...this.#metricsOption(id))
+  }
+
+  #metricsOption(party: string): string[] {
+    const port = this.#metricsPorts.get(party)
+    return port === undefined ? [] : ['--metrics-port', String(port)]
   }
 
   async #enrolResearcher(): Promise<void> {
@@ -241,8 +267,15 @@ export class Federation {
     return running
   }
 
-  async startCoordinator(): Promise<Running> {
-    const running = this.line.start(['coordinator', 'start', this.of('coordinator')])
+  /** What a running party shows its operator at `path`. */
+  async operator(party: string, path: '/metrics' | '/readyz' = '/metrics'): Promise<string> {
+    const response = await fetch(`http://127.0.0.1:${this.#metricsPorts.get(party)}${path}`)
+    if (!response.ok) throw new Error(`${path} of ${party}: status ${response.status}`)
+    return response.text()
+  }
+
+  async startCoordinator(...options: string[]): Promise<Running> {
+    const running = this.line.start(['coordinator', 'start', this.of('coordinator'), ...options])
     this.#processes.set('coordinator', running)
     await until(
       async () => {
@@ -255,8 +288,8 @@ export class Federation {
     return running
   }
 
-  async startMember(id: string): Promise<Running> {
-    const running = this.line.start(['member', 'start', this.of(id)])
+  async startMember(id: string, ...options: string[]): Promise<Running> {
+    const running = this.line.start(['member', 'start', this.of(id), ...options])
     this.#processes.set(id, running)
     await running.says(/"msg":"started"/)
     return running
