@@ -1,41 +1,20 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { seededRandomness } from '#test/randomness.ts'
+import { loadSealWithMemory } from '#test/seal-memory.ts'
 import { Aggregator, contribute, open, read } from './one-shot.ts'
 import { CELLS_PER_CHUNK, CIPHERTEXT_PRIMES, contributionBound, PLAINTEXT_MODULUS } from './parameters.ts'
 import { publicPolynomial, type Randomness } from './sampling.ts'
-import { loadSeal, type Pair, type Seal, WORDS_PER_POLYNOMIAL } from './seal.ts'
+import { type Pair, type Seal, WORDS_PER_POLYNOMIAL } from './seal.ts'
 import type { Share } from './shamir.ts'
 
-interface Memory {
-  readonly buffer: ArrayBuffer
-}
-
-/** What is used here of a platform interface whose types come only with those of a browser. */
-interface Platform {
-  Memory: new (limits: { initial: number }) => Memory
-  instantiate(...args: unknown[]): Promise<{ instance: { exports: Record<string, unknown> } }>
-}
-
 let seal: Seal
-let memory: Memory
+let memory: { readonly buffer: ArrayBuffer }
 
-// SEAL's module does not hand out its memory, so it is taken from the instance while it is made.
 beforeAll(async () => {
-  const platform = (globalThis as unknown as { WebAssembly: Platform }).WebAssembly
-  const instantiate = platform.instantiate
-  platform.instantiate = async (...args) => {
-    const source = await instantiate(...args)
-    for (const exported of Object.values(source.instance.exports)) {
-      if (exported instanceof platform.Memory) memory = exported
-    }
-    return source
-  }
-  try {
-    seal = await loadSeal()
-  } finally {
-    platform.instantiate = instantiate
-  }
+  const loaded = await loadSealWithMemory()
+  seal = loaded.seal
+  memory = loaded.memory
 })
 
 /** The smallest complete round: two members, one chunk, two of three custodians. */

@@ -1,0 +1,344 @@
+import fc from 'fast-check'
+import { expect } from 'vitest'
+import { z } from 'zod'
+import { takeContribution } from '#coordinator/uploads.ts'
+import { InbondError } from '#crypto/error.ts'
+import { loadSeal } from '#crypto/seal.ts'
+import { type IdentityKey, messageId } from '#crypto/signature.ts'
+import { agree } from '#member-node/custody.ts'
+import { Connection } from '#party/connection.ts'
+import { meetCoordinator } from '#party/invitation.ts'
+import { addUpAgain, type CheckedEvidence, checkEvidence } from '#researcher/evidence.ts'
+import {
+  answerEvidence,
+  charterBundle,
+  enrolmentReceipt,
+  type FederationInfo,
+  federationInfo,
+  problem,
+  queryList,
+  queryReceipt,
+  queryStatus,
+  workResponse,
+} from '#specs/api.ts'
+import { fault } from '#specs/errors.ts'
+import type { MemberId } from '#specs/messages.ts'
+import { problemOf } from '#specs/problem.ts'
+import { type SignedCharter, verifyCharter } from '#specs/rules/charter.ts'
+import { type SignedCohort, verifyCohort } from '#specs/rules/cohort.ts'
+import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
+import { TestClock } from '../clock.ts'
+import { roundRow, workOf } from '../steps.ts'
+import { type Decoder, decoder } from './decoder.ts'
+import { mutatedBytes, mutatedJson, mutatedText } from './mutations.ts'
+import type { Exchange, Recording } from './recording.ts'
+import { resigned } from './signed.ts'
+
+/** What members and researchers read from a coordinator that lies, with its own key where it has one. */
+export async function answerDecoders(recording: Recording): Promise<Decoder[]> {
+  const { exchanges, federation } = recording
+  const { researcher, coordinator } = federation
+  const said = (method: string, path: RegExp) =>
+    exchanges.filter(one => one.method === method && path.test(one.path) && one.status < 300).map(json)
+  const list = await researcher.connection.get('/queries', queryList)
+  const [told] = said('GET', /^\/charters\//)
+  const charter = await verifyCharter(told as z.infer<typeof charterBundle>, coordinator.context.key.publicKey)
+  const known: Known = { recording, charter, key: coordinator.context.key }
+  return [
+    shape(known, 'GET /federation', federationInfo, said('GET', /^\/federation$/)),
+    shape(known, 'GET /charters/…', charterBundle, said('GET', /^\/charters\//)),
+    shape(known, 'POST /enrolments', enrolmentReceipt, said('POST', /^\/enrolments$/)),
+    shape(known, 'GET /work', workResponse, said('GET', /^\/work/)),
+    shape(known, 'POST /queries', queryReceipt, said('POST', /^\/queries$/)),
+    shape(known, 'GET /queries/…', queryStatus, said('GET', /^\/queries\//)),
+    shape(known, 'GET /queries', queryList, [list]),
+    shape(known, 'GET /rounds/…/answer', answerEvidence, said('GET', /\/answer$/)),
+    refusals(known),
+    introductions(known, said('GET', /^\/federation$/)),
+    charters(known, said('GET', /^\/charters\//)),
+    rounds(known),
+    await cohorts(known),
+    await evidence(known),
+    await additions(known),
+    await shares(known),
+    contributions(known),
+  ]
+}
+
+interface Known {
+  readonly recording: Recording
+  readonly charter: SignedCharter
+  /** The coordinator's. */
+  readonly key: IdentityKey
+}
+
+function json(exchange: Exchange): unknown {
+  return JSON.parse(exchange.answer.toString())
+}
+
+/** A party whose coordinator answers every request like this. */
+function answered(key: IdentityKey, response: () => Response): Connection {
+  const to = { url: 'http://coordinator.test', federation: key.fingerprint }
+  return new Connection(to, key, new TestClock(), async () => response())
+}
+
+/** A JSON answer: whatever a party takes from it stood in it. */
+function shape({ key }: Known, name: string, schema: z.ZodType, said: readonly unknown[]): Decoder {
+  const examples = said.slice(-4)
+  return decoder<string, unknown>({
+    name: `the answer to ${name}`,
+    examples: examples.map(one => JSON.stringify(one)),
+    inputs: mutatedJson(examples),
+    codes: ['bad-answer'],
+    decode: text => answered(key, () => new Response(text)).get('/any', schema),
+    // Half a surrogate pair does not survive the way.
+    believe: (value, text) => expect(JSON.parse(text.toWellFormed())).toMatchObject(value as object),
+  })
+}
+
+/** The coordinator's own refusals keep its code and its words. */
+function refusals({ key }: Known): Decoder {
+  const examples = (['too-late', 'from-the-future'] as const).map(code => ({
+    ...problemOf(fault('too-late', 'x')),
+    code,
+  }))
+  return decoder<string, InbondError>({
+    name: 'a problem',
+    examples: examples.map(one => JSON.stringify(one)),
+    inputs: mutatedJson(examples),
+    codes: ['bad-answer'],
+    decode: async text => {
+      const refused = answered(key, () => new Response(text, { status: 409 })).get('/any', problem)
+      const error = await refused.catch((caught: unknown) => caught)
+      if (!(error instanceof InbondError)) throw error
+      if (error.code === 'bad-answer') parsed(problem, text)
+      return error
+    },
+    believe: ({ code, message }, text) =>
+      expect(JSON.parse(text.toWellFormed())).toMatchObject({ code, detail: message }),
+  })
+}
+
+function introductions({ key }: Known, said: readonly unknown[]): Decoder {
+  const examples = [said[0], said.at(-1)]
+  const to = { url: 'http://coordinator.test', federation: key.fingerprint }
+  return decoder<string, FederationInfo>({
+    name: 'a coordinator that introduces itself',
+    examples: examples.map(one => JSON.stringify(one)),
+    inputs: mutatedJson(examples),
+    codes: ['bad-answer', 'upgrade-needed', 'wrong-federation'],
+    decode: text => meetCoordinator(to, async () => new Response(text)),
+    believe: ({ publicKey }) => expect(publicKey).toBe(key.publicKey),
+  })
+}
+
+/** A party's own reading of a JSON document before it checks what is signed in it. */
+function parsed<S extends z.ZodType>(schema: S, text: string): z.output<S> {
+  let document: unknown
+  try {
+    document = JSON.parse(text)
+  } catch {
+    document = undefined
+  }
+  const read = schema.safeParse(document)
+  if (read.success) return read.data
+  throw fault('bad-answer', 'it is not understood')
+}
+
+const UNSIGNED = ['bad-answer', 'bad-signature', 'bad-message', 'upgrade-needed'] as const
+
+function charters({ key, charter }: Known, said: readonly unknown[]): Decoder {
+  const examples = said.slice(-1)
+  return decoder<string, SignedCharter>({
+    name: 'a charter with its signatures',
+    examples: examples.map(one => JSON.stringify(one)),
+    inputs: mutatedJson(examples),
+    codes: [...UNSIGNED, 'bad-charter', 'charter-pending'],
+    decode: text => verifyCharter(parsed(charterBundle, text), key.publicKey),
+    believe: read => expect(read).toEqual(charter),
+  })
+}
+
+const announcement = z.object({ round: z.string(), query: z.string() })
+
+/** A round's documents: bent by whoever carries them, or signed so by the coordinator. */
+function rounds({ recording, charter, key }: Known): Decoder {
+  const { compact, query } = roundRow(recording.federation, recording.rounds.open.round)
+  const intact = { round: compact, query }
+  const now = recording.federation.clock.now()
+  return decoder<string, VerifiedRound>({
+    name: 'an announced round',
+    examples: [JSON.stringify(intact)],
+    inputs: fc.oneof(
+      mutatedJson([intact]),
+      resigned(key, compact).map(round => JSON.stringify({ round, query })),
+    ),
+    codes: [...UNSIGNED, 'bad-round', 'bad-query', 'clock-skew', 'too-late'],
+    decode: text => verifyRound(parsed(announcement, text), charter, now),
+    believe: ({ round, custodians, query: asked, plan }, text) => {
+      const roster = charter.payload.members.map(one => one.id)
+      expect(asked.compact).toBe(query)
+      expect(JSON.parse(text).query).toBe(query)
+      expect(roster).toEqual(expect.arrayContaining(round.eligible))
+      expect(new Set(round.eligible).size).toBe(round.eligible.length)
+      expect(custodians.length).toBeGreaterThanOrEqual(charter.payload.threshold)
+      for (const { id, index } of custodians) expect(charter.payload.custodians[index - 1]).toBe(id)
+      expect(Date.parse(round.closes) - Date.parse(round.opens)).toBe(asked.payload.closesAfter)
+      expect(plan.slots).toBeGreaterThan(0)
+    },
+  })
+}
+
+async function cohorts({ recording, charter, key }: Known): Promise<Decoder> {
+  const row = roundRow(recording.federation, recording.rounds.closed.round)
+  const round = await verifyRound({ round: row.compact, query: row.query }, charter, undefined)
+  return decoder<string, SignedCohort>({
+    name: 'a cohort',
+    examples: [row.cohort],
+    inputs: fc.oneof(resigned(key, row.cohort), mutatedText([row.cohort])),
+    codes: [...UNSIGNED, 'bad-cohort'],
+    decode: compact => verifyCohort(compact, round),
+    believe: ({ payload }) => {
+      const members = payload.manifests.map(one => one.member)
+      expect(payload.round).toBe(round.id)
+      expect(round.round.eligible).toEqual(expect.arrayContaining(members))
+      expect(new Set(members).size).toBe(members.length)
+      expect(members.length).toBeGreaterThanOrEqual(charter.payload.minimumCohort)
+    },
+  })
+}
+
+function answerOf({ recording }: Known, path: RegExp): Exchange {
+  return recording.exchanges.find(one => one.method === 'GET' && path.test(one.path) && one.status === 200) as Exchange
+}
+
+async function intactEvidence(
+  known: Known,
+): Promise<{ said: z.infer<typeof answerEvidence>; checked: CheckedEvidence }> {
+  const said = parsed(answerEvidence, answerOf(known, /\/answer$/).answer.toString())
+  return { said, checked: await checkEvidence(said, said.query, known.charter) }
+}
+
+async function evidence(known: Known): Promise<Decoder> {
+  const { said, checked } = await intactEvidence(known)
+  const text = JSON.stringify(said)
+  return decoder<string, CheckedEvidence>({
+    name: 'the evidence for an answer',
+    isSlow: true,
+    examples: [text],
+    inputs: mutatedJson([said]),
+    codes: [...UNSIGNED, 'bad-evidence', 'bad-round', 'bad-cohort', 'bad-query'],
+    decode: changed => checkEvidence(parsed(answerEvidence, changed), said.query, known.charter),
+    believe: ({ round, cohort, manifests, ciphertext, openings, refusals }) => {
+      expect([round.id, cohort.id, ciphertext]).toEqual([checked.round.id, checked.cohort.id, checked.ciphertext])
+      expect(manifests.map(one => one.id).toSorted()).toEqual(checked.manifests.map(one => one.id).toSorted())
+      // An opening or a refusal that is held back is a custodian's or a member's that never came.
+      for (const one of openings) expect(checked.openings).toContainEqual(one)
+      for (const [member, reason] of refusals) expect(checked.refusals.get(member)).toBe(reason)
+    },
+  })
+}
+
+/** The members' ciphertexts and their sum, one of which is another. */
+async function additions(known: Known): Promise<Decoder> {
+  const { checked } = await intactEvidence(known)
+  const seal = await loadSeal()
+  const members = checked.manifests.map(one => one.payload.member)
+  const total = answerOf(known, /\/sum$/).answer
+  const parts = members.map(
+    member => answerOf(known, new RegExp(`${checked.round.id}/contributions/${member}$`)).answer,
+  )
+  const all = [total, ...parts]
+  type Changed = { readonly at: number; readonly bytes: Uint8Array }
+  return decoder<Changed, void>({
+    name: 'a sum to add up again',
+    examples: all.map((bytes, at) => ({ at, bytes })),
+    // A sum of another length is refused when it is received.
+    inputs: fc
+      .record({ at: fc.nat(all.length - 1), bytes: mutatedBytes(all) })
+      .filter(({ at, bytes }) => at > 0 || bytes.length === total.length),
+    codes: ['bad-evidence'],
+    decode: async ({ at, bytes }) => {
+      const sent = all.with(at, Buffer.from(bytes))
+      const fetched = async (member: MemberId) => sent[1 + members.indexOf(member)] as Buffer
+      await addUpAgain(seal, checked, sent[0] as Buffer, fetched)
+    },
+    believe: (_, { at, bytes }) => expect(Buffer.from(bytes).equals(all[at] as Buffer)).toBe(true),
+  })
+}
+
+/** What a custodian fetches of a cohort. Nothing is kept, so that each input meets a custodian that has not agreed yet. */
+async function shares({ recording, key }: Known): Promise<Decoder> {
+  const node = recording.federation.node('BR')
+  const round = recording.rounds.closed.round
+  const work = (await workOf(node, 'agree')).find(one => messageId(one.round) === round) as Announced
+  const parts: Uint8Array[] = []
+  for await (const part of await node.connection.stream(`/rounds/${round}/shares`)) parts.push(part)
+  const intact = Buffer.concat(parts)
+  const frames = [...intact.toString('latin1').split(/(?=.{4}eyJ)/s)].toSorted()
+  return decoder<Stream, void>({
+    name: 'the shares of a cohort',
+    isSlow: true,
+    examples: [{ bytes: intact, piece: intact.length }],
+    inputs: fc.record({ bytes: mutatedBytes([intact]), piece: fc.constantFrom(1000, 1448, 65_536) }),
+    codes: [...UNSIGNED, 'truncated-body', 'bad-body', 'bad-cohort', 'bad-seal', 'bad-share'],
+    decode: async ({ bytes, piece }) => {
+      const connection = answered(key, () => new Response(ReadableStream.from(pieces(bytes, piece))))
+      const { $client } = node.db
+      $client.exec('BEGIN')
+      try {
+        await agree({ ...node, connection }, work)
+      } catch (error) {
+        // It agreed: what is posted then is answered with more of the same bytes, which is no answer.
+        if (!(error instanceof InbondError && error.code === 'bad-answer')) throw error
+      } finally {
+        $client.exec('ROLLBACK')
+      }
+    },
+    believe: (_, { bytes }) => {
+      const accepted = Buffer.from(bytes)
+        .toString('latin1')
+        .split(/(?=.{4}eyJ)/s)
+      expect(accepted.toSorted()).toEqual(frames)
+    },
+  })
+}
+
+/** A contribution on its way to the coordinator. Nothing is kept, so that none is the same one again. */
+function contributions({ recording }: Known): Decoder {
+  const { context } = recording.federation.coordinator
+  const { publicKey } = recording.federation.node('BR').key
+  const {
+    held,
+    rounds: { open },
+  } = recording
+  return decoder<Stream, void>({
+    name: 'a contribution',
+    isSlow: true,
+    examples: [{ bytes: held, piece: 65_536 }],
+    inputs: fc.record({ bytes: mutatedBytes([held]), piece: fc.constantFrom(1000, 1448, 65_536) }),
+    codes: [...UNSIGNED, 'truncated-body', 'bad-body', 'bad-residue'],
+    decode: async ({ bytes, piece }) => {
+      const { $client } = context.db
+      $client.exec('BEGIN')
+      try {
+        const body = ReadableStream.from(pieces(bytes, piece)) as AsyncIterable<Uint8Array>
+        await takeContribution(context, { id: 'BR' as MemberId, publicKey }, open.round, body)
+      } finally {
+        $client.exec('ROLLBACK')
+      }
+    },
+    believe: (_, { bytes }) => expect(held.equals(bytes)).toBe(true),
+  })
+}
+
+interface Stream {
+  readonly bytes: Uint8Array
+  readonly piece: number
+}
+
+type Announced = Awaited<ReturnType<typeof workOf<'agree'>>>[number]
+
+function* pieces(bytes: Uint8Array, length: number): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += length) yield new Uint8Array(bytes.subarray(at, at + length))
+}

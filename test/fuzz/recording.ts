@@ -1,0 +1,117 @@
+import { decodeProtectedHeader } from 'jose'
+import type { IdentityKey } from '#crypto/signature.ts'
+import { cancel } from '#researcher/client.ts'
+import { messageKinds, type QueryId, type RoundId } from '#specs/messages.ts'
+import { Federation } from '../federation.ts'
+import { pose, step } from '../steps.ts'
+
+const QUESTION = `dataset: declarations
+where: { flow: import }
+by: [hs2]
+measures: [{ sum: value }]
+purpose: a round to take apart
+need: { atLeast: 3 }
+`
+
+/** One request as it travelled, with its answer. */
+export interface Exchange {
+  readonly who: string
+  readonly method: string
+  readonly path: string
+  readonly authorization: string | undefined
+  readonly sent: Buffer
+  readonly status: number
+  readonly answer: Buffer
+}
+
+export interface Run {
+  readonly query: QueryId
+  readonly round: RoundId
+}
+
+/** A federation in which everything has happened once, and all that was said. */
+export interface Recording {
+  readonly federation: Federation
+  readonly exchanges: readonly Exchange[]
+  /** A round in each of its states. */
+  readonly rounds: Readonly<Record<'opened' | 'void' | 'agreed' | 'closed' | 'open', Run>>
+  /** BR's contribution to the open round, which was held back. */
+  readonly held: Buffer
+  /** By the `typ` of the message: what honest parties signed. */
+  readonly messages: ReadonlyMap<string, readonly string[]>
+  /** The key that signed a message. */
+  readonly signerOf: (compact: string) => IdentityKey
+}
+
+export async function record(): Promise<Recording> {
+  const exchanges: Exchange[] = []
+  let held: Buffer | undefined
+  let isHolding = false
+  const federation = await Federation.create({
+    members: ['BR', 'JP', 'KR', 'VN'],
+    custodians: ['BR', 'JP', 'KR'],
+    network: (who, fetch) => async (url, init) => {
+      const body = (init?.body ?? '') as Blob | string
+      const sent = typeof body === 'string' ? Buffer.from(body) : Buffer.from(await body.arrayBuffer())
+      if (isHolding && init?.method === 'PUT') {
+        held = sent
+        return new Response(null, { status: 204 })
+      }
+      const response = await fetch(url, init)
+      const answer = Buffer.from(await response.arrayBuffer())
+      const { authorization } = (init?.headers ?? {}) as Record<string, string>
+      const [, path = ''] = /^https?:\/\/[^/]+(.*)$/.exec(url) ?? []
+      exchanges.push({ who, method: init?.method ?? 'GET', path, authorization, sent, status: response.status, answer })
+      return new Response([204, 304].includes(response.status) ? null : answer, response)
+    },
+  })
+  federation.load('BR', 'flow,period,hs6,value\nimport,2020-01,010121,5\n')
+  federation.node('VN').rules = { ...federation.node('VN').rules, smallestCohort: 4 }
+  const rounds = {} as Record<keyof Recording['rounds'], Run>
+  const answer = await federation.ask(QUESTION)
+  rounds.opened = { query: answer.query as QueryId, round: answer.round as RoundId }
+  rounds.void = await pose(federation, QUESTION)
+  federation.researcher.db.$client.prepare('UPDATE queries SET sent_at = 1 WHERE id = ?').run(rounds.void.query)
+  await cancel(federation.researcher, rounds.void.query)
+  rounds.agreed = await pose(federation, QUESTION)
+  for (const kind of ['contribute', 'agree'] as const) await step(federation, kind)
+  rounds.closed = await pose(federation, QUESTION)
+  await step(federation, 'contribute')
+  rounds.open = await pose(federation, QUESTION)
+  isHolding = true
+  await step(federation, 'contribute', ['BR'])
+  const keys = [federation.coordinator.context.key, federation.researcher.key]
+  for (const node of federation.nodes.values()) keys.push(node.key)
+  return {
+    federation,
+    exchanges,
+    rounds,
+    held: held as unknown as Buffer,
+    messages: messagesIn(exchanges),
+    signerOf: compact => {
+      const { kid } = decodeProtectedHeader(compact)
+      return keys.find(key => key.fingerprint === kid) as IdentityKey
+    },
+  }
+}
+
+const COMPACT = /[\w-]+\.[\w-]+\.[\w-]{86}/g
+
+/** Every signed message in what was said, and those within them. */
+function messagesIn(exchanges: readonly Exchange[]): Map<string, string[]> {
+  const found = new Map<string, Set<string>>(messageKinds.map(kind => [kind.typ, new Set<string>()]))
+  const collect = (text: string) => {
+    for (const [compact] of text.matchAll(COMPACT)) {
+      const known = found.get(String(decodeProtectedHeader(compact).typ)) as Set<string>
+      if (known.has(compact)) continue
+      known.add(compact)
+      collect(Buffer.from(compact.split('.')[1] as string, 'base64url').toString())
+    }
+  }
+  for (const { authorization = '', sent, answer } of exchanges) {
+    collect(authorization)
+    // A contribution begins with its manifest; a share stream with one too.
+    for (const body of [sent, answer]) collect(body.subarray(0, 300_000).toString('latin1'))
+  }
+  return new Map([...found].map(([typ, compacts]) => [typ, [...compacts]]))
+}
