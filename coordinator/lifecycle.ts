@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { and, eq, inArray, isNull, lt } from 'drizzle-orm'
+import { and, eq, inArray, isNull, lt, or } from 'drizzle-orm'
 import { chunksFor } from '#crypto/parameters.ts'
 import { ciphertextOffset } from '#specs/bodies.ts'
 import {
@@ -142,15 +142,22 @@ export class Lifecycle {
     }
   }
 
-  /** Removes ciphertexts past their time. */
+  /** Removes ciphertexts past their time, and those of void rounds that a killed process left behind. */
   async sweep(): Promise<void> {
-    const { db, clock } = this.#context
-    const old = db
-      .select({ id: rounds.id })
-      .from(rounds)
-      .where(and(inArray(rounds.state, ['opened', 'void']), lt(rounds.endedAt, clock.now() - KEEP_MS)))
-      .all()
-    for (const { id } of old) await rm(roundFolder(this.#context, id), { recursive: true, force: true })
+    const { db, clock, uploads } = this.#context
+    const isOld = and(eq(rounds.state, 'opened'), lt(rounds.endedAt, clock.now() - KEEP_MS))
+    const isOver = or(eq(rounds.state, 'void'), isOld)
+    for (const id of (await readdir(uploads)) as RoundId[]) {
+      if (
+        db
+          .select()
+          .from(rounds)
+          .where(and(eq(rounds.id, id), isOver))
+          .get() === undefined
+      )
+        continue
+      await rm(roundFolder(this.#context, id), { recursive: true, force: true })
+    }
   }
 }
 

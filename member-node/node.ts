@@ -30,6 +30,11 @@ export interface Node {
   readonly randomness: Randomness
 }
 
+/** A file that is not whole yet. */
+export function partOf(path: string): string {
+  return `${path}.part`
+}
+
 /** The encrypted cells of a round, until it is over. */
 export function ciphertextFile(node: Node, round: RoundId): string {
   return join(node.outbox, `${round}.ciphertext`)

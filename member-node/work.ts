@@ -1,14 +1,14 @@
 import { rm } from 'node:fs/promises'
-import { and, eq, isNull, lt } from 'drizzle-orm'
+import { and, eq, isNull, lt, or } from 'drizzle-orm'
 import { InbondError } from '#crypto/error.ts'
 import { messageId } from '#crypto/signature.ts'
-import { mayPass } from '#party/connection.ts'
+import { mayPass, RefusedRequest } from '#party/connection.ts'
 import { type WorkItem, type WorkResponse, workResponse } from '#specs/api.ts'
 import type { RoundId } from '#specs/messages.ts'
 import { answer } from './answer.ts'
 import { learnCharter } from './charters.ts'
 import { agree, forgetOldPrekeys, forgetRound, open, publishPrekeys, withdrawLostPrekeys } from './custody.ts'
-import { ciphertextFile, type Node } from './node.ts'
+import { ciphertextFile, type Node, partOf } from './node.ts'
 import { refuse } from './refusals.ts'
 import { rounds } from './schema.ts'
 
@@ -22,23 +22,25 @@ export interface Observer {
 
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 30_000
-/** What fails for an unknown reason is tried so often before the node says that it cannot do it. */
+/** What fails for an unknown reason, or arrives damaged, is tried so often before the node says that it cannot do it. */
 const MOST_TRIES = 3
 
 /**
  * Asks for work and does it until `signal` aborts. Items are done side by side, so that a long answer does not hold up custody;
- * what fails in passing is asked for again after a pause that grows.
+ * what fails in passing is asked for again after a pause that grows with each time that the same thing fails.
  */
 export async function work(node: Node, observer: Observer, signal: AbortSignal): Promise<void> {
   const running = new Map<string, Promise<void>>()
   const tries = new Map<string, number>()
   let version: string | undefined
   let prekeysChecked = false
-  let pause = FIRST_PAUSE_MS
+  let pollsFailed = 0
+  let pause = 0
   // Aborted when something failed: the poll that waits for news is given up, so that what failed is listed again.
   let failure = new AbortController()
-  const fail = (error: unknown, item?: WorkItem) => {
+  const fail = (error: unknown, times: number, item?: WorkItem) => {
     observer.failed(error, item)
+    pause = Math.max(pause, Math.min(FIRST_PAUSE_MS * 2 ** (times - 1), LONGEST_PAUSE_MS))
     failure.abort()
   }
   while (!signal.aborted) {
@@ -48,27 +50,25 @@ export async function work(node: Node, observer: Observer, signal: AbortSignal):
       prekeysChecked = true
       const listed = await poll(node, version, AbortSignal.any([signal, failure.signal]))
       version = listed.version
+      pollsFailed = 0
       for (const item of listed.items.filter(one => !running.has(keyOf(one)))) {
         const key = keyOf(item)
         const count = (tries.get(key) ?? 0) + 1
         tries.set(key, count)
         const task = perform(node, item, observer, signal, count >= MOST_TRIES)
           .then(
-            () => {
-              tries.delete(key)
-              pause = FIRST_PAUSE_MS
-            },
-            error => (signal.aborted ? undefined : fail(error, item)),
+            () => void tries.delete(key),
+            error => (signal.aborted ? undefined : fail(error, count, item)),
           )
           .finally(() => running.delete(key))
         running.set(key, task)
       }
     } catch (error) {
-      if (!signal.aborted && !failure.signal.aborted) fail(error)
+      if (!signal.aborted && !failure.signal.aborted) fail(error, ++pollsFailed)
     }
     if (failure.signal.aborted) {
       await node.clock.wait(pause, signal)
-      pause = Math.min(2 * pause, LONGEST_PAUSE_MS)
+      pause = 0
       failure = new AbortController()
       version = undefined
     }
@@ -98,7 +98,7 @@ function keyOf(item: WorkItem): string {
 
 /**
  * Does one item. What the node must not or cannot do becomes a signed refusal.
- * @param lastTry whether an error of unknown cause becomes one too
+ * @param lastTry whether an error of unknown cause, or damage on the way, becomes one too
  * @throws what may pass by itself, such as a broken connection or a full disk
  */
 export async function perform(
@@ -113,7 +113,7 @@ export async function perform(
     await act(node, item, signal)
     observer.done(item)
   } catch (error) {
-    const unexpected = !(error instanceof InbondError)
+    const unexpected = !(error instanceof InbondError) || isDamage(error)
     if (signal?.aborted || mayPass(error) || isLocal(error) || (unexpected && !lastTry)) throw error
     observer.refused(item, error)
     if (isOver(error)) return
@@ -130,8 +130,15 @@ function isOver(error: unknown): boolean {
   return error instanceof InbondError && ['too-late', 'not-found', 'differs-from-stored'].includes(error.code)
 }
 
-/** A full disk, a locked database: this machine's trouble, not the question's. */
+/** What this node sent arrived otherwise. If that was no accident, its own copy is damaged. */
+function isDamage(error: unknown): boolean {
+  const codes = ['bad-body', 'bad-length', 'bad-message', 'bad-residue', 'bad-signature', 'bad-token', 'truncated-body']
+  return error instanceof RefusedRequest && codes.includes(error.code)
+}
+
+/** A full disk, a locked database, a wrong clock: this machine's trouble, not the question's. */
 function isLocal(error: unknown): boolean {
+  if (error instanceof RefusedRequest && error.code === 'clock-skew') return true
   const { code } = error as { code?: string }
   return !(error instanceof InbondError) && /^(E[A-Z]+|SQLITE_(BUSY|FULL|IOERR|CORRUPT|NOTADB).*)$/.test(String(code))
 }
@@ -156,16 +163,19 @@ function act(node: Node, item: WorkItem, signal: AbortSignal | undefined): Promi
 /** Removes what no round needs any more. */
 async function tidy(node: Node): Promise<void> {
   forgetOldPrekeys(node)
+  // A void round was cleared when it became void; an encryption that was under way then may have left its result since.
+  const notCleared = or(isNull(rounds.clearedAt), lt(rounds.clearedAt, rounds.ends))
   const over = node.db
     .select({ id: rounds.id })
     .from(rounds)
-    .where(and(isNull(rounds.clearedAt), lt(rounds.ends, node.clock.now())))
+    .where(and(notCleared, lt(rounds.ends, node.clock.now())))
     .all()
   for (const { id } of over) await clear(node, id)
 }
 
 async function clear(node: Node, id: RoundId): Promise<void> {
   forgetRound(node, id)
-  await rm(ciphertextFile(node, id), { force: true })
+  const file = ciphertextFile(node, id)
+  for (const one of [file, partOf(file)]) await rm(one, { force: true })
   node.db.update(rounds).set({ clearedAt: node.clock.now() }).where(eq(rounds.id, id)).run()
 }

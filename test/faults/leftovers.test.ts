@@ -1,0 +1,112 @@
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ciphertextFile } from '#member-node/node.ts'
+import { type Observer, work } from '#member-node/work.ts'
+import { cancel } from '#researcher/client.ts'
+import { Federation, type TestNode } from '#test/federation.ts'
+import { doWork, pose } from '#test/steps.ts'
+
+/** What a process leaves behind that is killed, or overtaken, between two steps. */
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+const QUESTION = `dataset: declarations
+where: { flow: import }
+by: [transport]
+measures: [{ sum: value }]
+purpose: leftovers
+closes: 1h
+`
+
+let federation: Federation
+/** Told of each request before it leaves; what it throws is a broken connection. */
+let requested: (who: string, path: string) => void = () => undefined
+
+beforeAll(async () => {
+  const network = (who: string, direct: typeof fetch) => async (url: string, init?: RequestInit) => {
+    requested(who, new URL(url).pathname)
+    return direct(url, init)
+  }
+  federation = await Federation.create({ members: ['AA', 'BB', 'CC'], network: network as never })
+  for (const id of ['AA', 'BB', 'CC']) federation.load(id, 'flow,period,hs6,value\nimport,2020-01,010121,1.25\n')
+})
+afterAll(() => federation[Symbol.dispose]())
+
+/** Works as a node does, with a clock that waits for nobody, until `done` says so. Returns the pauses that it made. */
+async function workUntil(node: TestNode, done: (pauses: readonly number[]) => boolean): Promise<number[]> {
+  const pauses: number[] = []
+  const over = new AbortController()
+  const clock = {
+    now: node.clock.now,
+    wait: async (milliseconds: number) => {
+      pauses.push(milliseconds)
+      if (done(pauses)) over.abort()
+    },
+  }
+  const observer: Observer = { done: () => undefined, refused: () => undefined, failed: () => undefined }
+  await work({ ...node, clock }, observer, over.signal)
+  return pauses
+}
+
+async function cancelledRound() {
+  const posed = await pose(federation, QUESTION)
+  await doWork(federation, 'AA', 'contribute')
+  await cancel(federation.researcher, posed.query)
+  await doWork(federation, 'AA', 'void')
+  return posed.round
+}
+
+describe('the coordinator', () => {
+  test('removes what it kept for a void round, though it was killed before', async () => {
+    const round = await cancelledRound()
+    const { context, lifecycle } = federation.coordinator
+    expect(readdirSync(context.uploads)).not.toContain(round)
+    mkdirSync(join(context.uploads, round))
+    writeFileSync(join(context.uploads, round, 'a.contribution'), 'ciphertext')
+    await lifecycle.sweep()
+    expect(readdirSync(context.uploads)).not.toContain(round)
+  })
+
+  test('keeps what it needs', async () => {
+    const { context, lifecycle } = federation.coordinator
+    const { round } = await pose(federation, QUESTION)
+    await doWork(federation, 'AA', 'contribute')
+    await lifecycle.sweep()
+    expect(readdirSync(join(context.uploads, round))).toHaveLength(1)
+    await federation.settle()
+    await lifecycle.sweep()
+    expect(readdirSync(join(context.uploads, round)).toSorted()).toContain('sum')
+    expect(readdirSync(join(context.uploads, round))).toHaveLength(4)
+    federation.clock.advance(31 * DAY)
+    await lifecycle.sweep()
+    expect(readdirSync(context.uploads)).toEqual([])
+    await federation.settle()
+  })
+})
+
+describe('a member', () => {
+  test('removes a ciphertext that was finished after its round had become void, and one that never was', async () => {
+    const node = federation.node('AA')
+    const file = ciphertextFile(node, await cancelledRound())
+    for (const late of [file, `${file}.part`]) writeFileSync(late, 'ciphertext')
+    federation.clock.advance(3 * HOUR)
+    requested = () => {
+      throw new Error('no network')
+    }
+    await workUntil(node, () => true)
+    requested = () => undefined
+    expect([existsSync(file), existsSync(`${file}.part`)]).toEqual([false, false])
+  })
+
+  test('asks again soon after a connection that broke once it had work again', async () => {
+    const node = federation.node('AA')
+    let asked = 0
+    requested = (_, path) => {
+      if (path === '/work' && ++asked !== 5) throw new Error('no network')
+    }
+    const pauses = await workUntil(node, made => made.length === 6)
+    requested = () => undefined
+    expect(pauses).toEqual([500, 1000, 2000, 4000, 500, 1000])
+  })
+})
