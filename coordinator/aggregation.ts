@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readSync, renameSync, writeFileSync } from 'node:fs'
 import { Aggregator } from '#crypto/one-shot.ts'
 import { CHUNK_BYTES } from '#crypto/parameters.ts'
 import { loadSeal, POLYNOMIALS_PER_PAIR } from '#crypto/seal.ts'
@@ -29,7 +29,8 @@ export async function aggregate(task: AggregationTask): Promise<string> {
       const length = Math.min(POLYNOMIALS_PER_PAIR, task.chunks - first) * CHUNK_BYTES
       const sum = aggregator.sum(readAll(files, first * CHUNK_BYTES, buffer.subarray(0, length)))
       hash.update(sum)
-      writeSync(output, sum)
+      // Unlike writeSync, it does not leave off where the disk is full.
+      writeFileSync(output, sum)
     }
     fsyncSync(output)
   } finally {

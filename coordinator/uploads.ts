@@ -138,13 +138,14 @@ async function writeContribution(
     }
     shares.push(share)
   }
-  await file.write(contributionHead(compact, shares))
+  // Unlike write, writeFile does not leave off where the disk is full; it goes on behind what was written before.
+  await file.writeFile(contributionHead(compact, shares))
   const hash = createHash('sha256')
   for (let chunk = 0; chunk < chunksFor(slots); chunk++) {
     const bytes = await reader.take(CHUNK_BYTES)
     checkChunk(bytes)
     hash.update(bytes)
-    await file.write(bytes)
+    await file.writeFile(bytes)
   }
   if (!(await reader.atEnd())) throw fault('bad-body', 'the body is longer than the contribution')
   if (hash.digest('hex') !== payload.ciphertext)
@@ -152,7 +153,10 @@ async function writeContribution(
   await file.sync()
 }
 
-/** Nothing else happens between these steps, so that a contribution's file is there if and only if its row is. */
+/**
+ * Nothing else happens between these steps, so that a contribution that has a row has its file. A file without a row, left by a
+ * process that was killed between them, is written again with the same bytes, or goes with the round.
+ */
 function keep(context: Context, id: RoundId, member: MemberId, signed: Signed<Manifest, ManifestId>, part: string) {
   // The same bytes may have arrived twice at once.
   if (isStored(context, id, member, signed)) return

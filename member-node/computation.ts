@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs'
 import { contribute } from '#crypto/one-shot.ts'
 import { packShare } from '#crypto/packing.ts'
 import type { Randomness } from '#crypto/sampling.ts'
@@ -9,6 +9,7 @@ import type { Coverage, MemberId, RoundId } from '#specs/messages.ts'
 import { plan, type Question } from '#specs/query.ts'
 import type { RoundCustodian } from '#specs/rules/round.ts'
 import { shareContext } from '#specs/sealed-context.ts'
+import { partOf } from './node.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
 /** From a question to encrypted cells: the long part of an answer, done in a thread of its own. */
@@ -94,13 +95,14 @@ function readWarehouse(path: string, asked: ReturnType<typeof plan>) {
 
 /** Writes a file that is there whole or not at all. Returns its SHA-256. */
 function writeDurably(path: string, chunks: Iterable<Uint8Array>): string {
-  const part = `${path}.part`
+  const part = partOf(path)
   const file = openSync(part, 'w', 0o600)
   const hash = createHash('sha256')
   try {
     for (const chunk of chunks) {
       hash.update(chunk)
-      writeSync(file, chunk)
+      // Unlike writeSync, it does not leave off where the disk is full.
+      writeFileSync(file, chunk)
     }
     fsyncSync(file)
   } finally {
