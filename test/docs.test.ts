@@ -1,0 +1,189 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { CommandLine, freePort, ROOT, until } from './processes/federation.ts'
+
+/**
+ * The commands of the operators' pages are run as they stand, in the order in which people would: every `sh` block, in one folder,
+ * beside the files that other blocks name. Only ports and the public address are others.
+ */
+
+const MAP = `dataset: declarations
+constants: { flow: import, currency: USD }
+columns: { period: Date, hs6: HS, value: Value }
+`
+const CSV = 'Date,HS,Value\n2024-05-01,851712,750\n2024-05-02,010121,9.50\n'
+
+interface Block {
+  readonly page: string
+  readonly heading: string
+  readonly language: string
+  readonly file: string | undefined
+  readonly text: string
+}
+
+let line: CommandLine
+let replaced: readonly (readonly [string, string])[]
+const groups: ChildProcess[] = []
+const ran: Block[] = []
+
+const pages = ['coordinator', 'member-node', 'researcher']
+const blocks = pages.flatMap(page => blocksOf(page))
+
+/** Blocks whose content is for other programs: nothing in them is run here. */
+const FOREIGN = ['ini', 'nginx']
+
+function blocksOf(page: string): Block[] {
+  const text = readFileSync(join(ROOT, 'docs', `${page}.md`), 'utf8')
+  const found: Block[] = []
+  let heading = ''
+  for (const [, title, language = '', file, content = ''] of text.matchAll(
+    /^## (.*)$|^```(\S*)(?: (\S+))?\n([\s\S]*?)^```$/gm,
+  )) {
+    if (title === undefined) found.push({ page, heading, language, file, text: content })
+    else heading = title
+  }
+  return found
+}
+
+beforeAll(async () => {
+  line = new CommandLine()
+  symlinkSync(join(ROOT, 'inbond'), line.path('inbond'))
+  mkdirSync(line.path('tmp'))
+  const [port, ...metrics] = await Promise.all([freePort(), freePort(), freePort()])
+  replaced = [
+    ['https://stats.example.org', `http://127.0.0.1:${port}`],
+    ['8400', String(port)],
+    ['9400', String(metrics[0])],
+    ['9401', String(metrics[1])],
+  ]
+})
+afterAll(async () => {
+  for (const group of groups) {
+    try {
+      process.kill(-(group.pid as number), 'SIGKILL')
+    } catch {
+      // It left nothing running.
+    }
+  }
+  await line[Symbol.asyncDispose]()
+})
+
+/** Runs the blocks of a page that stand under these headings, in the page's order. */
+async function follow(page: string, headings: readonly string[], environment: Record<string, string> = {}) {
+  for (const block of blocks.filter(one => one.page === page && headings.includes(one.heading))) {
+    if (block.file !== undefined) line.write(block.file, block.text)
+    if (block.language === 'sh') await execute(block, environment)
+    ran.push(block)
+  }
+}
+
+/** In one shell, which ends at the first command that fails; what it starts in the background goes on. */
+async function execute({ page, heading, text }: Block, environment: Record<string, string>): Promise<void> {
+  const script = replaced.reduce((written, [from, to]) => written.replaceAll(from, to), text)
+  const output = line.path('tmp', 'output')
+  const file = openSync(output, 'w')
+  const shell = spawn('env', [...Object.entries(environment).map(pair => pair.join('=')), 'sh', '-euc', script], {
+    cwd: line.directory,
+    stdio: ['ignore', file, file],
+    detached: true,
+  })
+  groups.push(shell)
+  const status = await new Promise(resolve => shell.on('exit', resolve))
+  closeSync(file)
+  expect({ page, heading, status, output: status === 0 ? '' : readFileSync(output, 'utf8') }).toEqual({
+    page,
+    heading,
+    status: 0,
+    output: '',
+  })
+}
+
+/** A log that a command in the background writes; empty until that has begun to. */
+function logged(log: string): string {
+  return existsSync(line.path(log)) ? readFileSync(line.path(log), 'utf8') : ''
+}
+
+function says(log: string, pattern: RegExp): Promise<void> {
+  return until(
+    () => pattern.test(logged(log)),
+    () => `${log} to say ${pattern}:\n${logged(log)}`,
+  )
+}
+
+const invitation = (name: string) => ({ INVITATION: readFileSync(line.path(`${name}.invitation`), 'utf8').trim() })
+const passphrase = () => ({ INBOND_PASSPHRASE: readFileSync(line.path('kr.passphrase'), 'utf8').trim() })
+
+test('the secretariat makes a coordinator', async () => {
+  await follow('coordinator', ['Make it', 'Start it'])
+  await says('wco.log', /is ready/)
+})
+
+test('members enrol, and the charter is proposed', async () => {
+  // The page's block proposes as well, which needs members: the invitations come first.
+  const [inviting, proposing] = blocks.filter(one => one.heading === 'Invite and propose the charter')
+  expect([inviting?.text, proposing?.text].map(text => /coordinator (\w+)/.exec(text as string)?.[1])).toEqual([
+    'invite',
+    'charter',
+  ])
+  await execute(inviting as Block, {})
+  await follow('member-node', ['Enrol'], invitation('KR'))
+  await Promise.all(
+    ['JP', 'VN'].map(async id => {
+      const invite = (await line.succeed('coordinator', 'invite', line.path('wco'), '--member', id)).trim()
+      await line.succeed('member', 'init', line.path(id), '--id', id, '--name', `Customs of ${id}`, '--invite', invite)
+    }),
+  )
+  await execute(proposing as Block, {})
+  ran.push(inviting as Block, proposing as Block)
+})
+
+test('a member signs, imports, sets its policy, starts, and watches', async () => {
+  await follow('member-node', ['Sign the charter', 'Import', 'Set the policy', 'Start'], passphrase())
+  const [csv, map] = [line.write('others.csv', CSV), line.write('others.yaml', MAP)]
+  await Promise.all(
+    ['JP', 'VN'].map(async id => {
+      await line.succeed('member', 'charter', 'sign', line.path(id), '--yes')
+      await line.succeed('member', 'import', line.path(id), 'declarations', csv, '--map', map)
+      line.start(['member', 'start', line.path(id)])
+    }),
+  )
+  await says('kr.log', /"msg":"started"/)
+  await follow('member-node', ['Watch'], passphrase())
+})
+
+test('a researcher asks, and reads the joint figures', async () => {
+  await follow('researcher', ['Enrol', 'Ask'], invitation('Ada'))
+  expect(readFileSync(line.path('imports.csv'), 'utf8')).toMatch(
+    /^hs2,.*\r\n01,2,19\.00\r\n85,3,2750\.00\r\n87,1,18990\.50\r\n$/,
+  )
+  expect(JSON.parse(readFileSync(line.path('answer.json'), 'utf8'))).toMatchObject({ cohort: ['JP', 'KR', 'VN'] })
+})
+
+test('everybody watches, backs up and restores', async () => {
+  await follow('coordinator', ['Watch', 'Back up and restore'])
+  await follow('member-node', ['Back up and restore'], passphrase())
+  await follow('researcher', ['Back up and restore'])
+  expect(readFileSync(line.path('metrics.txt'), 'utf8')).toMatch(/^inbond_rounds\{state="opened"\} 1$/m)
+})
+
+test('the metrics that the pages speak of are there', async () => {
+  const shown = await Promise.all(
+    [9400, 9401].map(async port => {
+      const actual = replaced.find(([from]) => from === String(port))?.[1]
+      return (await fetch(`http://127.0.0.1:${actual}/metrics`)).text()
+    }),
+  )
+  for (const [i, page] of ['coordinator', 'member-node'].entries()) {
+    const named = [...readFileSync(join(ROOT, 'docs', `${page}.md`), 'utf8').matchAll(/`(inbond_\w+)`/g)]
+    expect(named.length).toBeGreaterThan(0)
+    for (const [, name] of named) expect(shown[i]).toContain(`# TYPE ${name} `)
+  }
+})
+
+test('every command of every page was run', () => {
+  const left = blocks.filter(one => !ran.includes(one) && !FOREIGN.includes(one.language))
+  expect(left).toEqual([])
+  expect(new Set(blocks.map(one => one.language))).toEqual(new Set(['sh', 'yaml', 'csv', ...FOREIGN]))
+})
