@@ -33,7 +33,7 @@ import type { Context } from './context.ts'
 import { type CoordinatorEvent, levelOf } from './events.ts'
 import { invite, proposeCharter } from './governance.ts'
 import { countEvents, measureState } from './metrics.ts'
-import { describeOverview, overview } from './overview.ts'
+import { concernsOf, describeOverview, overview } from './overview.ts'
 import * as schema from './schema.ts'
 import { serve } from './serve.ts'
 
@@ -203,9 +203,9 @@ function statusCommand(terminal: Terminal) {
     .action(async (path: string, options) => {
       await withContext(path, options, terminal, (context, url) => {
         const status = overview(context, url, runningProcess(path))
-        terminal.out(
-          options.json ? `${JSON.stringify(status, null, 2)}\n` : describeOverview(status, context.clock.now()),
-        )
+        const now = context.clock.now()
+        const whole = { concerns: concernsOf(status, now), ...status }
+        terminal.out(options.json ? `${JSON.stringify(whole, null, 2)}\n` : describeOverview(status, now))
       })
     })
 }

@@ -1,10 +1,14 @@
 import { and, eq, gt, inArray, isNull } from 'drizzle-orm'
 import { isoTime } from '#party/clock.ts'
 import { table } from '#party/command.ts'
+import { describeDisk, diskConcern, diskOf, duration, verdict } from '#party/glance.ts'
 import { claims, type MemberId, query } from '#specs/messages.ts'
 import { bundle, type Context, charterInForce, charterProposed } from './context.ts'
 import { invitations, parties, prekeys, queries, rounds } from './schema.ts'
 import { statusOf } from './status.ts'
+
+/** A node asks for work without a pause: one that was not here for this long does not run, or cannot reach the coordinator. */
+const LATE_MS = 300_000
 
 /** What the operator of a coordinator wants to see at a glance. */
 export function overview(context: Context, url: string, process: number | undefined) {
@@ -26,6 +30,7 @@ export function overview(context: Context, url: string, process: number | undefi
       .filter(one => one.role === 'member')
       .map(one => ({
         id: one.subject,
+        onRoster: inForce?.payload.members.some(entry => entry.id === one.subject) ?? false,
         lastSeen: one.lastSeenAt === null ? null : isoTime(one.lastSeenAt),
         prekeys: inForce?.payload.custodians.includes(one.subject as MemberId)
           ? unusedPrekeys(context, one.subject as MemberId)
@@ -41,7 +46,35 @@ export function overview(context: Context, url: string, process: number | undefi
     running: runningQueries(context),
     answered: ended('opened'),
     void: ended('void') + expired.all().filter(one => one.reason !== null).length,
+    disk: diskOf(db.$client.name),
   }
+}
+
+type Overview = ReturnType<typeof overview>
+
+/** What a person should look at, in sentences. @param now milliseconds since 1970 */
+export function concernsOf(status: Overview, now: number): string[] {
+  const concerns = diskConcern(status.disk)
+  if (status.process === null) concerns.unshift('The coordinator does not run.')
+  if (status.unsigned.length > 0) concerns.push(`The proposed charter is not signed by ${status.unsigned.join(', ')}.`)
+  else if (status.charter === null) concerns.push('No charter is proposed yet.')
+  const expected = status.process === null ? [] : status.members.filter(one => one.onRoster)
+  const late = expected.filter(one => one.lastSeen === null || now - Date.parse(one.lastSeen) >= LATE_MS)
+  if (late.length > 0) {
+    const seen = late.map(({ id, lastSeen }) => `${id} (${lastSeen === null ? 'never' : ago(lastSeen, now)})`)
+    const many = late.length === 1 ? '1 member has' : `${late.length} members have`
+    concerns.push(`${many} not been seen for ${duration(LATE_MS)}: ${seen.join(', ')}.`)
+  }
+  const empty = status.members.filter(one => one.prekeys === 0).map(one => one.id)
+  if (empty.length > 0) concerns.push(`These custodians have no prekey left: ${empty.join(', ')}.`)
+  const waiting = status.running.filter(one => one.state === 'waiting').length
+  if (waiting > 0)
+    concerns.push(`${waiting === 1 ? '1 query waits' : `${waiting} queries wait`} for prekeys of enough custodians.`)
+  return concerns
+}
+
+function ago(time: string, now: number): string {
+  return `${duration(now - Date.parse(time))} ago`
 }
 
 function unusedPrekeys(context: Context, custodian: MemberId): number {
@@ -71,21 +104,21 @@ function runningQueries(context: Context) {
 }
 
 /** @param now milliseconds since 1970 */
-export function describeOverview(status: ReturnType<typeof overview>, now: number): string {
+export function describeOverview(status: Overview, now: number): string {
   const list = (items: readonly string[]) => (items.length === 0 ? 'none' : items.join(', '))
   const charter = status.charter
     ? `in force, epoch ${status.charter.epoch}, ${status.charter.members} members`
     : 'none in force'
   const unsigned = status.unsigned.length > 0 ? `; proposed, not signed by ${status.unsigned.join(', ')}` : ''
   const members = status.members.map(({ id, lastSeen, prekeys: unused }) => {
-    const seen = lastSeen === null ? 'never seen' : `seen ${Math.round((now - Date.parse(lastSeen)) / 1000)} s ago`
+    const seen = lastSeen === null ? 'never seen' : `seen ${ago(lastSeen, now)}`
     return ['member', `${id}: ${seen}${unused === null ? '' : `, custodian with ${unused} unused prekeys`}`]
   })
   const running = status.running.map(one => {
     const late = one.late.length > 0 ? `; waits for ${one.late.join(', ')}` : ''
     return ['query', `${one.query.slice(0, 12)}  ${one.state}  ${one.purpose}${late}`]
   })
-  return table([
+  const rows = table([
     ['federation', `${status.federation} at ${status.url}`],
     ['fingerprint', status.fingerprint],
     ['process', status.process === null ? 'not running' : `running, ${status.process}`],
@@ -95,5 +128,7 @@ export function describeOverview(status: ReturnType<typeof overview>, now: numbe
     ['invited', list(status.invited)],
     ['queries', `${status.running.length} running, ${status.answered} answered, ${status.void} void`],
     ...running,
+    ['disk', describeDisk(status.disk)],
   ])
+  return verdict(concernsOf(status, now)) + rows
 }

@@ -37,7 +37,7 @@ import { countEvents, measureState } from './metrics.ts'
 import type { Node } from './node.ts'
 import { readPolicy, warehouseFile, withNode } from './open.ts'
 import { presets } from './policy.ts'
-import { describeOverview, overview } from './status.ts'
+import { concernsOf, describeOverview, overview } from './status.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 import { work } from './work.ts'
 
@@ -275,8 +275,10 @@ function statusCommand(terminal: Terminal) {
     .option('--json', 'for programs')
     .action((path: string, options) =>
       withNode(path, options, terminal, async (node, settings) => {
-        const status = overview(node, warehouseFile(path), settings.policy, runningProcess(path))
-        terminal.out(options.json ? `${JSON.stringify(status, null, 2)}\n` : describeOverview(status))
+        const coordinator = await meetCoordinator(settings.coordinator).catch((error: Error) => error)
+        const status = overview(node, warehouseFile(path), settings.policy, runningProcess(path), coordinator)
+        const whole = { concerns: concernsOf(status), ...status }
+        terminal.out(options.json ? `${JSON.stringify(whole, null, 2)}\n` : describeOverview(status, node.clock.now()))
       }),
     )
 }

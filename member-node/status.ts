@@ -1,13 +1,29 @@
 import { and, desc, gt, isNotNull, isNull } from 'drizzle-orm'
 import { table } from '#party/command.ts'
+import { describeDisk, diskConcern, diskOf, duration, verdict } from '#party/glance.ts'
+import type { FederationInfo } from '#specs/api.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import { charterInForce } from './charters.ts'
 import type { Node } from './node.ts'
 import { agreements, charters, contributions, openings, prekeys, refusals, rounds } from './schema.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
-/** What an operator wants to see at a glance. */
-export function overview(node: Node, warehousePath: string, policy: string, process: number | undefined) {
+/** A token of a clock that is wrong by two minutes is refused. */
+const CLOCK_CONCERN_MS = 60_000
+/** Of 32; a node makes more when fewer than 16 are left at the coordinator. */
+const FEW_PREKEYS = 8
+
+/**
+ * What an operator wants to see at a glance.
+ * @param coordinator what it says now, or why it cannot be asked
+ */
+export function overview(
+  node: Node,
+  warehousePath: string,
+  policy: string,
+  process: number | undefined,
+  coordinator: FederationInfo | Error,
+) {
   const { db } = node
   const charter = charterInForce(node)
   const pending = db.select().from(charters).where(isNull(charters.inForceAt)).all()
@@ -29,6 +45,7 @@ export function overview(node: Node, warehousePath: string, policy: string, proc
     id: node.id,
     process: process ?? null,
     policy,
+    coordinator: standingOf(node, coordinator),
     charter: charter === undefined ? null : { id: charter.id, epoch: charter.payload.epoch },
     charterSigned: pending.length > 0 || charter !== undefined,
     custodian: charter?.payload.custodians.includes(node.id) ?? false,
@@ -46,10 +63,42 @@ export function overview(node: Node, warehousePath: string, policy: string, proc
       opened: opened.has(one.id),
       refused: refused.get(one.id) ?? null,
     })),
+    disk: diskOf(node.db.$client.name, warehousePath),
   }
 }
 
-export function describeOverview(status: ReturnType<typeof overview>): string {
+function standingOf(node: Node, coordinator: FederationInfo | Error) {
+  if (coordinator instanceof Error) return { answers: false as const, reason: coordinator.message }
+  const { now, proposed } = coordinator
+  const isSigned = proposed?.consents.some(one => one.member === node.id)
+  return {
+    answers: true as const,
+    clockDifferenceMs: Date.parse(now) - node.clock.now(),
+    proposedCharter: proposed === null ? null : isSigned ? ('signed' as const) : ('unsigned' as const),
+  }
+}
+
+type Overview = ReturnType<typeof overview>
+
+/** What a person should look at, in sentences. */
+export function concernsOf(status: Overview): string[] {
+  const { coordinator } = status
+  const concerns = diskConcern(status.disk)
+  if (status.process === null) concerns.unshift('The node does not run: it answers nothing.')
+  if (!coordinator.answers) concerns.push(`The coordinator cannot be asked: ${coordinator.reason}.`)
+  else {
+    if (coordinator.proposedCharter === 'unsigned')
+      concerns.push('A charter waits for your signature: inbond member charter sign DIR')
+    if (Math.abs(coordinator.clockDifferenceMs) > CLOCK_CONCERN_MS)
+      concerns.push(`The clock differs from the coordinator's by ${duration(Math.abs(coordinator.clockDifferenceMs))}.`)
+  }
+  if (status.custodian && status.prekeys < FEW_PREKEYS) concerns.push(`Only ${status.prekeys} prekeys are left.`)
+  if (status.datasets.every(one => one.records === 0)) concerns.push('The warehouse has no records.')
+  return concerns
+}
+
+/** @param now milliseconds since 1970 */
+export function describeOverview(status: Overview, now: number): string {
   const charter =
     status.charter !== null
       ? `in force, epoch ${status.charter.epoch}`
@@ -64,16 +113,22 @@ export function describeOverview(status: ReturnType<typeof overview>): string {
   const roundLines = status.rounds.map(one => {
     const steps = [one.contributed && 'contributed', one.agreed && 'agreed', one.opened && 'opened'].filter(Boolean)
     const what = one.refused === null ? steps.join(', ') || 'at work' : `refused: ${one.refused}`
-    return ['round', `${one.round.slice(0, 12)}  ${one.purpose} (${one.researcher}): ${what}`]
+    return [
+      'round',
+      `${one.round.slice(0, 12)}  ${duration(now - Date.parse(one.seenAt))} ago  ${one.purpose} (${one.researcher}): ${what}`,
+    ]
   })
-  return table([
+  const rows = table([
     ['member', status.id],
     ['process', status.process === null ? 'not running' : `running, ${status.process}`],
+    ['coordinator', status.coordinator.answers ? 'answers' : 'cannot be asked'],
     ['policy', status.policy === 'open' ? 'open: answers everything that the charter allows' : status.policy],
     ['charter', charter],
     ['custodian', custodian],
     ...data,
     ['answered', `${status.contributed} contributions, ${status.opened} openings`],
     ...roundLines,
+    ['disk', describeDisk(status.disk)],
   ])
+  return verdict(concernsOf(status)) + rows
 }

@@ -1,9 +1,8 @@
-import { statSync } from 'node:fs'
-import { statfs } from 'node:fs/promises'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { type ErrorCode, statuses } from '#specs/errors.ts'
 import { PROTOCOL } from '#specs/messages.ts'
 import release from '../package.json' with { type: 'json' }
+import { databaseBytes, freeBytes } from './glance.ts'
 
 /** A registry with what every party measures: its process, and which program it runs. */
 export function newRegistry(): Registry {
@@ -19,18 +18,13 @@ export function newRegistry(): Registry {
 }
 
 /** A gauge whose value is looked up whenever it is asked for: a number, or one for each value of its label. */
-export function gauge(
-  registry: Registry,
-  name: string,
-  help: string,
-  look: () => number | undefined | Promise<number | undefined>,
-): void {
+export function gauge(registry: Registry, name: string, help: string, look: () => number | undefined): void {
   new Gauge({
     name,
     help,
     registers: [registry],
-    async collect() {
-      const value = await look()
+    collect() {
+      const value = look()
       if (value === undefined) this.remove({})
       else this.set(value)
     },
@@ -74,16 +68,4 @@ export function measureDisk(registry: Registry, directory: string, databases: Re
   gaugeBy(registry, 'inbond_database_bytes', help, 'database', () =>
     Object.entries(databases).map(([name, file]) => [name, databaseBytes(file)] as const),
   )
-}
-
-/** What this user may still write where a folder is. */
-export async function freeBytes(directory: string): Promise<number> {
-  const { bavail, bsize } = await statfs(directory)
-  return bavail * bsize
-}
-
-/** A SQLite database with its write-ahead log, in bytes; 0 where there is none. */
-export function databaseBytes(file: string): number {
-  const sizes = [file, `${file}-wal`].map(one => statSync(one, { throwIfNoEntry: false })?.size ?? 0)
-  return sizes.reduce((sum, size) => sum + size, 0)
 }

@@ -33,8 +33,9 @@ import { cancel, prepare, resume } from './client.ts'
 import { config } from './config.ts'
 import { csvOf, describeAnswer, describeProgress } from './presentation.ts'
 import { Progress } from './progress.ts'
-import { fetchCharter, type Researcher, storedQuery } from './researcher.ts'
+import { type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
+import { concernsOf, describeOverview, overview } from './status.ts'
 
 const MIGRATIONS = join(import.meta.dirname, 'migrations')
 
@@ -105,47 +106,12 @@ function statusCommand(terminal: Terminal) {
     .option('--json', 'for programs')
     .action((path: string, options) =>
       withResearcher(path, options, terminal, async researcher => {
-        const charter = await fetchCharter(researcher)
-        const { federation, epoch, members, custodians, threshold, currency, datasets } = charter.payload
-        const asked = researcher.db.select().from(schema.queries).all()
-        const status = {
-          federation,
-          charter: { id: charter.id, epoch, members: members.map(one => one.id), custodians, threshold, currency },
-          datasets: datasets.map(({ id, version }) => ({ id, version, ...contentsOf(catalogue.get(id)) })),
-          queries: {
-            answered: asked.filter(one => one.answer !== null).length,
-            void: asked.filter(one => one.voidReason !== null).length,
-            running: asked.filter(one => one.answer === null && one.voidReason === null).map(one => one.id),
-          },
-        }
-        terminal.out(options.json ? `${JSON.stringify(status, null, 2)}\n` : describeStatus(status))
+        const status = await overview(researcher, terminal.signal)
+        const now = systemClock.now()
+        const whole = { concerns: concernsOf(status, now), ...status }
+        terminal.out(options.json ? `${JSON.stringify(whole, null, 2)}\n` : describeOverview(status, now))
       }),
     )
-}
-
-function contentsOf(dataset: Dataset | undefined) {
-  return { dimensions: Object.keys(dataset?.dimensions ?? {}), measures: Object.keys(dataset?.measures ?? {}) }
-}
-
-function describeStatus(status: {
-  federation: string
-  charter: { epoch: number; members: string[]; custodians: string[]; threshold: number; currency: string }
-  datasets: { id: string; version: number; dimensions: string[]; measures: string[] }[]
-  queries: { answered: number; void: number; running: string[] }
-}): string {
-  const { charter, datasets, queries } = status
-  return table([
-    ['federation', status.federation],
-    ['charter', `epoch ${charter.epoch}, values in ${charter.currency}`],
-    ['members', charter.members.join(', ')],
-    ['custodians', `${charter.custodians.join(', ')}; ${charter.threshold} of them open`],
-    ...datasets.flatMap(one => [
-      ['dataset', `${one.id}, version ${one.version}`],
-      ['  by', one.dimensions.join(', ')],
-      ['  measures', `records, ${one.measures.join(', ')}`],
-    ]),
-    ['queries', `${queries.running.length} running, ${queries.answered} answered, ${queries.void} void`],
-  ])
 }
 
 /** Waits for an answer and prints it. Ctrl-C ends the waiting, not the query. */

@@ -1,0 +1,105 @@
+import { table } from '#party/command.ts'
+import { mayPass } from '#party/connection.ts'
+import { describeDisk, diskConcern, diskOf, duration, verdict } from '#party/glance.ts'
+import { type QueryStatus, queryList } from '#specs/api.ts'
+import { catalogue } from '#specs/datasets/catalogue.ts'
+import type { Dataset } from '#specs/datasets/dataset.ts'
+import { certificate, claims } from '#specs/messages.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
+import { describeProgress } from './presentation.ts'
+import { fetchCharter, type Researcher } from './researcher.ts'
+import * as schema from './schema.ts'
+
+const CERTIFICATE_CONCERN_MS = 30 * 86_400_000
+
+/**
+ * What a researcher wants to see at a glance: the federation, its datasets, and what was asked. Of a coordinator that cannot be
+ * asked, the reason; the rest is known here.
+ */
+export async function overview(researcher: Researcher, signal: AbortSignal) {
+  const heard = await hear(researcher, signal)
+  const asked = researcher.db.select().from(schema.queries).all()
+  const running = asked.filter(one => one.answer === null && one.voidReason === null)
+  return {
+    unreachable: heard.unreachable,
+    federation: heard.charter?.payload.federation ?? null,
+    charter: heard.charter === null ? null : charterOf(heard.charter),
+    datasets: heard.charter?.payload.datasets.map(one => ({ ...one, ...contentsOf(catalogue.get(one.id)) })) ?? [],
+    certificateEnds: claims(certificate, researcher.certificate).payload.notAfter,
+    queries: {
+      answered: asked.filter(one => one.answer !== null).length,
+      void: asked.filter(one => one.voidReason !== null).length,
+      running: running.map(({ id, purpose }) => ({
+        query: id,
+        purpose,
+        status: heard.queries.find(one => one.query === id) ?? null,
+      })),
+    },
+    disk: diskOf(researcher.db.$client.name),
+  }
+}
+
+interface Heard {
+  readonly unreachable: string | null
+  readonly charter: SignedCharter | null
+  readonly queries: readonly QueryStatus[]
+}
+
+async function hear(researcher: Researcher, signal: AbortSignal): Promise<Heard> {
+  try {
+    const charter = await fetchCharter(researcher)
+    const { queries } = await researcher.connection.get('/queries', queryList, signal)
+    return { unreachable: null, charter, queries }
+  } catch (error) {
+    if (signal.aborted || !mayPass(error)) throw error
+    return { unreachable: (error as Error).message, charter: null, queries: [] }
+  }
+}
+
+function charterOf({ id, payload }: SignedCharter) {
+  const { epoch, members, custodians, threshold, currency } = payload
+  return { id, epoch, members: members.map(one => one.id), custodians, threshold, currency }
+}
+
+function contentsOf(dataset: Dataset | undefined) {
+  return { dimensions: Object.keys(dataset?.dimensions ?? {}), measures: Object.keys(dataset?.measures ?? {}) }
+}
+
+type Overview = Awaited<ReturnType<typeof overview>>
+
+/** What a person should look at, in sentences. @param now milliseconds since 1970 */
+export function concernsOf(status: Overview, now: number): string[] {
+  const concerns = diskConcern(status.disk)
+  if (status.unreachable !== null) concerns.unshift(`The coordinator cannot be asked: ${status.unreachable}.`)
+  const left = Date.parse(status.certificateEnds) - now
+  if (left <= 0) concerns.push('Your certificate has expired; ask the secretariat for another invitation.')
+  else if (left < CERTIFICATE_CONCERN_MS) concerns.push(`Your certificate expires in ${duration(left)}.`)
+  return concerns
+}
+
+/** @param now milliseconds since 1970 */
+export function describeOverview(status: Overview, now: number): string {
+  const { charter, datasets, queries } = status
+  const federation = charter && [
+    ['federation', status.federation as string],
+    ['charter', `epoch ${charter.epoch}, values in ${charter.currency}`],
+    ['members', charter.members.join(', ')],
+    ['custodians', `${charter.custodians.join(', ')}; ${charter.threshold} of them open`],
+  ]
+  const rows = table([
+    ...(federation ?? []),
+    ...datasets.flatMap(one => [
+      ['dataset', `${one.id}, version ${one.version}`],
+      ['  by', one.dimensions.join(', ')],
+      ['  measures', `records, ${one.measures.join(', ')}`],
+    ]),
+    ['certificate', `until ${status.certificateEnds.slice(0, 10)}`],
+    ['queries', `${queries.running.length} running, ${queries.answered} answered, ${queries.void} void`],
+    ...queries.running.map(one => {
+      const standing = one.status === null ? 'not heard of' : describeProgress(one.status, now)
+      return ['query', `${one.query.slice(0, 12)}  ${one.purpose}: ${standing}`]
+    }),
+    ['disk', describeDisk(status.disk)],
+  ])
+  return verdict(concernsOf(status, now)) + rows
+}
