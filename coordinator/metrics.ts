@@ -1,4 +1,4 @@
-import { and, count, eq, gt, inArray, isNull, min } from 'drizzle-orm'
+import { and, count, eq, gt, inArray, isNull, max, min } from 'drizzle-orm'
 import { Counter, Histogram, type Registry } from 'prom-client'
 import { errorCounter, gauge, gaugeBy, measureDisk } from '#party/metrics.ts'
 import { roundState } from '#specs/api.ts'

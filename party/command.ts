@@ -34,7 +34,7 @@ export function command(name: string, summary: string, example: string): Command
     .summary(summary)
     .description(summary)
     .option('--passphrase-file <file>', 'passphrase of the identity key (or INBOND_PASSPHRASE)')
-    .option('--verbose', 'print stack traces of errors')
+    .option('--verbose', 'say more: where an error comes from, and of a party that runs every request that waits')
     .addHelpText('after', `\nExample:\n  ${example}`)
 }
 
