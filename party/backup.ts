@@ -71,7 +71,7 @@ export async function makeBackup(
   try {
     const copied = await copyParty(directory, part, contents, options)
     const manifest: BackupManifest = { format: 1, role, madeAt: isoTime(options.now), files: [] }
-    for (const path of copied) manifest.files.push({ path, ...(await seal(join(part, path), options.signal)) })
+    for (const path of copied) manifest.files.push({ path, ...(await makeDurable(join(part, path), options.signal)) })
     await writeFile(join(part, BACKUP_MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600, flush: true })
     const keyIsSealed = needsPassphrase(await readFile(join(part, KEY), 'utf8'))
     await rename(part, folder)
@@ -152,7 +152,7 @@ async function copyRecords(from: string, to: string, { signal, progress }: Backu
 const PAGES_AT_A_TIME = 4096
 
 /** Makes a written file durable and its owner's alone; returns how long it is, and its SHA-256. */
-export async function seal(file: string, signal: AbortSignal): Promise<{ bytes: number; sha256: string }> {
+export async function makeDurable(file: string, signal: AbortSignal): Promise<{ bytes: number; sha256: string }> {
   await chmod(file, 0o600)
   const hash = createHash('sha256')
   let bytes = 0

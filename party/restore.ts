@@ -7,7 +7,7 @@ import {
   type BackupContents,
   type BackupManifest,
   backupManifest,
-  seal,
+  makeDurable,
   syncDirectory,
 } from './backup.ts'
 import { refuseNewer } from './database.ts'
@@ -86,7 +86,7 @@ async function copyChecked(
     if (cause.code === 'ENOENT') throw fault('bad-backup', `${folder} does not hold ${path}`, cause)
     throw cause
   })
-  const found = await seal(target, signal)
+  const found = await makeDurable(target, signal)
   if (found.bytes !== bytes || found.sha256 !== sha256) {
     throw fault('bad-backup', `${path} in ${folder} is not as it was when the backup was made`)
   }
