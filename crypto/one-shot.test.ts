@@ -472,22 +472,6 @@ describe('bytes that are no ring elements', () => {
 })
 
 describe('the noise budget', () => {
-  it.each([1, 3, 50])('of a sum of %i contributions is at least what the formula demands', contributors => {
-    const setting = { ...SETTING, bound: contributionBound(contributors) }
-    const sent = Array.from({ length: contributors }, (_, j) =>
-      send(setting, new BigInt64Array(CELLS_PER_CHUNK).fill(setting.bound), `noise ${j}`),
-    )
-    const sealed = sealedSum(setting, sent)
-    const key = BigUint64Array.from(interpolate(sealed.openings), k => (k < 0 ? PLAINTEXT_MODULUS : 0n) + BigInt(k))
-    using decryptor = seal.decryptor(new Uint32Array(key.buffer))
-    unpackWords(new Uint8Array(sealed.sum), decryptor.halves)
-    publicPolynomial(ROUND, 0, decryptor.halves.subarray(2 * WORDS_PER_POLYNOMIAL))
-    const { noiseBudget } = decryptor.decrypt()
-    expect(noiseBudget).toBeGreaterThanOrEqual(smallestNoiseBudget(contributors))
-    // The largest of n errors is far below 21 a contribution, but not more than a few bits.
-    expect(noiseBudget).toBeLessThanOrEqual(smallestNoiseBudget(contributors) + 5)
-  })
-
   it('is positive for the largest roster, and 0 is never enough', () => {
     expect(smallestNoiseBudget(3)).toBe(12)
     expect(smallestNoiseBudget(LARGEST_ROSTER)).toBe(1)

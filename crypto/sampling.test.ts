@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { effort, isLong, seed } from '#test/effort.ts'
+import { chiSquare, expectCentredBinomial } from '#test/goodness-of-fit.ts'
 import { seededRandomness } from '#test/randomness.ts'
 import { BINOMIAL_ETA, CELLS_PER_CHUNK, CIPHERTEXT_PRIMES, SHARE_PRIME } from './parameters.ts'
 import { BINOMIAL_BYTES, centredBinomial, publicPolynomial, uniformResidues } from './sampling.ts'
@@ -23,11 +25,6 @@ function stream(roundId: Uint8Array, chunk: number, limb: number, words: number)
   const hash = createHash('shake128', { outputLength: 5 * words })
   const bytes = hash.update('inbond/a/v1').update(roundId).update(position).digest()
   return Array.from({ length: words }, (_, i) => BigInt(bytes.readUIntLE(5 * i, 5)))
-}
-
-/** Pearson's statistic. Below its 99.9 % quantile for randomness that is fixed, so the tests cannot fail by chance. */
-function chiSquare(observed: readonly number[], expected: readonly number[]): number {
-  return observed.reduce((sum, count, i) => sum + (count - (expected[i] as number)) ** 2 / (expected[i] as number), 0)
 }
 
 describe('the public polynomial', () => {
@@ -90,49 +87,18 @@ describe('the public polynomial', () => {
 })
 
 describe('the centred binomial distribution', () => {
-  const POLYNOMIALS = 32
+  // A fixed seed cannot fail by chance; a new one, in the long run, fails once in a billion.
+  const [polynomials, deviations] = effort([32, 3.09], [1000, 6])
+  const name = isLong ? `binomial ${seed}` : 'binomial'
 
-  /** Probability of each value from -21 to 21: it is that of 42 fair coins, shifted. */
-  function probabilities(): number[] {
-    const coins = 2 * BINOMIAL_ETA
-    let ways = 1
-    return Array.from({ length: coins + 1 }, (_, i) => {
-      if (i > 0) ways = (ways * (coins - i + 1)) / i
-      return ways / 2 ** coins
-    })
-  }
-
-  function counts(): number[] {
-    const randomness = seededRandomness('binomial')
-    const observed = new Array<number>(2 * BINOMIAL_ETA + 1).fill(0)
-    for (let i = 0; i < POLYNOMIALS; i++) {
-      for (const value of centredBinomial(randomness)) {
-        observed[value + BINOMIAL_ETA] = (observed[value + BINOMIAL_ETA] as number) + 1
-      }
-    }
-    return observed
-  }
-
-  it('has mean 0, variance 21/2 and the exact shape', () => {
-    const samples = POLYNOMIALS * CELLS_PER_CHUNK
-    const observed = counts()
-    const moment = (power: number) =>
-      observed.reduce((sum, count, i) => sum + count * (i - BINOMIAL_ETA) ** power, 0) / samples
+  it(`has the exact shape, and with it mean 0 and variance 21/2 (${name})`, () => {
+    const randomness = seededRandomness(name)
+    const values = Array.from({ length: polynomials }, () => [...centredBinomial(randomness)]).flat()
+    expectCentredBinomial(values, 2 * BINOMIAL_ETA, deviations)
+    const moment = (power: number) => values.reduce((sum, value) => sum + value ** power, 0) / values.length
     const variance = BINOMIAL_ETA / 2
-    expect(Math.abs(moment(1))).toBeLessThan(4 * Math.sqrt(variance / samples))
-    expect(Math.abs(moment(2) - variance)).toBeLessThan(4 * variance * Math.sqrt(2 / samples))
-    const expected = probabilities().map(probability => probability * samples)
-    const common = expected.map((_, i) => i).filter(i => (expected[i] as number) >= 5)
-    expect(common.length).toBe(25)
-    const rare = samples - common.reduce((sum, i) => sum + (expected[i] as number), 0)
-    const statistic = chiSquare(
-      [
-        ...common.map(i => observed[i] as number),
-        samples - common.reduce((sum, i) => sum + (observed[i] as number), 0),
-      ],
-      [...common.map(i => expected[i] as number), rare],
-    )
-    expect(statistic).toBeLessThan(52.7) // 25 degrees
+    expect(Math.abs(moment(1))).toBeLessThan((deviations + 1) * Math.sqrt(variance / values.length))
+    expect(Math.abs(moment(2) - variance)).toBeLessThan((deviations + 1) * variance * Math.sqrt(2 / values.length))
   })
 
   it('is the difference of the bits of two words of 21 bits', () => {
