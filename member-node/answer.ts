@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { openAsBlob } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { count, eq, gt } from 'drizzle-orm'
 import { SEALED_BYTES } from '#crypto/sealing.ts'
 import { contributionHead } from '#specs/bodies.ts'
@@ -10,7 +11,7 @@ import { type Announcement, verifyAnnouncement } from './announcements.ts'
 import type { ComputationResult } from './computation.ts'
 import { ciphertextFile, type Node } from './node.ts'
 import { objection } from './policy.ts'
-import { contributions } from './schema.ts'
+import { contributions, rounds } from './schema.ts'
 
 const DAY_MS = 86_400_000
 
@@ -32,7 +33,16 @@ async function contribute(node: Node, round: VerifiedRound): Promise<StoredContr
   if (!round.round.eligible.includes(node.id)) throw fault('bad-round', `${node.id} is not eligible in this round`)
   await checkPolicy(node, round)
   const result = await encryptedCells(node, round)
+  await checkNotOver(node, round.id)
   return store(node, round, result)
+}
+
+/** What was encrypted for a round that became void in the meantime would stay for ever. */
+async function checkNotOver(node: Node, id: RoundId): Promise<void> {
+  const row = node.db.select().from(rounds).where(eq(rounds.id, id)).get()
+  if (row?.clearedAt == null) return
+  await rm(ciphertextFile(node, id), { force: true })
+  throw fault('too-late', 'the round ended while this node encrypted its cells')
 }
 
 async function checkPolicy(node: Node, round: VerifiedRound): Promise<void> {

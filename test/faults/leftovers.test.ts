@@ -2,10 +2,11 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ciphertextFile } from '#member-node/node.ts'
-import { type Observer, work } from '#member-node/work.ts'
+import { type Observer, perform, work } from '#member-node/work.ts'
 import { cancel } from '#researcher/client.ts'
+import type { WorkItem } from '#specs/api.ts'
 import { Federation, type TestNode } from '#test/federation.ts'
-import { doWork, pose } from '#test/steps.ts'
+import { doWork, pose, workOf } from '#test/steps.ts'
 
 /** What a process leaves behind that is killed, or overtaken, between two steps. */
 
@@ -97,6 +98,31 @@ describe('a member', () => {
     await workUntil(node, () => true)
     requested = () => undefined
     expect([existsSync(file), existsSync(`${file}.part`)]).toEqual([false, false])
+  })
+
+  test('that was overtaken by the end of a round keeps nothing of its work, and refuses nothing', async () => {
+    const node = federation.node('AA')
+    const posed = await pose(federation, QUESTION)
+    const slow: TestNode = {
+      ...node,
+      compute: async task => {
+        await cancel(federation.researcher, posed.query)
+        await doWork(federation, 'AA', 'void')
+        return node.compute(task)
+      },
+    }
+    const [item] = await workOf(slow, 'contribute')
+    const refusals: unknown[] = []
+    await perform(slow, item as WorkItem, {
+      done: () => undefined,
+      refused: (_, error) => void refusals.push(error),
+      failed: () => undefined,
+    })
+    expect(refusals).toMatchObject([{ code: 'too-late' }])
+    expect(existsSync(ciphertextFile(node, posed.round))).toBe(false)
+    const stored = (table: string) =>
+      node.db.$client.prepare(`SELECT count(*) FROM ${table} WHERE round = ?`).pluck().get(posed.round)
+    expect([stored('contributions'), stored('refusals')]).toEqual([0, 0])
   })
 
   test('asks again soon after a connection that broke once it had work again', async () => {
