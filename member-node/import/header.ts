@@ -2,16 +2,17 @@ import { InbondError } from '#crypto/error.ts'
 
 /**
  * Where a column stands in a file.
- * @throws InbondError `column-not-found`, with the columns there are and the one that was probably meant; `bad-file` if two
- * columns have the name
+ * @throws InbondError `column-not-found`, with the one that was probably meant; `bad-file` if two columns have the name
  */
 export function columnIndex(header: readonly string[], name: string): number {
   const index = header.indexOf(name)
   if (index < 0) {
     const hint = closest(name, header)
+    // The other names are not listed: in a file without a header line they are a record.
+    const otherwise = `in its first line, of ${header.length} cells`
     throw new InbondError(
       'column-not-found',
-      `the file has no column "${name}"${hint === undefined ? '' : ` (do you mean "${hint}"?)`}; it has ${header.join(', ')}`,
+      `the file has no column "${name}" ${hint === undefined ? otherwise : `(do you mean "${hint}"?)`}`,
     )
   }
   if (header.lastIndexOf(name) !== index) throw new InbondError('bad-file', `the file has two columns "${name}"`)

@@ -226,6 +226,14 @@ describe('which file it is', () => {
 
 describe('what is refused', () => {
   const one = (price: string) => lines(`1;2020-01;01;KR;10;${price};1`)
+
+  test('a file without a header line, of which no cell is quoted', () => {
+    const record = '1;2020-01;01;KR;10;1.25;Acme Trading'
+    const importing = () => load(`${record}\n${record}\n`)
+    expect(importing).toThrow(/no column "[^"]+" in its first line, of 7 cells/)
+    expect(importing).not.toThrow(/Acme|2020-01/)
+  })
+
   test.each([
     [
       'a column that is not there',
