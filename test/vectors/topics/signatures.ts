@@ -137,6 +137,12 @@ async function writeRefusals(file: Writing): Promise<void> {
     ['bad-signature', 'a signature that lacks a byte', withSignature(bytes.subarray(0, 63))],
     ['bad-signature', 'a signature of a byte more', withSignature(Buffer.concat([bytes, Buffer.alloc(1)]))],
     ['bad-signature', 'a signature of zeros', withSignature(Buffer.alloc(64))],
+    ['bad-signature', 'padding after the signature', message(`${cohort.compact}==`)],
+    [
+      'bad-signature',
+      'an unused bit of the last character',
+      message(`${cohort.compact.slice(0, -1)}${nextCharacter(signature)}`),
+    ],
     ['bad-signature', 'no signature', message(`${header}.${payload}.`)],
     ['bad-signature', 'two parts', message(`${header}.${payload}`)],
     ['bad-signature', 'four parts', message(`${cohort.compact}.${signature}`)],
@@ -189,6 +195,11 @@ async function writeRefusals(file: Writing): Promise<void> {
     ['bad-message', 'a log of negative size', await saying({ logHead: { ...(read.logHead as Fields), size: -1 } })],
     ['bad-message', 'a log of half an entry', await saying({ logHead: { ...(read.logHead as Fields), size: 0.5 } })],
   ])
+}
+
+/** 64 bytes are 86 characters, the last of which holds two bits: the character after it means the same. */
+function nextCharacter(signature: string): string {
+  return String.fromCharCode(signature.charCodeAt(signature.length - 1) + 1)
 }
 
 /** R ‖ S becomes R ‖ S + L, which a careless verifier takes for another valid signature. */
