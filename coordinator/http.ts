@@ -58,9 +58,14 @@ export function body<S extends z.ZodType>(schema: S) {
   return { body: { content: { 'application/json': { schema } }, required: true } }
 }
 
-/** Hono's own refusals, of bodies that are not JSON for example, are the sender's mistakes too; a full disk is nobody's. */
+/**
+ * Hono's own refusals, of bodies that are not JSON for example, are the sender's mistakes too, and so are bodies that break
+ * off: a coordinator has no other connections. A full disk is nobody's.
+ */
 export function ownError(error: unknown): unknown {
   if (error instanceof HTTPException && error.status < 500) return fault('bad-request', error.message, error)
+  if ((error as NodeJS.ErrnoException).code === 'ECONNRESET')
+    return fault('truncated-body', 'the request broke off', error)
   return storageFault(error, 'of the coordinator') ?? error
 }
 

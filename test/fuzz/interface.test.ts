@@ -7,7 +7,7 @@ import { type ErrorCode, errorCodes, statuses } from '#specs/errors.ts'
 import { enrolment, PROTOCOL, sign } from '#specs/messages.ts'
 import { remedyOf } from '#specs/problem.ts'
 import { effort, seed } from '../effort.ts'
-import { request } from '../requests.ts'
+import { request, URL_OF_COORDINATOR } from '../requests.ts'
 import { mutatedBytes, mutatedJson, PIECES } from './mutations.ts'
 import { type Exchange, record } from './recording.ts'
 import { resigned } from './signed.ts'
@@ -44,7 +44,8 @@ const operations: Operation[] = Object.entries(paths).flatMap(([path, methods]) 
 )
 
 function operationOf(method: string, path: string): Operation | undefined {
-  const [pathname = ''] = path.split('?')
+  // As it arrives: a path to .. is another.
+  const { pathname } = new URL(path, URL_OF_COORDINATOR)
   return operations.find(one => one.method === method && one.pattern.test(pathname))
 }
 
