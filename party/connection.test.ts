@@ -60,6 +60,7 @@ describe('a request', () => {
     ["a refusal keeps the coordinator's code", () => problem('too-late', 409), 'too-late'],
     ['a code that this version does not know is kept', () => problem('from-the-future', 418), 'from-the-future'],
     ["a proxy's page is no answer", () => new Response('<html>', { status: 502 }), 'bad-answer'],
+    ["a proxy's limit of bodies is not tried again", () => new Response('<html>', { status: 413 }), 'too-large'],
     ['an empty refusal is no answer', () => new Response(null, { status: 500 }), 'bad-answer'],
     ['half a problem is no answer', () => Response.json({ code: 'too-late' }, { status: 409 }), 'bad-answer'],
     ['an answer that is not JSON is none', () => new Response('ok'), 'bad-answer'],

@@ -43,7 +43,8 @@ export async function meetCoordinator(to: Coordinates, fetch: Fetch = globalThis
     throw unreachable(to.url, cause)
   })
   const parsed = federationInfo.safeParse(await jsonOf(response))
-  if (!parsed.success) throw fault('bad-answer', `${to.url} does not answer like a coordinator`)
+  if (!parsed.success)
+    throw fault('bad-answer', `${to.url} does not answer like a coordinator (status ${response.status})`)
   if (parsed.data.protocol !== PROTOCOL) {
     throw fault(
       'upgrade-needed',
