@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { and, eq, inArray, isNotNull, isNull, lt } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, isNull, lt, lte } from 'drizzle-orm'
 import { open as sumShares } from '#crypto/one-shot.ts'
 import { packShare, unpackShare } from '#crypto/packing.ts'
 import { generateSealingKeyPair, seal, unseal } from '#crypto/sealing.ts'
@@ -65,11 +65,13 @@ async function makePrekey(node: Node): Promise<typeof prekeys.$inferInsert> {
   return { id: signed.id, compact: signed.compact, notAfter, privateKey: Buffer.from(pair.privateKey) }
 }
 
+/** One made while this machine's clock was ahead lasts too long to be accepted, until that time has come. */
 function unpublished(node: Node) {
+  const acceptable = lte(prekeys.notAfter, node.clock.now() + LONGEST_PREKEY_MS)
   return node.db
     .select()
     .from(prekeys)
-    .where(and(isNull(prekeys.publishedAt), isNotNull(prekeys.privateKey)))
+    .where(and(isNull(prekeys.publishedAt), isNotNull(prekeys.privateKey), acceptable))
     .all()
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { publishPrekeys } from '#member-node/custody.ts'
 import { ciphertextFile } from '#member-node/node.ts'
 import { type Observer, perform, work } from '#member-node/work.ts'
 import { cancel } from '#researcher/client.ts'
@@ -135,4 +136,19 @@ describe('a member', () => {
     requested = () => undefined
     expect(pauses).toEqual([500, 1000, 2000, 4000, 500, 1000])
   })
+
+  test('publishes prekeys, though its clock was ahead when it made some', async () => {
+    const node = federation.node('BB')
+    const unused = () => federation.coordinator.context.db.$client.prepare(COUNT_UNUSED).pluck().get('BB')
+    federation.coordinator.context.db.$client
+      .prepare('DELETE FROM prekeys WHERE custodian = ? AND round IS NULL')
+      .run('BB')
+    const ahead = { ...node.clock, now: () => node.clock.now() + DAY }
+    await expect(publishPrekeys({ ...node, clock: ahead }, 32)).rejects.toMatchObject({ code: 'bad-request' })
+    expect(unused()).toBe(0)
+    await publishPrekeys(node, 32)
+    expect(unused()).toBe(32)
+  })
 })
+
+const COUNT_UNUSED = 'SELECT count(*) FROM prekeys WHERE custodian = ? AND round IS NULL'
