@@ -138,9 +138,9 @@ function isDamage(error: unknown): boolean {
 
 /** A full disk, a locked database, a wrong clock: this machine's trouble, not the question's. */
 function isLocal(error: unknown): boolean {
-  if (error instanceof RefusedRequest && error.code === 'clock-skew') return true
   const { code } = error as { code?: string }
-  return !(error instanceof InbondError) && /^(E[A-Z]+|SQLITE_(BUSY|FULL|IOERR|CORRUPT|NOTADB).*)$/.test(String(code))
+  if (error instanceof InbondError) return code === 'clock-skew'
+  return /^(E[A-Z]+|SQLITE_(BUSY|FULL|IOERR|CORRUPT|NOTADB).*)$/.test(String(code))
 }
 
 function act(node: Node, item: WorkItem, signal: AbortSignal | undefined): Promise<void> {

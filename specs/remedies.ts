@@ -19,7 +19,7 @@ const en: Remedies = {
   'too-many-slots': 'Use coarser levels (hs2 instead of hs6), filter with where, or ask in parts.',
   'upgrade-needed': 'Install the version of Inbond that the federation runs.',
   'bad-token': 'Check that this party was enrolled with this coordinator.',
-  'clock-skew': 'Set the clock of this machine (NTP); two minutes of difference are tolerated.',
+  'clock-skew': 'Set the clocks of this machine and of the coordinator (NTP); two minutes of difference are tolerated.',
   'not-allowed': 'Use the party that this belongs to.',
   'not-on-roster': 'Ask the secretariat to propose a charter that includes this member.',
   'bad-invitation': 'Ask the secretariat for a new invitation; each works once, for one name, for seven days.',
