@@ -77,7 +77,7 @@ function json(exchange: Exchange): unknown {
 }
 
 /** A party whose coordinator answers every request like this. */
-function answered(key: IdentityKey, response: () => Response): Connection {
+export function answered(key: IdentityKey, response: () => Response): Connection {
   const to = { url: 'http://coordinator.test', federation: key.fingerprint }
   return new Connection(to, key, new TestClock(), async () => response())
 }

@@ -3,9 +3,12 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, describe, expect, test } from 'vitest'
+import { messageId } from '#crypto/signature.ts'
+import { agree } from '#member-node/custody.ts'
 import { effort, seed } from '../effort.ts'
 import { loadSealWithMemory } from '../seal-memory.ts'
-import { answerDecoders } from './answers.ts'
+import { workOf } from '../steps.ts'
+import { answerDecoders, answered } from './answers.ts'
 import { ciphertextDecoders } from './ciphertexts.ts'
 import { attempt, type Decoder, fuzz } from './decoder.ts'
 import { fileDecoders } from './files.ts'
@@ -57,6 +60,22 @@ describe('afterwards', () => {
   test('no upload left a file of its own', () => {
     const files = readdirSync(federation.coordinator.context.uploads, { recursive: true }).map(String)
     expect(files.filter(file => file.endsWith('.part'))).toEqual([])
+  })
+
+  test('shares of a cohort without end are given up', async () => {
+    const node = federation.node('BR')
+    const { round } = recording.rounds.closed
+    const work = (await workOf(node, 'agree')).find(one => messageId(one.round) === round)
+    const frames: Uint8Array[] = []
+    for await (const part of await node.connection.stream(`/rounds/${round}/shares`)) frames.push(part)
+    let sent = 0
+    function* again() {
+      for (; sent < 1000; sent++) yield* frames
+    }
+    const connection = answered(node.key, () => new Response(ReadableStream.from(again())))
+    if (work === undefined) throw new Error('there is no cohort to agree to')
+    await expect(agree({ ...node, connection }, work)).rejects.toMatchObject({ code: 'bad-cohort' })
+    expect(sent).toBeLessThan(3)
   })
 
   test('memory is what it was, in JavaScript and in SEAL', async () => {
