@@ -78,6 +78,10 @@ test('a delimiter that the file states, blank lines, a byte order mark, both lin
   ])
 })
 
+test('a quote is no delimiter, even where the file states it', () => {
+  expect(open('sep="\na,b\n1,2').delimiter).toBe(',')
+})
+
 test('old line ends', () =>
   expect(cells(open('a,b\r1,2\r3,4\r'))).toEqual([
     ['1', '2'],

@@ -46,7 +46,7 @@ export function openCsv(path: string, hints: CsvHints): Csv {
   const top = firstOf(textOf(path, encoding)) ?? ''
   const newline = !top.includes('\n') && top.includes('\r') ? '\r' : '\n'
   // Spreadsheet programs may state the delimiter on a first line of its own.
-  const stated = /^sep=(.)\r?\n/i.exec(top)
+  const stated = /^sep=([^"\r\n\ufeff])\r?\n/i.exec(top)
   const delimiter = hints.delimiter ?? stated?.[1] ?? findDelimiter(top, newline, hints.wanted)
   const lines = (progress?: (bytesRead: number) => void) =>
     recordsOf(textOf(path, encoding, progress), { delimiter, newline })
