@@ -3,7 +3,17 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { generateIdentityKey, type IdentityKey, messageId, signMessage } from '#crypto/signature.ts'
 import { at, DAY, federationKeys, HOUR, hashOf, NOON, noHead } from '#test/federation-keys.ts'
-import { charter, claims, conventions, coverage, messageKinds, PROTOCOL, sign, verify } from './messages.ts'
+import {
+  cancellation,
+  charter,
+  claims,
+  conventions,
+  coverage,
+  messageKinds,
+  PROTOCOL,
+  sign,
+  verify,
+} from './messages.ts'
 import { parseQueryFile, question } from './query.ts'
 
 type Kind = Pick<(typeof messageKinds)[number], 'typ' | 'signer' | 'meaning'> & { readonly schema: z.ZodType }
@@ -42,6 +52,15 @@ function fieldsOf(schema: z.ZodType, prefix = ''): string[] {
 
 /** Fields within these are said once, under "Parts". */
 const PARTS = /^(question|logHead|conventions|members\[\]\.conventions|coverage\[\])\./
+
+test('what is wrong with a message is said in one line, however many fields it invents', async () => {
+  const key = await generateIdentityKey()
+  const fields = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`invented ${i}`, i]))
+  const { compact } = await signMessage(key, 'inbond-cancellation', { protocol: PROTOCOL, ...fields })
+  const error = await verify(cancellation, compact, key.publicKey).catch(caught => caught)
+  expect(error.code).toBe('bad-message')
+  expect(error.message.length).toBeLessThan(600)
+})
 
 describe('messages.md', () => {
   test('has every kind of message, and no other', () => {

@@ -41,10 +41,16 @@ function limit(origin: string, bound: string, size: number): string {
   return `be ${bound} ${size}`
 }
 
-/** One line for a zod error: where, and what is wrong there. What is wrong with the whole follows `whole`. */
+const LONGEST_DESCRIPTION = 500
+
+/**
+ * One line of at most 500 characters for a zod error: where, and what is wrong there. What is wrong with the whole follows
+ * `whole`. The names of fields are the sender's, and may be of any length and number.
+ */
 export function describeIssues(error: z.ZodError, whole = 'it:'): string {
-  return error.issues
+  const line = error.issues
     .slice(0, 3)
     .map(issue => `${issue.path.length > 0 ? `${issue.path.join('.')}:` : whole} ${issue.message}`)
     .join('; ')
+  return line.length > LONGEST_DESCRIPTION ? `${line.slice(0, LONGEST_DESCRIPTION - 1)}…` : line
 }
