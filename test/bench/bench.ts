@@ -78,6 +78,14 @@ export class Bench {
     return this.#resources.use(resource)
   }
 
+  /** The same for what is still being made; it is waited for. */
+  async make<T extends AsyncDisposable | Disposable>(making: Promise<T>): Promise<T> {
+    this.#resources.defer(async () => {
+      await using _ = await making.catch(() => undefined)
+    })
+    return making
+  }
+
   /** Does `work` when the family is measured, or measuring is given up. */
   finally(work: () => void): void {
     this.#resources.defer(work)

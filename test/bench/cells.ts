@@ -52,6 +52,7 @@ async function encrypt(bench: Bench): Promise<void> {
   await bench.repeat('encryption of 100,000 and of 1,000,000 cells', async () => {
     const few = await contribute(small)
     const many = await contribute(large)
+    // Seconds for a million cells are microseconds for one.
     bench.record('encrypt-cell', many.wall)
     bench.record('encrypt-tenfold', many.cpu / few.cpu)
     bench.note('encrypt-cell', `${many.cpu.toFixed(2)} µs on the processor`)

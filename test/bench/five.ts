@@ -10,7 +10,7 @@ const MEGABYTE = 1e6
 
 async function start(bench: Bench) {
   bench.says('five members enrol')
-  const federation = bench.use(await Federation.create())
+  const federation = await bench.make(Federation.create())
   bench.says('five members import')
   for (const id of federation.ids) await federation.load(id, csvOf(id, RECORDS), MAP)
   await federation.startMembers()

@@ -1,17 +1,11 @@
 import { command, run, type Terminal, table } from '#party/command.ts'
 import { thisProcess } from '#party/process.ts'
 import { fault } from '#specs/errors.ts'
-import { type Family, measure, type Result } from './bench.ts'
-import { cells } from './cells.ts'
-import { five } from './five.ts'
+import { measure, type Result } from './bench.ts'
+import { families } from './families.ts'
 import { thisMachine } from './machine.ts'
 import { describe } from './report.ts'
-import { everybody } from './roster.ts'
 import { type Row, type RowId, rows } from './rows.ts'
-import { warehouse } from './warehouse.ts'
-import { bytes } from './wire.ts'
-
-const families: readonly Family[] = [...cells, bytes, ...five, everybody, ...warehouse]
 
 interface Options {
   readonly only?: string

@@ -30,7 +30,7 @@ class Scales {
 
 async function wire(bench: Bench): Promise<void> {
   const scales = new Scales()
-  const federation = bench.use(await Federation.create({ network: scales.network }))
+  const federation = await bench.make(Federation.create({ network: scales.network }))
   const members = [...federation.nodes.keys()]
   for (const id of members) federation.load(id, csvOf(id, RECORDS), { from: '2020-01', to: '2020-12' })
   await bench.repeat('bytes on the wire', async () => {
