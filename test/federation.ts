@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { aggregate } from '#coordinator/aggregation.ts'
+import { type Aggregate, aggregate } from '#coordinator/aggregation.ts'
 import { type Coordinator, createCoordinator } from '#coordinator/app.ts'
 import type { Context } from '#coordinator/context.ts'
 import { invite, proposeCharter } from '#coordinator/governance.ts'
 import * as coordinatorSchema from '#coordinator/schema.ts'
-import { generateIdentityKey } from '#crypto/signature.ts'
+import type { Randomness } from '#crypto/sampling.ts'
+import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { checkProposal, signCharter } from '#member-node/charters.ts'
 import { compute } from '#member-node/computation.ts'
 import { importFile } from '#member-node/import/importer.ts'
@@ -29,6 +30,7 @@ import { declarations } from '#specs/datasets/declarations.ts'
 import { conventions, enrolment, type MemberId, PROTOCOL, sign } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import { TestClock } from './clock.ts'
+import { seededIdentityKey, seededRandomness } from './randomness.ts'
 
 /**
  * A federation in one process: the real parties on real databases, joined by function calls instead of a network, under a
@@ -55,6 +57,20 @@ export interface FederationOptions {
   readonly network?: (who: string, fetch: Fetch) => Fetch
   /** The researcher's own administration. */
   readonly administration?: string
+  /** From which every key and every random byte follows. */
+  readonly seed?: string
+}
+
+/** Where the identity key and the random bytes of a party come from. */
+export interface Source {
+  readonly identityKey: () => Promise<IdentityKey>
+  readonly randomness: Randomness
+}
+
+const platform: Source = { identityKey: generateIdentityKey, randomness: randomBytes }
+
+function seeded(seed: string): Source {
+  return { identityKey: () => seededIdentityKey(`${seed} identity`), randomness: seededRandomness(seed) }
 }
 
 export class Federation {
@@ -66,7 +82,7 @@ export class Federation {
   readonly errors: unknown[]
   readonly directory: string
 
-  private constructor(
+  constructor(
     parts: Omit<Federation, 'node' | 'settle' | 'ask' | 'load' | 'settleUntilAnswered' | typeof Symbol.dispose>,
   ) {
     this.clock = parts.clock
@@ -81,12 +97,14 @@ export class Federation {
     const directory = mkdtempSync(join(tmpdir(), 'inbond-test-'))
     const clock = new TestClock()
     const errors: unknown[] = []
-    const coordinator = await startCoordinator(directory, clock, errors)
+    const source = (who: string) => (options.seed === undefined ? platform : seeded(`${options.seed} ${who}`))
+    const key = await source('coordinator').identityKey()
+    const coordinator = startCoordinator(directory, key, clock, error => void errors.push(error))
     const fetch: Fetch = async (url, init) => coordinator.app.request(url, init)
     const network = options.network ?? ((_, direct) => direct)
     const nodes = new Map<string, TestNode>()
     for (const id of options.members ?? ['BR', 'FR', 'JP', 'KR', 'VN']) {
-      nodes.set(id, await enrolMember(coordinator.context, URL, directory, clock, id, network(id, fetch)))
+      nodes.set(id, await enrolMember(coordinator.context, URL, directory, clock, id, network(id, fetch), source(id)))
     }
     const { threshold, custodians } = options
     await proposeCharter(coordinator.context, {
@@ -105,6 +123,7 @@ export class Federation {
       clock,
       administration,
       network('researcher', fetch),
+      source('researcher'),
     )
     const federation = new Federation({ clock, coordinator, nodes, researcher, errors, directory })
     await federation.settle()
@@ -208,16 +227,23 @@ function observerOf(node: TestNode): Observer {
   }
 }
 
-async function startCoordinator(directory: string, clock: TestClock, errors: unknown[]): Promise<Coordinator> {
+/** A coordinator on what is in `directory`. */
+export function startCoordinator(
+  directory: string,
+  key: IdentityKey,
+  clock: Clock,
+  onError: (error: unknown) => void,
+  add: Aggregate = aggregate,
+): Coordinator {
   return createCoordinator({
     db: openDatabase(join(directory, 'coordinator.sqlite'), coordinatorSchema, join(ROOT, 'coordinator/migrations')),
-    key: await generateIdentityKey(),
+    key,
     name: 'Test federation',
     currency: 'USD',
     uploads: join(directory, 'uploads'),
     clock,
-    aggregate,
-    onError: error => void errors.push(error),
+    aggregate: add,
+    onError,
   })
 }
 
@@ -226,8 +252,9 @@ function newInvitation(
   role: 'member' | 'researcher',
   subject: string,
   administration: MemberId | null,
+  randomness: Randomness,
 ) {
-  const code = randomBytes(18).toString('base64url')
+  const code = Buffer.from(randomness(18)).toString('base64url')
   invite(context, { role, subject, administration }, code)
   return { protocol: PROTOCOL, federation: context.key.fingerprint, invitation: code } as const
 }
@@ -240,14 +267,12 @@ export async function enrolMember(
   clock: Clock,
   name: string,
   fetch?: Fetch,
+  source = platform,
 ): Promise<TestNode> {
   const id = name as MemberId
-  const directory = join(root, id)
-  const outbox = join(directory, 'outbox')
-  mkdirSync(outbox, { recursive: true })
-  const key = await generateIdentityKey()
+  const key = await source.identityKey()
   const connection = new Connection({ url, federation: coordinator.key.fingerprint }, key, clock, fetch)
-  const invitation = newInvitation(coordinator, 'member', id, null)
+  const invitation = newInvitation(coordinator, 'member', id, null, source.randomness)
   const signed = await sign(key, enrolment, {
     ...invitation,
     role: 'member',
@@ -257,18 +282,24 @@ export async function enrolMember(
     conventions: conventions.parse({}),
   })
   await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
+  const { federation } = invitation
+  return openNode(join(root, id), { id, key, federation, connection, clock, randomness: source.randomness })
+}
+
+/** A member's node on what is in `directory`. */
+export function openNode(
+  directory: string,
+  own: Pick<Node, 'id' | 'key' | 'federation' | 'connection' | 'clock' | 'randomness'>,
+): TestNode {
+  const outbox = join(directory, 'outbox')
+  mkdirSync(outbox, { recursive: true })
   const node: TestNode = {
-    id,
-    key,
-    federation: invitation.federation,
+    ...own,
     currency: 'USD',
     db: openDatabase(join(directory, 'node.sqlite'), memberSchema, join(ROOT, 'member-node/migrations')),
     outbox,
-    connection,
-    compute: task => compute(task, join(directory, 'warehouse.sqlite'), randomBytes),
+    compute: task => compute(task, join(directory, 'warehouse.sqlite'), own.randomness),
     policy: async () => node.rules,
-    clock,
-    randomness: randomBytes,
     directory,
     journal: [],
     stopped: false,
@@ -283,22 +314,21 @@ async function enrolResearcher(
   clock: TestClock,
   administration: MemberId | null,
   fetch: Fetch,
+  { identityKey, randomness }: Source,
 ): Promise<Researcher> {
-  const key = await generateIdentityKey()
+  const key = await identityKey()
   const to: Coordinates = { url: URL, federation: coordinator.context.key.fingerprint }
   const connection = new Connection(to, key, clock, fetch)
   const name = 'Ada'
-  const invitation = newInvitation(coordinator.context, 'researcher', name, administration)
+  const invitation = newInvitation(coordinator.context, 'researcher', name, administration, randomness)
   const signed = await sign(key, enrolment, { ...invitation, role: 'researcher', publicKey: key.publicKey, name })
-  const { certificate } = await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
-  return {
-    key,
-    certificate: certificate as string,
-    db: openDatabase(join(directory, 'researcher.sqlite'), researcherSchema, join(ROOT, 'researcher/migrations')),
-    to,
-    connection,
-    fetch,
-    clock,
-    randomness: randomBytes,
-  }
+  const receipt = await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
+  const certificate = receipt.certificate as string
+  return openResearcher(directory, { key, certificate, to, connection, fetch, clock, randomness })
+}
+
+/** A researcher on what is in `directory`. */
+export function openResearcher(directory: string, own: Omit<Researcher, 'db'>): Researcher {
+  const file = join(directory, 'researcher.sqlite')
+  return { ...own, db: openDatabase(file, researcherSchema, join(ROOT, 'researcher/migrations')) }
 }
