@@ -63,6 +63,9 @@ export async function makeBackup(
   options: BackupOptions,
 ): Promise<{ manifest: BackupManifest; keyIsSealed: boolean }> {
   const { role } = await readConfig(directory, contents.config)
+  const key = await readFile(join(directory, KEY), 'utf8').catch(cause => {
+    throw fault('not-initialised', `${directory} has no identity key`, cause)
+  })
   await refuseExisting(folder)
   const part = `${folder}.part`
   // What a backup left behind that was killed.
@@ -73,10 +76,9 @@ export async function makeBackup(
     const manifest: BackupManifest = { format: 1, role, madeAt: isoTime(options.now), files: [] }
     for (const path of copied) manifest.files.push({ path, ...(await makeDurable(join(part, path), options.signal)) })
     await writeFile(join(part, BACKUP_MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600, flush: true })
-    const keyIsSealed = needsPassphrase(await readFile(join(part, KEY), 'utf8'))
     await rename(part, folder)
     await syncDirectory(dirname(folder))
-    return { manifest, keyIsSealed }
+    return { manifest, keyIsSealed: needsPassphrase(key) }
   } catch (error) {
     await rm(part, { recursive: true, force: true })
     throw error

@@ -141,6 +141,12 @@ describe('a backup', () => {
   test('is made of a node alone', async () => {
     await expect(makeBackup(root, backup, backupContents, options)).rejects.toEqual(refused('not-initialised'))
     await expect(makeBackup(directory, backup, ofCoordinator, options)).rejects.toEqual(refused('not-allowed'))
+    const keyless = restored()
+    cpSync(directory, keyless, { recursive: true })
+    rmSync(join(keyless, 'keys', 'identity'))
+    await expect(makeBackup(keyless, backup, backupContents, options)).rejects.toEqual(
+      refused('not-initialised', /key/),
+    )
   })
 })
 

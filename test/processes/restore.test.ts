@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { answerOf, Federation, type Finished, type Running, until } from './federation.ts'
+
+// Many commands, one after the other, on a machine that may be busy.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 /**
  * Every party is backed up while it runs and a question is under way, dies with its disk, is restored, and goes on: the next
@@ -149,10 +152,14 @@ describe('a party that loses its disk in the middle of a question', () => {
     await federation.startCoordinator()
     expect(await ask('after the coordinator')).toEqual(ROWS)
     using coordinator = closing(federation.database('coordinator'))
-    const old = coordinator.db.prepare(
-      'SELECT state, (SELECT count(*) FROM openings WHERE round = rounds.id) AS openings FROM rounds WHERE query LIKE ?',
+    const state = coordinator.db.prepare('SELECT state FROM rounds WHERE query LIKE ?').pluck()
+    await until(
+      () => state.get(`${id}%`) === 'void',
+      () => 'the old round to end again',
     )
-    expect(old.get(`${id}%`)).toEqual({ state: 'void', openings: 0 })
+    // The others may have opened what they agreed to; without AA it is too few.
+    const openings = "SELECT count(*) FROM openings JOIN rounds ON id = round WHERE custodian = 'AA' AND query LIKE ?"
+    expect(coordinator.db.prepare(openings).pluck().get(`${id}%`)).toBe(0)
   })
 
   it('the researcher is told that the key to the old answer is gone, and asks the next question', async () => {
