@@ -3,7 +3,6 @@ import type { Bench, Family } from './bench.ts'
 import { Roster } from './roster.ts'
 
 /** As many members as the World Customs Organization has. */
-
 const ROSTER = 186
 const SMALL_ROSTER = 18
 const IDLE_SECONDS = 30
