@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs'
+import { sumFile } from '#coordinator/uploads.ts'
+import { Aggregator } from '#crypto/one-shot.ts'
+import { encodeCells, packWords } from '#crypto/packing.ts'
+import { CELLS_PER_CHUNK } from '#crypto/parameters.ts'
+import { loadSeal } from '#crypto/seal.ts'
+import type { AnswerEvidence } from '#specs/api.ts'
+import { claims, cohort, manifest, sign, sum } from '#specs/messages.ts'
+import type { Federation } from '../federation.ts'
+import { type Adversary, keyOf, roomOf } from './adversary.ts'
+import { sha256 } from './history.ts'
+
+/** One more in every cell: added like a ciphertext that has neither key nor error. */
+async function shift(total: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  const seal = await loadSeal()
+  const more = packWords(seal.transformPlain(encodeCells(new BigInt64Array(CELLS_PER_CHUNK).fill(1n))))
+  using aggregator = new Aggregator(seal)
+  return new Uint8Array(aggregator.sum([total, more]))
+}
+
+/** A coordinator that adds one to every cell of the sum, and signs the result. */
+export function shiftedSum(federation: Federation): Adversary {
+  return {
+    show: async (message, answer) => {
+      const { what } = roomOf(message)
+      if (what === 'sum') return new Response(await shift(new Uint8Array(await answer.arrayBuffer())))
+      if (what !== 'answer') return undefined
+      const evidence = (await answer.json()) as AnswerEvidence
+      const { payload } = claims(sum, evidence.sum)
+      const shifted = await shift(readFileSync(sumFile(federation.coordinator.context, payload.round)))
+      const signed = await sign(keyOf(federation), sum, { ...payload, ciphertext: sha256(shifted) })
+      return Response.json({ ...evidence, sum: signed.compact })
+    },
+  }
+}
+
+/** A coordinator that tells the recipient of a smaller cohort than the one that was opened. */
+export function concealedMember(federation: Federation): Adversary {
+  return {
+    show: async (message, answer) => {
+      if (roomOf(message).what !== 'answer') return undefined
+      const evidence = (await answer.json()) as AnswerEvidence
+      const key = keyOf(federation)
+      const told = claims(cohort, evidence.cohort).payload
+      const fewer = await sign(key, cohort, { ...told, manifests: told.manifests.filter(one => one.member !== 'KR') })
+      const signed = claims(sum, evidence.sum).payload
+      const total = await sign(key, sum, { ...signed, cohort: fewer.id as typeof signed.cohort })
+      const manifests = evidence.manifests.filter(one => claims(manifest, one).payload.member !== 'KR')
+      return Response.json({ ...evidence, cohort: fewer.compact, sum: total.compact, manifests })
+    },
+  }
+}

@@ -1,0 +1,32 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, test } from 'vitest'
+import { effort, seed } from '../effort.ts'
+import type { Federation } from '../federation.ts'
+import { useNativeX25519 } from '../native-x25519.ts'
+import { type Snapshot, takeSnapshot } from '../snapshot.ts'
+import { cheats } from './adversaries.ts'
+import { foundFederation, ROOT } from './members.ts'
+import { run } from './run.ts'
+import { schedules } from './schedule.ts'
+
+/** The same schedules beside somebody who breaks the rules: nobody has to get an answer, and whoever does gets a right one. */
+let federation: Federation
+let snapshot: Snapshot
+
+beforeAll(async () => {
+  useNativeX25519()
+  federation = await foundFederation()
+  snapshot = takeSnapshot(federation)
+})
+afterAll(() => federation[Symbol.dispose]())
+
+test(
+  'every invariant holds beside any adversary',
+  async () => {
+    const holds = fc.asyncProperty(schedules(fc.constantFrom(...cheats)), async schedule => {
+      await run(snapshot, schedule, ROOT)
+    })
+    await fc.assert(holds, { numRuns: effort(80, 1000), seed })
+  },
+  effort(900_000, 7_200_000),
+)

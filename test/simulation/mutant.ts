@@ -1,0 +1,58 @@
+import fs from 'node:fs'
+import { registerHooks } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { mutations } from './mutations.ts'
+
+/**
+ * Runs schedules on the product with one mutation, which no file of the working tree has: `node mutant.ts NAME SEED RUNS`. Prints
+ * the invariants that broke, each with what was wrong, as JSON.
+ */
+const [, , name, seed, runs] = process.argv
+const mutation = mutations.find(one => one.name === name)
+if (!mutation) throw new Error(`there is no mutation "${name}"`)
+
+const tree = join(import.meta.dirname, '..', '..')
+const read = fs.readFileSync
+
+function mutated(path: string): string | undefined {
+  const edits = mutation?.edits.filter(one => join(tree, one.file) === path) ?? []
+  if (edits.length === 0) return undefined
+  return edits.reduce((text, { find, replace }) => text.replace(find, () => replace), read(path, 'utf8'))
+}
+
+registerHooks({
+  load(url, context, next) {
+    const source = url.startsWith('file:') ? mutated(fileURLToPath(url)) : undefined
+    return source === undefined ? next(url, context) : { format: 'module-typescript', source, shortCircuit: true }
+  },
+})
+// Migrations are read as files.
+fs.readFileSync = ((path: unknown, options: never) =>
+  (typeof path === 'string' && path.endsWith('.sql') && mutated(path)) || read(path as string, options)) as typeof read
+
+const { default: fc } = await import('fast-check')
+const { useNativeX25519 } = await import('../native-x25519.ts')
+const { takeSnapshot } = await import('../snapshot.ts')
+const { BrokenInvariant } = await import('./invariants.ts')
+const { foundFederation, ROOT } = await import('./members.ts')
+const { run } = await import('./run.ts')
+const { schedules } = await import('./schedule.ts')
+
+const usual = { at: 0, need: '{ atLeast: 3 }', closes: '1h', large: false, withdrawn: null } as const
+const first = { questions: [usual], moves: [], sums: [], refusing: null, ...mutation.first, cheat: mutation.cheat }
+useNativeX25519()
+using federation = await foundFederation()
+const snapshot = takeSnapshot(federation)
+const holds = fc.asyncProperty(schedules(fc.constant(mutation.cheat)), schedule =>
+  run(snapshot, schedule, ROOT).then(() => undefined),
+)
+const result = await fc.check(holds, {
+  numRuns: Number(runs),
+  seed: Number(seed),
+  examples: [[first]],
+  endOnFailure: true,
+})
+const error = result.errorInstance
+const broken = error instanceof BrokenInvariant ? error.failed : result.failed ? [String(error)] : []
+process.stdout.write(JSON.stringify({ broken, runs: result.numRuns }))

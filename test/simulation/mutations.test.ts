@@ -1,0 +1,39 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { isLong, seed } from '../effort.ts'
+import { mutations } from './mutations.ts'
+
+/**
+ * With a protection switched off, some schedule breaks the invariant that rests on it: so the simulation would notice if the
+ * protection were lost. The normal run takes a few, other ones each time; the long run takes all.
+ */
+const TREE = join(import.meta.dirname, '..', '..')
+const IN_A_NORMAL_RUN = 6
+const MOST_SCHEDULES = 60
+
+test.each(mutations)('the text of "$name" stands once in its file', ({ edits }) => {
+  for (const { file, find } of edits) {
+    const text = readFileSync(join(TREE, file), 'utf8')
+    expect(text.split(find).length - 1, `${file}: ${find}`).toBe(1)
+  }
+})
+
+const start = Math.abs(seed) % mutations.length
+const some = [...mutations.slice(start), ...mutations.slice(0, start)].slice(0, IN_A_NORMAL_RUN)
+
+describe.concurrent(`from the seed ${seed}: without this,`, () => {
+  test.each(isLong ? mutations : some)(
+    '$name, an invariant breaks',
+    async ({ name, breaks }) => {
+      const script = [join(import.meta.dirname, 'mutant.ts'), name, String(seed), String(MOST_SCHEDULES)]
+      const preload = ['--import', join(TREE, 'party', 'preload.ts')]
+      const { stdout } = await promisify(execFile)(process.execPath, [...preload, ...script], { cwd: TREE })
+      const { broken } = JSON.parse(stdout) as { broken: string[] }
+      expect(broken).toContainEqual(expect.stringContaining(`${breaks}: `))
+    },
+    600_000,
+  )
+})

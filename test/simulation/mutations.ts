@@ -1,0 +1,294 @@
+import type { Cheat } from './adversaries.ts'
+import type { InvariantName } from './invariants.ts'
+import type { Schedule } from './schedule.ts'
+
+interface Edit {
+  readonly file: string
+  /** Stands in the file once. */
+  readonly find: string
+  readonly replace: string
+}
+
+/**
+ * A protection that is switched off, with every other that would stand in for it: then some schedule must break an invariant.
+ * Where the text of a protection alone is removed and another one holds, the entry edits both and its name says so.
+ */
+export interface Mutation {
+  readonly name: string
+  readonly edits: readonly Edit[]
+  readonly breaks: InvariantName
+  /** Who must cheat for it. */
+  readonly cheat: Cheat | null
+  /** What is tried before anything is generated. */
+  readonly first?: Partial<Schedule>
+}
+
+const CUSTODY = 'member-node/custody.ts'
+const ANSWER = 'member-node/answer.ts'
+const ANNOUNCEMENTS = 'member-node/announcements.ts'
+const NODE_TABLES = 'member-node/migrations/0000_first.sql'
+const NODE_TRIGGERS = 'member-node/migrations/0001_at-most-once.sql'
+const COHORT = 'specs/rules/cohort.ts'
+const CONTEXT = 'specs/sealed-context.ts'
+const ONE_SHOT = 'crypto/one-shot.ts'
+const READING = 'researcher/reading.ts'
+
+const edit = (file: string, find: string, replace = ''): Edit => ({ file, find, replace })
+
+const ask = (change: Partial<Schedule['questions'][number]> = {}): Schedule['questions'] => [
+  { at: 0, need: '{ atLeast: 3 }', closes: '1h', large: false, withdrawn: null, ...change },
+]
+const two = [...ask(), ...ask()]
+/** The last member refuses, when the others have contributed. */
+const refused: Partial<Schedule> = { questions: ask({ need: 'all' }), refusing: 'KR' as Schedule['refusing'] }
+
+/** Loses every request for a while, when so many things have happened in their order. */
+const losingAfter = (moves: number): Partial<Schedule> => ({
+  moves: [
+    ...Array(moves).fill({ do: 'go', pick: 0, fault: 'none' }),
+    ...Array(6).fill({ do: 'go', pick: 0, fault: 'lost' }),
+    { do: 'pass', milliseconds: 1000 },
+  ],
+})
+
+const agreesAgain = [
+  edit(CUSTODY, 'if (stored && stored.cohort !== cohort.id)', 'if (stored === null)'),
+  edit(CUSTODY, 'stored?.compact ?? (await receiveAndAgree(', '(await receiveAndAgree('),
+]
+const addsUpAgain = edit(READING, '  if (small) {', '  if (small && total.length === 0) {')
+const sameCohort = edit(COHORT, ' || payload.cohort !== to) {', ') {')
+
+export const mutations: readonly Mutation[] = [
+  {
+    name: 'a custodian agrees once: its code, so that the table refuses',
+    edits: agreesAgain,
+    breaks: 'nothingUnexpected',
+    cheat: 'two cohorts',
+  },
+  {
+    name: 'a custodian agrees once: its code and its tables',
+    edits: [
+      ...agreesAgain,
+      edit(
+        CUSTODY,
+        '.values({ round: round.id, ...share })',
+        '.values({ round: round.id, ...share }).onConflictDoNothing()',
+      ),
+      edit(
+        NODE_TABLES,
+        'CREATE TABLE `agreements` (\n\t`round` text PRIMARY KEY NOT NULL,',
+        'CREATE TABLE `agreements` (\n\t`round` text NOT NULL,',
+      ),
+      edit(NODE_TRIGGERS, 'WHEN EXISTS (SELECT 1 FROM `agreements` WHERE `round` = NEW.`round`)', 'WHEN 0'),
+    ],
+    breaks: 'oneCohortARound',
+    cheat: 'two cohorts',
+  },
+  {
+    name: 'a cohort has the minimum without the recipient’s own administration',
+    edits: [edit(COHORT, 'counted.length < terms.minimumCohort', 'counted.length < 0')],
+    breaks: 'nothingBelowTheMinimum',
+    cheat: 'small cohort',
+  },
+  {
+    name: 'a custodian opens what the threshold agreed to',
+    edits: [edit(CUSTODY, 'signers.length < threshold', 'signers.length < 0')],
+    breaks: 'openedWithThreshold',
+    cheat: 'few agreements',
+  },
+  {
+    name: 'agreements to another cohort do not count',
+    edits: [sameCohort],
+    breaks: 'openedWithThreshold',
+    cheat: 'two cohorts',
+  },
+  {
+    name: 'a share is the one that the manifest names',
+    edits: [
+      edit(CUSTODY, "if (createHash('sha256').update(sealed).digest('hex') !== expected) {", "if (expected === '') {"),
+    ],
+    breaks: 'sharesAsDealt',
+    cheat: 'other shares',
+  },
+  {
+    name: 'a share is bound to its dealer; and, standing in for it, a ciphertext counts once: coordinator, its table, custodian',
+    edits: [
+      edit(CONTEXT, 'share.dealer, '),
+      edit(
+        'coordinator/uploads.ts',
+        'if (context.db.select().from(contributions).where(copy).get()) {',
+        'if (copy === undefined) {',
+      ),
+      edit(
+        'coordinator/migrations/0000_first.sql',
+        'CREATE UNIQUE INDEX `contributions_round_ciphertext_unique`',
+        'CREATE INDEX `contributions_round_ciphertext_unique`',
+      ),
+      edit(
+        CUSTODY,
+        'if (new Set(received.map(one => one.ciphertext)).size !== received.length) {',
+        'if (received.length === 0) {',
+      ),
+    ],
+    breaks: 'everythingOnce',
+    cheat: 'copied contribution',
+  },
+  {
+    name: 'a cohort names what its members made: the custodian’s look at its own, and the manifests',
+    edits: [
+      edit(CUSTODY, '  checkOwnContribution(node, round, cohort)\n'),
+      edit(COHORT, 'if (named?.manifest !== signed.id) throw', 'if (named === undefined) throw'),
+    ],
+    breaks: 'unknownContributions',
+    cheat: 'invented contribution',
+  },
+  {
+    name: 'a prekey serves one round',
+    edits: [
+      edit(
+        ANNOUNCEMENTS,
+        "if (seen) throw fault('prekey-used'",
+        "if (seen) continue\n      if (seen) throw fault('prekey-used'",
+      ),
+    ],
+    breaks: 'everythingOnce',
+    cheat: 'reused prekeys',
+    first: { questions: two },
+  },
+  {
+    name: 'a query has one round: its code, so that the table refuses',
+    edits: [edit(ANNOUNCEMENTS, 'if (other) throw', 'if (other === null) throw')],
+    breaks: 'nothingUnexpected',
+    cheat: 'two rounds',
+  },
+  {
+    name: 'a query has one round: its code and its table',
+    edits: [
+      edit(ANNOUNCEMENTS, 'if (other) throw', 'if (other === null) throw'),
+      edit(NODE_TABLES, 'CREATE UNIQUE INDEX `rounds_query_unique`', 'CREATE INDEX `rounds_query_unique`'),
+    ],
+    breaks: 'everythingOnce',
+    cheat: 'two rounds',
+  },
+  {
+    name: 'a cell is within its bound',
+    edits: [edit(ONE_SHOT, '  checkCells(cells, dealing.bound)\n')],
+    breaks: 'answersEqualPlaintext',
+    cheat: null,
+    first: { questions: ask({ large: true }) },
+  },
+  {
+    name: 'a key is accepted only if it is short and leaves the noise budget: either holds alone',
+    edits: [
+      edit(ONE_SHOT, 'Math.abs(coefficient) > longest', 'Math.abs(coefficient) > Infinity'),
+      edit(
+        ONE_SHOT,
+        'if (noiseBudget < smallestNoiseBudget(sealed.contributors)) return undefined',
+        'if (noiseBudget < 0) return undefined',
+      ),
+    ],
+    breaks: 'answersEqualPlaintext',
+    cheat: 'inconsistent dealing',
+  },
+  { name: 'the recipient adds up again', edits: [addsUpAgain], breaks: 'answersEqualPlaintext', cheat: 'shifted sum' },
+  {
+    name: 'the recipient reads the cohort that was opened: agreements, openings, their seals, and the addition',
+    edits: [
+      sameCohort,
+      edit('researcher/evidence.ts', ' || payload.cohort !== cohort.id || payload.sealed', ' || payload.sealed'),
+      edit(CONTEXT, 'opening.cohort, '),
+      addsUpAgain,
+    ],
+    breaks: 'answersEqualPlaintext',
+    cheat: 'concealed member',
+  },
+  {
+    name: 'a contribution is sent again as it was stored: its code, so that the table refuses',
+    edits: [edit(ANSWER, 'storedContribution(node, round.id) ?? ')],
+    breaks: 'nothingUnexpected',
+    cheat: null,
+    first: losingAfter(18),
+  },
+  {
+    name: 'a contribution is stored before it is sent',
+    edits: [
+      edit(ANSWER, '...row, createdAt: node.clock.now() })\n    .run()', '...row, createdAt: node.clock.now() })'),
+    ],
+    breaks: 'storedBeforeSent',
+    cheat: null,
+  },
+  {
+    name: 'an opening is sent again as it was stored',
+    edits: [
+      edit(
+        CUSTODY,
+        'stored ?? (await makeOpening(node, asked))',
+        'stored && stored.round === "" ? stored : await makeOpening(node, asked)',
+      ),
+    ],
+    breaks: 'nobodyRefusesWhatItDid',
+    cheat: null,
+    first: losingAfter(79),
+  },
+  {
+    name: 'shares are forgotten when they are opened',
+    edits: [edit(CUSTODY, '    tx.delete(shares).where(eq(shares.round, round.id)).run()\n')],
+    breaks: 'forgottenWhenOpened',
+    cheat: null,
+  },
+  {
+    name: 'the prekey is forgotten when it has opened',
+    edits: [
+      edit(CUSTODY, '    tx.update(prekeys).set({ privateKey: null }).where(eq(prekeys.round, round.id)).run()\n'),
+    ],
+    breaks: 'forgottenWhenOpened',
+    cheat: null,
+  },
+  {
+    name: 'the prekey of a round that is over is forgotten',
+    edits: [
+      edit(CUSTODY, '    tx.update(prekeys).set({ privateKey: null }).where(inArray(prekeys.id, named)).run()\n'),
+    ],
+    breaks: 'nothingRemains',
+    cheat: null,
+    first: refused,
+  },
+  {
+    name: 'the ciphertext of a round that is over is removed',
+    edits: [edit('member-node/work.ts', 'for (const one of [file, partOf(file)]) await rm(one, { force: true })')],
+    breaks: 'nothingRemains',
+    cheat: null,
+  },
+  {
+    name: 'the contributions to a void round are removed',
+    edits: [
+      edit(
+        'coordinator/lifecycle.ts',
+        'await rm(roundFolder(this.#context, row.id), { recursive: true, force: true })',
+      ),
+    ],
+    breaks: 'nothingRemains',
+    cheat: null,
+    first: refused,
+  },
+  {
+    name: 'a void round has its reason',
+    edits: [edit('coordinator/lifecycle.ts', 'endedAt: now, reason: step.reason })', 'endedAt: now })')],
+    breaks: 'everyQueryEnds',
+    cheat: null,
+    first: refused,
+  },
+  {
+    name: 'the key to an answer that was read is forgotten',
+    edits: [edit(READING, 'answer: JSON.stringify(answer), privateKey: null', 'answer: JSON.stringify(answer)')],
+    breaks: 'answersStay',
+    cheat: null,
+  },
+  {
+    name: 'the key to an answer that never came is forgotten',
+    edits: [edit('researcher/client.ts', 'set({ voidReason, privateKey: null })', 'set({ voidReason })')],
+    breaks: 'answersStay',
+    cheat: null,
+    first: refused,
+  },
+]
