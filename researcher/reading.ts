@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm'
+import { and, eq, isNull } from 'drizzle-orm'
 import { read as decrypt } from '#crypto/one-shot.ts'
 import { loadSeal } from '#crypto/seal.ts'
 import { forgetForGood } from '#party/database.ts'
@@ -54,13 +54,14 @@ export async function read(researcher: Researcher, id: QueryId, round: RoundId, 
   })
   const fitting = openings.map(one => one.index).filter(index => !disagreeing.includes(index))
   const answer = describe(checked, cells, fitting, small)
-  researcher.db
+  // Another process may have read it meanwhile, with other openings: the answer that was stored first stands.
+  const { changes } = researcher.db
     .update(schema.queries)
     .set({ answer: JSON.stringify(answer), privateKey: null })
-    .where(eq(schema.queries.id, id))
+    .where(and(eq(schema.queries.id, id), isNull(schema.queries.answer)))
     .run()
   forgetForGood(researcher.db)
-  return answer
+  return changes === 1 ? answer : (JSON.parse(storedQuery(researcher, id).answer as string) as Answer)
 }
 
 async function download(
