@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
+import { parse, stringify } from 'yaml'
 import type { Answer } from '#researcher/answer.ts'
 
 /**
@@ -130,13 +131,17 @@ export async function until(
   }
 }
 
+/** Of every command, or as its words have it. */
+export type Environment =
+  | Readonly<Record<string, string>>
+  | ((args: readonly string[]) => Readonly<Record<string, string>>)
+
 export interface FederationOptions {
   /** Ids of the members; five unless said otherwise. */
   readonly members?: readonly string[]
   readonly currency?: string
   readonly threshold?: number
-  /** Of every command. */
-  readonly environment?: Readonly<Record<string, string>>
+  readonly environment?: Environment
   /** Puts something between the parties and the coordinator: told its address, returns the one that the parties are to use. */
   readonly front?: (url: string) => Promise<string>
   /** Parties that run show their metrics. */
@@ -151,11 +156,10 @@ export class CommandLine {
   /** Every command that was started, in order. */
   readonly history: Running[] = []
   readonly #started = new Set<Running>()
-  readonly #environment: Readonly<Record<string, string>>
+  readonly #environment: (args: readonly string[]) => Readonly<Record<string, string>>
 
-  /** @param environment of every command */
-  constructor(environment: Readonly<Record<string, string>> = {}) {
-    this.#environment = environment
+  constructor(environment: Environment = {}) {
+    this.#environment = typeof environment === 'function' ? environment : () => environment
   }
 
   path(...names: string[]): string {
@@ -170,7 +174,7 @@ export class CommandLine {
 
   /** Starts a command and lets it run. */
   start(args: readonly string[], { environment, ...rest }: Surroundings = {}): Running {
-    const running = new Running(args, { environment: { ...this.#environment, ...environment }, ...rest })
+    const running = new Running(args, { environment: { ...this.#environment(args), ...environment }, ...rest })
     this.#started.add(running)
     this.history.push(running)
     void running.ended.then(
@@ -281,9 +285,16 @@ export class Federation {
     return response.text()
   }
 
+  /** Starts a party's service, and does not wait until it is ready. */
+  launch(party: string, ...options: string[]): Running {
+    const room = party === 'coordinator' ? 'coordinator' : 'member'
+    const running = this.line.start([room, 'start', this.of(party), ...options])
+    this.#processes.set(party, running)
+    return running
+  }
+
   async startCoordinator(...options: string[]): Promise<Running> {
-    const running = this.line.start(['coordinator', 'start', this.of('coordinator'), ...options])
-    this.#processes.set('coordinator', running)
+    const running = this.launch('coordinator', ...options)
     await until(
       async () => {
         if (running.finished) throw new Error(`the coordinator ended:\n${running.stderr}`)
@@ -296,8 +307,7 @@ export class Federation {
   }
 
   async startMember(id: string, ...options: string[]): Promise<Running> {
-    const running = this.line.start(['member', 'start', this.of(id), ...options])
-    this.#processes.set(id, running)
+    const running = this.launch(id, ...options)
     await running.says(/"msg":"started"/)
     return running
   }
@@ -308,6 +318,12 @@ export class Federation {
 
   async startMembers(ids: readonly string[] = this.ids): Promise<void> {
     await Promise.all(ids.map(id => this.startMember(id)))
+  }
+
+  /** Changes a party's config.yaml: its next process reads it. */
+  configure(party: string, change: Readonly<Record<string, unknown>>): void {
+    const file = join(this.of(party), 'config.yaml')
+    writeFileSync(file, stringify({ ...parse(readFileSync(file, 'utf8')), ...change }))
   }
 
   /** Imports CSV text through a map; the year 2020 is complete. */
