@@ -155,7 +155,8 @@ export async function takeRefusal(context: Context, member: Member, id: RoundId,
     const stored = tx.select().from(refusals).where(same).get()
     if (stored?.compact === compact) return
     if (stored) throw fault('differs-from-stored', `${member.id} refused this before, in other words`)
-    if (row.state === 'void' || row.state === 'opened') return
+    // A custodian that cannot open is not waited for, and not asked again, although the others were enough.
+    if (row.state === 'void' || (row.state === 'opened' && claim.step === 'contribute')) return
     tx.insert(refusals)
       .values({ round: id, member: member.id, step: claim.step, compact, reason: claim.reason, receivedAt: now })
       .run()

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { packShare } from '#crypto/packing.ts'
 import { CELLS_PER_CHUNK, SHARE_PRIME } from '#crypto/parameters.ts'
 import { SEALED_BYTES, seal } from '#crypto/sealing.ts'
+import { messageId } from '#crypto/signature.ts'
 import { verifyAnnouncement } from '#member-node/announcements.ts'
 import { answer } from '#member-node/answer.ts'
 import type { Compute } from '#member-node/computation.ts'
@@ -211,6 +212,18 @@ describe('a custodian opens', () => {
     )
     const unknown = '0'.repeat(64) as RoundId
     await expect(open(node('VN'), { round: unknown, agreements: [] })).rejects.toMatchObject({ code: 'not-found' })
+  })
+
+  test('or says that it cannot, also when the others have opened, and is not asked again', async () => {
+    const { id } = await closed()
+    await step(federation, 'agree', ['BR', 'FR', 'JP', 'VN'])
+    await step(federation, 'open', ['BR', 'FR', 'JP', 'VN'])
+    expect(roundRow(federation, id).state).toBe('opened')
+    const lost = 'UPDATE prekeys SET private_key = NULL WHERE id IN (SELECT prekey FROM seen_prekeys WHERE round = ?)'
+    node('KR').db.$client.prepare(lost).run(id)
+    await step(federation, 'agree', ['KR'])
+    const asked = await workOf(node('KR'), 'agree')
+    expect(asked.filter(item => messageId(item.round) === id)).toEqual([])
   })
 
   test('and forgets shares and prekey with the same step', async () => {
