@@ -4,9 +4,10 @@ import { SEALED_BYTES } from '#crypto/sealing.ts'
 import type { AnswerEvidence } from '#specs/api.ts'
 import { sealedShareOffset, shareFrame } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
-import { claims, cohort, type MemberId, manifest, prekey, type RoundId, round } from '#specs/messages.ts'
+import { claims, cohort, type MemberId, manifest, type RoundId, round } from '#specs/messages.ts'
 import { bundle, type Context, charterById } from './context.ts'
 import { agreements, contributions, openings, queries, refusals, rounds } from './schema.ts'
+import { termsOf } from './terms.ts'
 import { contributionFile } from './uploads.ts'
 
 function roundAndQuery(context: Context, id: RoundId) {
@@ -65,8 +66,7 @@ export function evidenceOf(context: Context, researcher: string, id: RoundId): A
  */
 export function sharesFor(context: Context, custodian: MemberId, id: RoundId): AsyncGenerator<Uint8Array> {
   const { run } = roundAndQuery(context, id)
-  const custodians = claims(round, run.compact).payload.prekeys.map(one => claims(prekey, one).payload.custodian)
-  const position = custodians.indexOf(custodian)
+  const position = termsOf(context.db, run).custodians.findIndex(one => one.id === custodian)
   if (position === -1) throw fault('not-allowed', `${custodian} is not a custodian of this round`)
   if (run.cohort === null || run.state === 'void') throw fault('not-found', `the round has no cohort (${run.state})`)
   const members = claims(cohort, run.cohort).payload.manifests

@@ -9,6 +9,7 @@ import { type Database, EventLog } from './event-log.ts'
 import type { Tell } from './events.ts'
 import { type App, answerProblem, authenticate, limitBodies, limitRates, newApp } from './http.ts'
 import { Lifecycle } from './lifecycle.ts'
+import { Presence } from './presence.ts'
 import { tellRequests } from './requests.ts'
 import { federationRoutes } from './routes/federation.ts'
 import { queryRoutes } from './routes/queries.ts'
@@ -39,7 +40,18 @@ export interface Coordinator {
 export function createContext(options: Omit<CoordinatorOptions, 'aggregate' | 'onError'>): Context {
   const { db, key, name, currency, uploads, clock, tell = () => undefined } = options
   mkdirSync(uploads, { recursive: true, mode: 0o700 })
-  return { db, key, name, currency, uploads, clock, tell, changes: new Changes(), log: new EventLog(db) }
+  return {
+    db,
+    key,
+    name,
+    currency,
+    uploads,
+    clock,
+    tell,
+    changes: new Changes(),
+    presence: new Presence(),
+    log: new EventLog(db),
+  }
 }
 
 /** The coordinator as a value: an app that answers requests, and a lifecycle that moves rounds on as time passes. */

@@ -7,6 +7,8 @@ import { type Charter, type CharterId, charter, claims } from '#specs/messages.t
 import type { Changes } from './changes.ts'
 import type { Database, EventLog } from './event-log.ts'
 import type { Tell } from './events.ts'
+import type { Presence } from './presence.ts'
+import { Remembered } from './remembered.ts'
 import { charters, consents } from './schema.ts'
 
 /** What every part of the coordinator works with. */
@@ -21,6 +23,7 @@ export interface Context {
   /** Tells the operator what happens. */
   readonly tell: Tell
   readonly changes: Changes
+  readonly presence: Presence
   readonly log: EventLog
 }
 
@@ -30,9 +33,13 @@ export interface StoredCharter {
   readonly payload: Charter
 }
 
+const remembered = new Remembered<CharterId, Charter>(4)
+
 /** Own signed messages come back from the own database: their payload is read, not verified again. */
 function read(row: { id: CharterId; compact: string } | undefined): StoredCharter | undefined {
-  return row && { id: row.id, compact: row.compact, payload: claims(charter, row.compact).payload }
+  if (row === undefined) return undefined
+  const { id, compact } = row
+  return { id, compact, payload: remembered.get(id, () => claims(charter, compact).payload) }
 }
 
 export function charterInForce(db: Database): StoredCharter | undefined {

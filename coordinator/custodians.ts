@@ -58,7 +58,7 @@ export async function takePrekeys(context: Context, custodian: Member, compacts:
     rows.push({ id: signed.id, custodian: custodian.id, compact, notAfter })
   }
   context.db.insert(prekeys).values(rows).onConflictDoNothing().run()
-  context.changes.announce()
+  context.changes.announce('researchers')
 }
 
 /** Prekeys that a round could still be announced with. */
@@ -76,7 +76,7 @@ export function unusedPrekeys(context: Context, custodian: MemberId): string[] {
 export function withdrawPrekeys(context: Context, custodian: MemberId, ids: readonly string[]): void {
   const lost = and(eq(prekeys.custodian, custodian), isNull(prekeys.round), inArray(prekeys.id, [...ids]))
   context.db.delete(prekeys).where(lost).run()
-  context.changes.announce()
+  context.changes.announce('everybody')
 }
 
 function roundRow(context: Context, id: RoundId) {

@@ -190,7 +190,7 @@ export async function proposeCharter(context: Context, proposal: Proposal): Prom
       .run()
     context.log.append(tx, charter.typ, signed.id, now)
   })
-  context.changes.announce()
+  context.changes.announce('everybody')
   return signed
 }
 
@@ -241,8 +241,9 @@ export async function takeConsent(context: Context, member: MemberId, compact: s
     return true
   })
   const { epoch, members } = stored.payload
-  if (completed) context.tell({ msg: 'charter in force', charter: stored.id, epoch, members: members.length })
-  context.changes.announce()
+  if (!completed) return
+  context.tell({ msg: 'charter in force', charter: stored.id, epoch, members: members.length })
+  context.changes.announce('everybody')
 }
 
 /** The charter that a member should know of, proposed before in force. */

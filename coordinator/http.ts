@@ -106,7 +106,6 @@ export function limitRates(context: Context): (who: string) => void {
  * the identity key of an enrolled party.
  */
 export function authenticate(context: Context, countRequest: (who: string) => void): MiddlewareHandler<Env> {
-  const noteSeen = seenNotes(context)
   return async (c, next) => {
     const [, bearer] = /^Bearer (\S{1,4000})$/.exec(c.req.header('authorization') ?? '') ?? []
     // Whoever only claims to be a party must not use up what that party may ask.
@@ -131,22 +130,9 @@ export function authenticate(context: Context, countRequest: (who: string) => vo
     if (difference > CLOCK_TOLERANCE_MS) {
       throw fault('clock-skew', `the clocks of both sides differ by ${Math.round(difference / 1000)} seconds`)
     }
-    noteSeen(kid)
+    context.presence.note(kid, context.clock.now())
     c.set('party', party)
     await next()
-  }
-}
-
-const NOTE_EVERY_MS = 10_000
-
-/** Remembers when a party was here last, without a write for each of its requests. */
-function seenNotes(context: Context): (fingerprint: string) => void {
-  const noted = new Map<string, number>()
-  return fingerprint => {
-    const now = context.clock.now()
-    if (now - (noted.get(fingerprint) ?? 0) < NOTE_EVERY_MS) return
-    noted.set(fingerprint, now)
-    context.db.update(parties).set({ lastSeenAt: now }).where(eq(parties.fingerprint, fingerprint)).run()
   }
 }
 

@@ -3,26 +3,13 @@ import { join } from 'node:path'
 import { and, eq, inArray, isNull, lt, or } from 'drizzle-orm'
 import { chunksFor } from '#crypto/parameters.ts'
 import { ciphertextOffset } from '#specs/bodies.ts'
-import {
-  type CohortId,
-  certificate,
-  claims,
-  cohort,
-  type MemberId,
-  PROTOCOL,
-  prekey,
-  query,
-  type RoundId,
-  round,
-  sign,
-  sum,
-} from '#specs/messages.ts'
-import { plan } from '#specs/query.ts'
+import { type CohortId, claims, cohort, type MemberId, PROTOCOL, type RoundId, sign, sum } from '#specs/messages.ts'
 import type { Aggregate } from './aggregation.ts'
-import { type Context, charterById } from './context.ts'
+import type { Context } from './context.ts'
 import { announceRound, waitingQueries } from './queries.ts'
 import { nextStep, type RoundFacts, type Step } from './round.ts'
 import { agreements, contributions, openings, queries, refusals, rounds } from './schema.ts'
+import { termsOf } from './terms.ts'
 import { contributionFile, roundFolder, sumFile } from './uploads.ts'
 
 const UNFINISHED = ['open', 'closed', 'agreed'] as const
@@ -59,11 +46,13 @@ export class Lifecycle {
   }
 
   async #advance(): Promise<void> {
+    const { db, clock, presence } = this.#context
+    presence.write(db, clock.now())
     let changed = false
     for (const waiting of waitingQueries(this.#context)) {
       changed = (await announceRound(this.#context, waiting.id, waiting.compact, waiting.expiresAt)) || changed
     }
-    const unfinished = this.#context.db
+    const unfinished = db
       .select()
       .from(rounds)
       .where(inArray(rounds.state, [...UNFINISHED]))
@@ -76,7 +65,7 @@ export class Lifecycle {
       }
       this.#sumIfDue(row.id)
     }
-    if (changed) this.#context.changes.announce()
+    if (changed) this.#context.changes.announce('everybody')
   }
 
   #due(row: RoundRow): Step | undefined {
@@ -164,10 +153,8 @@ export class Lifecycle {
 /** Reads what a round's next step depends on. */
 export function factsOf(context: Context, row: RoundRow): RoundFacts {
   const { db } = context
-  const asked = db.select().from(queries).where(eq(queries.id, row.query)).get() as typeof queries.$inferSelect
-  const announced = claims(round, row.compact).payload
-  const charter = charterById(db, announced.charter).payload
-  const signed = claims(query, asked.compact).payload
+  const terms = termsOf(db, row)
+  const withdrawn = db.select({ by: queries.cancellation }).from(queries).where(eq(queries.id, row.query)).get()
   const members = (table: typeof contributions) =>
     db
       .select({ member: table.member })
@@ -184,13 +171,9 @@ export function factsOf(context: Context, row: RoundRow): RoundFacts {
       .map(one => one.custodian)
   const refusing = db.select().from(refusals).where(eq(refusals.round, row.id)).all()
   return {
+    ...terms,
     state: row.state,
-    eligible: announced.eligible,
-    need: signed.need,
-    minimumCohort: charter.minimumCohort,
-    recipientAdministration: claims(certificate, signed.certificate).payload.administration,
-    custodians: announced.prekeys.map(compact => claims(prekey, compact).payload.custodian),
-    threshold: charter.threshold,
+    custodians: terms.custodians.map(one => one.id),
     opens: row.openedAt,
     closes: row.closes,
     ends: row.ends,
@@ -201,7 +184,7 @@ export function factsOf(context: Context, row: RoundRow): RoundFacts {
     declined: refusing.filter(one => one.step !== 'contribute').map(one => one.member),
     opened: custodians(openings),
     summed: row.sum !== null,
-    cancelled: asked.cancellation !== null,
+    cancelled: (withdrawn?.by ?? null) !== null,
   }
 }
 
@@ -237,15 +220,13 @@ async function sumRound(context: Context, aggregate: Aggregate, row: RoundRow): 
   const { db } = context
   const stored = db.select().from(contributions).where(eq(contributions.round, row.id)).all()
   const members = claims(cohort, row.cohort as string).payload.manifests.map(one => one.member)
-  const asked = db.select().from(queries).where(eq(queries.id, row.query)).get() as typeof queries.$inferSelect
-  const { slots } = plan(claims(query, asked.compact).payload.question)
-  const shares = claims(round, row.compact).payload.prekeys.length
+  const { slots, custodians } = termsOf(db, row)
   const ciphertext = await aggregate({
     contributions: stored
       .filter(one => members.includes(one.member))
       .map(one => ({
         path: contributionFile(context, row.id, one.manifestId),
-        offset: ciphertextOffset(one.manifest, shares),
+        offset: ciphertextOffset(one.manifest, custodians.length),
       })),
     chunks: chunksFor(slots),
     output: sumFile(context, row.id),

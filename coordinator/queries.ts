@@ -62,7 +62,7 @@ export async function takeQuery(context: Context, researcher: Researcher, compac
     context.log.append(tx, query.typ, signed.id, now)
   })
   context.tell({ msg: 'query recorded', query: signed.id, party: researcher.fingerprint })
-  context.changes.announce()
+  context.changes.announce('researchers')
   return signed.id
 }
 

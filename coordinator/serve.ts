@@ -44,7 +44,7 @@ export async function serve(
     // Commands that work on the same database beside this process are noticed by SQLite's counter of others' commits.
     if (dataVersion(coordinator) !== seen) {
       seen = dataVersion(coordinator)
-      context.changes.announce()
+      context.changes.announce('everybody')
     }
     if (context.clock.now() - swept > SWEEP_MS) {
       swept = context.clock.now()

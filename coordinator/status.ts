@@ -3,9 +3,10 @@ import { desc, eq } from 'drizzle-orm'
 import { isoTime } from '#party/clock.ts'
 import type { QueryStatus } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { claims, cohort, prekey, type QueryId, query, round } from '#specs/messages.ts'
+import { claims, cohort, type QueryId, query } from '#specs/messages.ts'
 import { type Context, charterById } from './context.ts'
 import { agreements, contributions, openings, queries, refusals, rounds } from './schema.ts'
+import { termsOf } from './terms.ts'
 
 type Member = QueryStatus['members'][number]
 type Custodian = QueryStatus['custodians'][number]
@@ -45,7 +46,7 @@ function memberStates(context: Context, run: RoundRow): Member[] {
   const refused = context.db.select().from(refusals).where(eq(refusals.round, run.id)).all()
   // A contribution that came while the cohort was being signed is stored and not counted.
   const counted = run.cohort === null ? undefined : claims(cohort, run.cohort).payload.manifests.map(one => one.member)
-  return claims(round, run.compact).payload.eligible.map((id): Member => {
+  return termsOf(context.db, run).eligible.map((id): Member => {
     const contribution = sent.find(one => one.member === id && (counted?.includes(id) ?? true))
     if (contribution) return { id, state: 'contributed', since: isoTime(contribution.receivedAt), reason: null }
     const refusal = refused.find(one => one.member === id && one.step === 'contribute')
@@ -59,8 +60,7 @@ function custodianStates(context: Context, run: RoundRow): Custodian[] {
   const agreed = context.db.select().from(agreements).where(eq(agreements.round, run.id)).all()
   const opened = context.db.select().from(openings).where(eq(openings.round, run.id)).all()
   const refused = context.db.select().from(refusals).where(eq(refusals.round, run.id)).all()
-  return claims(round, run.compact).payload.prekeys.map((compact): Custodian => {
-    const id = claims(prekey, compact).payload.custodian
+  return termsOf(context.db, run).custodians.map(({ id }): Custodian => {
     const opening = opened.find(one => one.custodian === id)
     if (opening) return { id, state: 'opened', since: isoTime(opening.receivedAt), reason: null }
     const refusal = refused.find(one => one.member === id && one.step !== 'contribute')

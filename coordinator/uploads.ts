@@ -5,27 +5,22 @@ import { join } from 'node:path'
 import { and, eq } from 'drizzle-orm'
 import { checkChunk } from '#crypto/packing.ts'
 import { CHUNK_BYTES, chunksFor } from '#crypto/parameters.ts'
-import { messageId } from '#crypto/signature.ts'
 import type { Clock } from '#party/clock.ts'
 import { BodyReader, contributionHead } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
 import {
-  claims,
   type Manifest,
   type ManifestId,
   type MemberId,
   manifest,
-  prekey,
-  query,
   type RoundId,
-  round,
   type Signed,
   verify,
 } from '#specs/messages.ts'
-import { plan } from '#specs/query.ts'
 import type { Context } from './context.ts'
 import type { Member } from './custodians.ts'
-import { contributions, queries, rounds } from './schema.ts'
+import { contributions, rounds } from './schema.ts'
+import { type RoundTerms, termsOf } from './terms.ts'
 
 /** A member whose upload stands still for this long has left; what it sent is thrown away, and it may begin again. */
 const IDLE_MS = 30_000
@@ -54,40 +49,28 @@ export async function takeContribution(
   id: RoundId,
   body: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const run = readRound(context, id)
-  if (!run.round.eligible.includes(member.id))
-    throw fault('not-on-roster', `${member.id} is not eligible in this round`)
+  const terms = termsOfRound(context, id)
+  if (!terms.eligible.includes(member.id)) throw fault('not-on-roster', `${member.id} is not eligible in this round`)
   const reader = new BodyReader(unlessIdle(body, context.clock))
   await reader.takeMagic()
   const signed: Signed<Manifest, ManifestId> = await verify(manifest, await reader.takeManifest(), member.publicKey)
   if (isStored(context, id, member.id, signed)) return
   requireOpen(context, id)
-  checkManifest(signed.payload, member.id, id, run)
+  checkManifest(signed.payload, member.id, id, terms)
   await mkdir(roundFolder(context, id), { recursive: true })
   const part = join(roundFolder(context, id), `${randomUUID()}.part`)
   try {
-    await writeContribution(part, reader, signed, run.slots)
+    await writeContribution(part, reader, signed, terms.slots)
     keep(context, id, member.id, signed, part)
   } finally {
     await rm(part, { force: true })
   }
 }
 
-interface Run {
-  readonly round: ReturnType<typeof claims<typeof round.schema>>['payload']
-  readonly slots: number
-}
-
-function readRound(context: Context, id: RoundId): Run {
-  const row = context.db
-    .select({ round: rounds.compact, query: queries.compact })
-    .from(rounds)
-    .innerJoin(queries, eq(queries.id, rounds.query))
-    .where(eq(rounds.id, id))
-    .get()
+function termsOfRound(context: Context, id: RoundId): RoundTerms {
+  const row = context.db.select().from(rounds).where(eq(rounds.id, id)).get()
   if (!row) throw fault('not-found', `there is no round ${id}`)
-  const { slots } = plan(claims(query, row.query).payload.question)
-  return { round: claims(round, row.round).payload, slots }
+  return termsOf(context.db, row)
 }
 
 function requireOpen(context: Context, id: RoundId): void {
@@ -109,14 +92,12 @@ function isStored(context: Context, id: RoundId, member: MemberId, signed: Signe
   return stored !== undefined
 }
 
-function checkManifest(sent: Manifest, member: MemberId, id: RoundId, run: Run): void {
+function checkManifest(sent: Manifest, member: MemberId, id: RoundId, terms: RoundTerms): void {
   if (sent.round !== id || sent.member !== member) throw fault('bad-body', 'the manifest is of another round or member')
-  if (sent.slots !== run.slots) {
-    throw fault('bad-body', `the question has ${run.slots} slots, the manifest ${sent.slots}`)
+  if (sent.slots !== terms.slots) {
+    throw fault('bad-body', `the question has ${terms.slots} slots, the manifest ${sent.slots}`)
   }
-  const expected = run.round.prekeys.map(
-    compact => `${claims(prekey, compact).payload.custodian} ${messageId(compact)}`,
-  )
+  const expected = terms.custodians.map(one => `${one.id} ${one.prekey}`)
   const actual = sent.shares.map(share => `${share.custodian} ${share.prekey}`)
   if (expected.join() !== actual.join()) {
     throw fault('bad-body', 'the sealed shares are not for the custodians and prekeys of this round')

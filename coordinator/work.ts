@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { and, eq, gt, inArray } from 'drizzle-orm'
 import type { WorkItem, WorkResponse } from '#specs/api.ts'
-import { claims, type MemberId, prekey, round } from '#specs/messages.ts'
+import type { MemberId } from '#specs/messages.ts'
 import { type Context, charterInForce, charterProposed, type StoredCharter } from './context.ts'
 import { missingPrekeys } from './custodians.ts'
 import { agreements, consents, contributions, openings, queries, refusals, rounds } from './schema.ts'
+import { termsOf } from './terms.ts'
 
 /**
  * What a member has to do now. Nothing is queued or ticked off: the list is what the stored rounds lack of this member, so a
@@ -58,15 +59,15 @@ function itemFor(context: Context, row: typeof rounds.$inferSelect, member: Memb
       .from(refusals)
       .where(and(eq(refusals.round, row.id), eq(refusals.member, member), eq(refusals.step, step)))
       .get() !== undefined
-  const announced = claims(round, row.compact).payload
-  const isCustodian = announced.prekeys.some(compact => claims(prekey, compact).payload.custodian === member)
+  const { eligible, custodians } = termsOf(db, row)
+  const isCustodian = custodians.some(one => one.id === member)
   const queryOf = () =>
     (db.select().from(queries).where(eq(queries.id, row.query)).get() as typeof queries.$inferSelect).compact
   switch (row.state) {
     case 'open': {
       const own = and(eq(contributions.round, row.id), eq(contributions.member, member))
       const done = db.select().from(contributions).where(own).get() !== undefined
-      if (done || !announced.eligible.includes(member) || refused('contribute')) return undefined
+      if (done || !eligible.includes(member) || refused('contribute')) return undefined
       return { kind: 'contribute', round: row.compact, query: queryOf() }
     }
     case 'closed':

@@ -234,6 +234,9 @@ describe('the status of a coordinator', () => {
     federation.node('KR').stopped = true
     clock.advance(3 * HOUR)
     await federation.settle()
+    // Who was here is written every ten seconds.
+    clock.advance(10_000)
+    await coordinator.lifecycle.advance()
     expect(now()).toEqual(['1 member has not been seen for 5 minutes: KR (3 hours ago).'])
     expect(await metric('inbond_member_last_seen_timestamp_seconds{member="KR"}')).toBe(seen)
     coordinator.context.db.$client.exec("DELETE FROM prekeys WHERE custodian = 'KR'")

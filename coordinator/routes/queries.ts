@@ -68,7 +68,7 @@ export function queryRoutes(app: App, { context, lifecycle }: Service): void {
         if (!isQueryOf(context, researcher.fingerprint, query)) throw fault('not-found', `you have no query ${query}`)
         return statusOf(context, query)
       }
-      return c.json(await longPoll(c, context, own), 200)
+      return c.json(await longPoll(c, context, 'researchers', own), 200)
     },
   )
 
@@ -85,7 +85,7 @@ export function queryRoutes(app: App, { context, lifecycle }: Service): void {
       const researcher = researcherOf(context, c.var.party.fingerprint)
       await takeCancellation(context, researcher, c.req.valid('param').query, c.req.valid('json').cancellation)
       await lifecycle.advance()
-      context.changes.announce()
+      context.changes.announce('researchers')
       return c.json({}, 201)
     },
   )

@@ -27,7 +27,7 @@ export function roundRoutes(app: App, { context, lifecycle }: Service): void {
     }),
     async c => {
       const member = enrolledMember(c.var.party)
-      return c.json(await longPoll(c, context, () => workFor(context, member.id)), 200)
+      return c.json(await longPoll(c, context, 'members', () => workFor(context, member.id)), 200)
     },
   )
 
@@ -46,7 +46,7 @@ export function roundRoutes(app: App, { context, lifecycle }: Service): void {
       const member = memberOf(context, c.var.party)
       await takeContribution(context, member, c.req.valid('param').round, bytes as unknown as AsyncIterable<Uint8Array>)
       await lifecycle.advance()
-      context.changes.announce()
+      context.changes.announce('researchers')
       return c.body(null, 204)
     },
   )
@@ -68,7 +68,7 @@ export function roundRoutes(app: App, { context, lifecycle }: Service): void {
         c.req.valid('json').refusal,
       )
       await lifecycle.advance()
-      context.changes.announce()
+      context.changes.announce('researchers')
       return c.json({}, 201)
     },
   )
@@ -107,7 +107,7 @@ export function roundRoutes(app: App, { context, lifecycle }: Service): void {
         c.req.valid('json').agreement,
       )
       await lifecycle.advance()
-      context.changes.announce()
+      context.changes.announce('researchers')
       return c.json({}, 201)
     },
   )
@@ -126,7 +126,7 @@ export function roundRoutes(app: App, { context, lifecycle }: Service): void {
       const member = memberOf(context, c.var.party)
       await takeOpening(context, member, c.req.valid('param').round, opening, Buffer.from(sealed, 'base64url'))
       await lifecycle.advance()
-      context.changes.announce()
+      context.changes.announce('researchers')
       return c.json({}, 201)
     },
   )

@@ -1,0 +1,44 @@
+import { eq } from 'drizzle-orm'
+import { messageId } from '#crypto/signature.ts'
+import { certificate, claims, type MemberId, prekey, query, type RoundId, round } from '#specs/messages.ts'
+import { type Need, plan } from '#specs/query.ts'
+import { charterById } from './context.ts'
+import type { Database } from './event-log.ts'
+import { Remembered } from './remembered.ts'
+import { queries, type rounds } from './schema.ts'
+
+/** What the signed documents of a round (its own, its query's and its charter's) say once and for all. */
+export interface RoundTerms {
+  readonly eligible: readonly MemberId[]
+  readonly need: Need
+  readonly minimumCohort: number
+  readonly recipientAdministration: MemberId | null
+  /** Custodians with the prekeys that serve the round, in the order in which shares are sealed to them. */
+  readonly custodians: readonly { readonly id: MemberId; readonly prekey: string }[]
+  readonly threshold: number
+  readonly slots: number
+}
+
+const remembered = new Remembered<RoundId, RoundTerms>(100)
+
+/** Own signed messages come back from the own database: they are read, not verified again. */
+export function termsOf(db: Database, row: Pick<typeof rounds.$inferSelect, 'id' | 'query' | 'compact'>): RoundTerms {
+  return remembered.get(row.id, () => {
+    const announced = claims(round, row.compact).payload
+    const charter = charterById(db, announced.charter).payload
+    const asked = db.select().from(queries).where(eq(queries.id, row.query)).get() as typeof queries.$inferSelect
+    const signed = claims(query, asked.compact).payload
+    return {
+      eligible: announced.eligible,
+      need: signed.need,
+      minimumCohort: charter.minimumCohort,
+      recipientAdministration: claims(certificate, signed.certificate).payload.administration,
+      custodians: announced.prekeys.map(compact => ({
+        id: claims(prekey, compact).payload.custodian,
+        prekey: messageId(compact),
+      })),
+      threshold: charter.threshold,
+      slots: plan(signed.question).slots,
+    }
+  })
+}
