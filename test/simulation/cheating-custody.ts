@@ -46,13 +46,17 @@ export function otherCohorts(
 ): Adversary {
   /** By cohort and custodian. */
   const agreements = new Map<string, Map<string, string>>()
+  const others = new Map<string, string>()
   const shown = new Map<string, string>()
   const signedTo = (compact: string) => agreements.get(messageId(compact)) ?? new Map<string, string>()
 
   async function cohortsOf(row: Closed): Promise<string[]> {
     const { payload } = claims(cohort, row.cohort)
     const manifests = payload.manifests.filter(one => one.member !== leftOut)
-    return [row.cohort, (await sign(keyOf(federation), cohort, { ...payload, manifests })).compact]
+    if (!others.has(row.id)) {
+      others.set(row.id, (await sign(keyOf(federation), cohort, { ...payload, manifests })).compact)
+    }
+    return [row.cohort, others.get(row.id) as string]
   }
 
   async function itemsFor(who: string, row: Closed): Promise<WorkItem[]> {

@@ -1,6 +1,6 @@
 import { packShare } from '#crypto/packing.ts'
 import { CELLS_PER_CHUNK } from '#crypto/parameters.ts'
-import { SEALED_BYTES, seal } from '#crypto/sealing.ts'
+import { seal } from '#crypto/sealing.ts'
 import type { Compute } from '#member-node/computation.ts'
 import { contributionHead } from '#specs/bodies.ts'
 import { claims, type MemberId, manifest, sign } from '#specs/messages.ts'
@@ -45,7 +45,7 @@ export function inconsistentDealing(federation: Federation): Adversary {
     const context = shareContext({ round, dealer, custodian: id, prekey, ciphertext: result.ciphertext })
     const share = packShare(new Int32Array(CELLS_PER_CHUNK).fill(12_345_678))
     const sealedShares = new Uint8Array(result.sealedShares)
-    sealedShares.set((await seal('inbond/share/v1', sealingKey, context, share, randomness)).subarray(0, SEALED_BYTES))
+    sealedShares.set(await seal('inbond/share/v1', sealingKey, context, share, randomness))
     return { ...result, sealedShares }
   }
   Object.assign(node, { compute })

@@ -84,7 +84,7 @@ const everyQueryEnds: Invariant = run => {
   return [
     ...open.map(({ id, state }) => `query ${id} is ${state ?? 'waiting'} and has no reason`),
     ...run.asked
-      .filter(one => !run.hasEnded(one))
+      .filter(one => !one.hasEnded)
       .map(one => `${one.id} never ended: ${one.error?.code} ${one.error?.message}`),
   ]
 }
@@ -93,7 +93,7 @@ const everyQueryEnds: Invariant = run => {
 const answersStay: Invariant = async run => {
   const { researcher } = run.world.federation
   const wrong: string[] = []
-  for (const one of run.asked.filter(asked => run.hasEnded(asked))) {
+  for (const one of run.asked.filter(asked => asked.hasEnded)) {
     const id = one.id as NonNullable<typeof one.id>
     if (storedQuery(researcher, id).privateKey !== null) wrong.push(`the researcher keeps the key of ${id}`)
     const again = await resume(researcher, id, () => undefined).catch(error => error)

@@ -1,63 +1,31 @@
-import { LONGEST_POLL_MS } from '#coordinator/long-poll.ts'
-import { InbondError } from '#crypto/error.ts'
-import { messageId } from '#crypto/signature.ts'
-import { withdrawLostPrekeys } from '#member-node/custody.ts'
-import { perform, poll } from '#member-node/work.ts'
-import type { Answer } from '#researcher/answer.ts'
-import { cancel, prepare, resume } from '#researcher/client.ts'
-import { storedQuery } from '#researcher/researcher.ts'
-import type { WorkItem } from '#specs/api.ts'
-import type { QueryId } from '#specs/messages.ts'
-import { parseQueryFile } from '#specs/query.ts'
 import type { Snapshot } from '../snapshot.ts'
+import { Asked } from './asked.ts'
 import { check } from './invariants.ts'
-import { MEMBERS, questionFile } from './members.ts'
-import { type Fault, type Message, pathOf } from './network.ts'
-import type { Move, Question, Schedule } from './schedule.ts'
+import { Member } from './member.ts'
+import { MEMBERS } from './members.ts'
+import { type Fault, pathOf } from './network.ts'
+import type { Move, Schedule } from './schedule.ts'
 import { World } from './world.ts'
 
-/** A question under way, as whoever asked it sees it. */
-export interface Asked {
-  readonly question: Question
-  id?: QueryId
-  answer?: Answer
-  /** Why there is none, in the researcher's own words. */
-  error?: InbondError
-  running: boolean
-  triedAt: number
-  leaving: AbortController
-}
-
-interface Presence {
-  polling: boolean
-  seen: number
-  /** Something failed: it pauses before it asks again. */
-  failed: boolean
-  pauseUntil: number
-  awayUntil: number
-  /** The list that it was given last, and when. */
-  listed: string | undefined
-  listedAt: number
-  restarted: boolean
-  readonly doing: Set<string>
-  todo: WorkItem[]
-}
-
-/** What a node waits at least when something failed. */
-const PAUSE_MS = 500
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 const DAY = 24 * 60 * MINUTE
 /** How time passes when nobody has anything to do: pauses end, then rounds, then queries and prekeys. */
 const HEALING = [
   ...Array(4).fill(20 * SECOND),
-  ...Array(16).fill(10 * MINUTE),
-  ...Array(12).fill(DAY),
-  ...Array(3).fill(40 * DAY),
+  ...Array(2).fill(10 * MINUTE),
+  ...Array(3).fill(60 * MINUTE),
+  ...Array(8).fill(DAY),
+  ...Array(2).fill(40 * DAY),
 ]
+/** Longer than any round of a schedule lasts. */
+const UNTIL_ENDS = 8 * DAY
 const MOST_STEPS = 3000
 
-/** Runs a schedule to its end and checks every invariant. @throws Error that names the invariants that fail */
+/** Something that can happen now. */
+type Step = (fault: Fault) => Promise<void>
+
+/** Runs a schedule to its end and checks every invariant. @throws BrokenInvariant */
 export async function run(snapshot: Snapshot, schedule: Schedule, root: string): Promise<Run> {
   using world = new World(snapshot, schedule, root)
   const running = new Run(world, schedule)
@@ -70,18 +38,27 @@ export async function run(snapshot: Snapshot, schedule: Schedule, root: string):
 export class Run {
   readonly world: World
   readonly schedule: Schedule
-  readonly asked: Asked[] = []
-  #presence = new Map<string, Presence>(MEMBERS.map(id => [id, presence()]))
+  readonly #questions: (Asked | undefined)[]
+  readonly #members: Map<string, Member>
+  /** Until which move a member is away. */
+  readonly #away = new Map<string, number>()
+  /** At which version of the world whoever follows a query was told last. */
+  readonly #told = new Map<string, number>()
   #move = 0
   #steps = 0
 
   constructor(world: World, schedule: Schedule) {
     this.world = world
     this.schedule = schedule
-    if (schedule.refusing !== null) {
-      const node = world.federation.node(schedule.refusing)
-      node.rules = { ...node.rules, dimensions: 0 }
-    }
+    this.#questions = schedule.questions.map(() => undefined)
+    this.#members = new Map(MEMBERS.map(id => [id, new Member(world, id, true)]))
+    if (schedule.refusing === null) return
+    const node = world.federation.node(schedule.refusing)
+    node.rules = { ...node.rules, dimensions: 0 }
+  }
+
+  get asked(): readonly Asked[] {
+    return this.#questions.filter(one => one !== undefined)
   }
 
   async moves(): Promise<void> {
@@ -95,16 +72,16 @@ export class Run {
   /** No more faults: whatever was asked must end. */
   async heal(): Promise<void> {
     this.world.clocks.correct()
-    for (const one of this.#presence.values()) one.awayUntil = 0
+    this.#away.clear()
+    this.#move = Number.POSITIVE_INFINITY
+    await this.#askAndWithdraw()
     await this.world.lookAtTheClock()
-    for (this.#move = 100; ; ) {
-      await this.#askAndWithdraw()
+    for (const pause of HEALING) {
       await this.#untilNothingIsLeft()
-      const pause = HEALING[this.#move++ - 100]
-      if (this.#allEnded() || pause === undefined) break
+      if (this.#allEnded()) break
       await this.world.pass(pause)
     }
-    await this.world.pass(8 * DAY)
+    await this.world.pass(UNTIL_ENDS)
     for (const node of this.world.federation.nodes.values()) await this.world.tidy(node)
   }
 
@@ -123,50 +100,53 @@ export class Run {
          WHERE void_reason IS NULL AND (state IS NULL OR state NOT IN ('opened', 'void'))`,
       )
       .pluck()
-      .get() as number
-    return left === 0 && this.asked.every(one => this.hasEnded(one))
+      .get()
+    return left === 0 && this.asked.every(one => one.hasEnded)
   }
 
-  hasEnded({ id, answer }: Asked): boolean {
-    if (answer !== undefined) return true
-    return id !== undefined && storedQuery(this.world.federation.researcher, id).voidReason !== null
-  }
-
-  /** Everything that can happen now, most urgent first. */
-  #possible(): ((fault: Fault) => Promise<void>)[] {
-    const { world } = this
-    const poll = (message: Message) => message.since !== null
-    const urgent = world.network.inFlight.filter(message => !poll(message))
-    const news = world.network.inFlight.filter(
-      message => poll(message) && this.#told.get(pathOf(message)) !== world.version,
-    )
-    const now = world.clock.now()
-    const there = [...this.#presence].filter(([, one]) => one.awayUntil <= this.#move && one.pauseUntil <= now)
-    const busy = there.filter(([, one]) => one.todo.length > 0)
-    const idle = there.filter(
-      ([, one]) => one.todo.length === 0 && !one.polling && (one.failed || one.seen !== world.version),
-    )
-    const open = this.asked.filter(one => !one.running && one.triedAt !== world.version && !this.hasEnded(one))
+  /** Everything that can happen now, most urgent first; long polls, which wait for news, last. */
+  #possible(): Step[] {
+    const { network, version } = this.world
+    const there = [...this.#members.values()].filter(({ id }) => (this.#away.get(id) ?? 0) <= this.#move)
+    const news = network.inFlight.filter(one => one.since !== null && this.#told.get(pathOf(one)) !== version)
     return [
-      ...urgent.map(message => (fault: Fault) => world.network.deliver(message, fault)),
-      ...busy.map(
-        ([id]) =>
-          () =>
-            this.#perform(id),
+      ...network.inFlight
+        .filter(one => one.since === null)
+        .map(
+          (one): Step =>
+            fault =>
+              network.deliver(one, fault),
+        ),
+      ...there
+        .filter(one => one.hasWork)
+        .map(
+          (one): Step =>
+            () =>
+              one.work(),
+        ),
+      ...there
+        .filter(one => one.mayAsk)
+        .map(
+          (one): Step =>
+            () =>
+              one.ask(),
+        ),
+      ...this.asked
+        .filter(one => one.mayFollow)
+        .map(
+          (one): Step =>
+            () =>
+              one.follow(),
+        ),
+      ...news.map(
+        (one): Step =>
+          fault => {
+            this.#told.set(pathOf(one), version)
+            return network.deliver(one, fault)
+          },
       ),
-      ...idle.map(
-        ([id]) =>
-          () =>
-            this.#work(id),
-      ),
-      ...open.map(one => () => this.#follow(one)),
-      ...news.map(message => (fault: Fault) => {
-        this.#told.set(pathOf(message), world.version)
-        return world.network.deliver(message, fault)
-      }),
     ]
   }
-  readonly #told = new Map<string, number>()
 
   async #make(move: Move): Promise<void> {
     const { world } = this
@@ -178,17 +158,16 @@ export class Run {
       }
       case 'crash':
         await world.restart(move.who)
-        if (move.who === 'researcher')
-          for (const one of this.asked.filter(Boolean)) Object.assign(one, { running: false, triedAt: -1 })
-        else if (this.#presence.has(move.who)) this.#presence.set(move.who, presence(true))
+        if (move.who === 'researcher') for (const one of this.asked) one.crash()
+        if (this.#members.has(move.who)) this.#members.set(move.who, new Member(world, move.who, false))
         return
       case 'leave':
-        this.#presenceOf(move.who).awayUntil = this.#move + move.moves
+        this.#away.set(move.who, this.#move + move.moves)
         return
       case 'jump':
         world.clocks.jump(move.who, move.milliseconds)
         if (move.who === 'coordinator') await world.lookAtTheClock()
-        else if (this.#presence.has(move.who)) await world.tidy(world.federation.node(move.who))
+        if (this.#members.has(move.who)) await world.tidy(world.federation.node(move.who))
         return
       case 'pass':
         await world.pass(move.milliseconds)
@@ -196,127 +175,10 @@ export class Run {
     }
   }
 
-  #presenceOf(id: string): Presence {
-    return this.#presence.get(id) as Presence
-  }
-
   async #askAndWithdraw(): Promise<void> {
     for (const [i, question] of this.schedule.questions.entries()) {
-      if (this.asked[i] === undefined && question.at <= this.#move) {
-        this.asked[i] = { question, running: false, triedAt: -1, leaving: new AbortController() }
-      }
-      if (question.withdrawn === this.#move) await this.#withdraw(this.asked[i])
+      if (question.at <= this.#move) this.#questions[i] ??= new Asked(this.world, question)
+      if (question.withdrawn === this.#move) await this.#questions[i]?.withdraw()
     }
   }
-
-  /** The researcher asks, or looks again after what it asked. */
-  async #follow(one: Asked): Promise<void> {
-    const { researcher } = this.world.federation
-    Object.assign(one, { running: true, triedAt: this.world.version, leaving: new AbortController() })
-    await this.world.begin(
-      async () => {
-        try {
-          one.id ??= await prepare(researcher, parseQueryFile(questionFile(one.question)))
-          one.answer = await resume(researcher, one.id, () => undefined, one.leaving.signal)
-        } finally {
-          one.running = false
-        }
-      },
-      error => {
-        one.error = error
-      },
-    )
-  }
-
-  async #withdraw(one: Asked | undefined): Promise<void> {
-    if (!one?.id || this.hasEnded(one)) return
-    const { world } = this
-    const { id } = one
-    one.leaving.abort(new InbondError('shutting-down', 'the researcher interrupts'))
-    await new Promise(resolve => setImmediate(resolve))
-    await world.activities.untilQuiet()
-    await world.begin(
-      () => cancel(world.federation.researcher, id),
-      () => undefined,
-    )
-  }
-
-  /** A member asks for work, and begins with what it is not at yet. */
-  async #work(id: string): Promise<void> {
-    const node = this.world.federation.node(id)
-    const own = this.#presenceOf(id)
-    own.polling = true
-    await this.world.begin(
-      async () => {
-        try {
-          const { version, items } = await poll(node, undefined)
-          if (own.restarted) await withdrawLostPrekeys(node)
-          const now = this.world.clock.now()
-          // A long poll would not have been answered.
-          const isOld = version === own.listed && !own.failed && now - own.listedAt < LONGEST_POLL_MS
-          Object.assign(own, { seen: this.world.version, failed: false, restarted: false })
-          if (isOld) return
-          Object.assign(own, { listed: version, listedAt: now })
-          own.todo = items.filter(one => !own.doing.has(keyOf(one)))
-        } finally {
-          own.polling = false
-        }
-      },
-      () => {
-        this.#pause(own)
-      },
-    )
-  }
-
-  #pause(own: Presence): void {
-    Object.assign(own, { failed: true, pauseUntil: this.world.clock.now() + PAUSE_MS })
-  }
-
-  /** A member does the next thing on its list. */
-  async #perform(id: string): Promise<void> {
-    const node = this.world.federation.node(id)
-    const own = this.#presenceOf(id)
-    const item = own.todo.shift() as WorkItem
-    own.doing.add(keyOf(item))
-    await this.world.begin(
-      async () => {
-        try {
-          await perform(node, item, observer(node), undefined, false)
-        } finally {
-          own.doing.delete(keyOf(item))
-        }
-      },
-      () => {
-        this.#pause(own)
-      },
-    )
-  }
-}
-
-function observer(node: ReturnType<World['federation']['node']>) {
-  return {
-    done: (item: WorkItem) => void node.journal.push({ item }),
-    refused: (item: WorkItem, refused: unknown) => void node.journal.push({ item, refused }),
-    failed: () => undefined,
-  }
-}
-
-function presence(restarted = false): Presence {
-  return {
-    restarted,
-    listed: undefined,
-    listedAt: 0,
-    polling: false,
-    seen: -1,
-    failed: false,
-    pauseUntil: 0,
-    awayUntil: 0,
-    doing: new Set(),
-    todo: [],
-  }
-}
-
-function keyOf(item: WorkItem): string {
-  if (item.kind === 'charter' || item.kind === 'prekeys') return item.kind
-  return `${item.kind} ${item.round.includes('.') ? messageId(item.round) : item.round}`
 }
