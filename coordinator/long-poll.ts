@@ -21,13 +21,21 @@ export async function longPoll<T extends { readonly version: string }>(
   look: () => T,
 ): Promise<T> {
   const known = c.req.query('since')
-  const until = context.clock.now() + LONGEST_POLL_MS
-  let seen = look()
-  for (let left = LONGEST_POLL_MS; seen.version === known && left > 0; left = until - context.clock.now()) {
-    await context.changes.wait(audience, context.clock, left, c.req.raw.signal)
-    if (context.changes.ended) throw fault('shutting-down', 'the coordinator is being stopped')
-    if (c.req.raw.signal.aborted) break
-    seen = look()
+  const gone = c.req.raw.signal
+  // One wait for all of it, which no jump of the clock makes longer.
+  const answered = new AbortController()
+  const over = new AbortController()
+  void context.clock.wait(LONGEST_POLL_MS, answered.signal).then(() => over.abort())
+  const until = AbortSignal.any([gone, over.signal])
+  try {
+    let seen = look()
+    while (seen.version === known && !until.aborted) {
+      await context.changes.wait(audience, context.clock, LONGEST_POLL_MS, until)
+      if (context.changes.ended) throw fault('shutting-down', 'the coordinator is being stopped')
+      if (!gone.aborted) seen = look()
+    }
+    return seen
+  } finally {
+    answered.abort()
   }
-  return seen
 }
