@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { CHUNK_BYTES } from '#crypto/parameters.ts'
 import { SEALED_BYTES } from '#crypto/sealing.ts'
 import { remedyOf } from '#specs/problem.ts'
@@ -14,6 +14,10 @@ import { cutAfter, Interceptor, type Interference } from './proxy.ts'
  * What befalls machines and networks: full disks, locked and damaged databases, proxies, wrong clocks. Each is told with a code
  * and a remedy, and the round under way completes once it is over. One federation for all of it.
  */
+
+const MINUTE = 60_000
+const DAY = 86_400_000
+vi.setConfig({ testTimeout: effort(2, 20) * MINUTE, hookTimeout: 2 * MINUTE })
 
 let afflicted: AfflictedFederation
 let federation: Federation
@@ -121,6 +125,9 @@ describe('a database', () => {
 
 describe(`a proxy (seed ${seed})`, () => {
   const next = random()
+  afterEach(() => {
+    proxy.interfere = () => ({})
+  })
 
   it('that changes a byte of an upload: the coordinator refuses it, and the member sends it again', async () => {
     let changed = 0
@@ -138,8 +145,8 @@ describe(`a proxy (seed ${seed})`, () => {
     expect(changed).toBeGreaterThan(0)
   })
 
-  it('that cuts connections at any byte, in either direction', async () => {
-    const cuts = effort(8, 60)
+  it('that cuts connections at any byte, in either direction', async ({ signal }) => {
+    const cuts = effort(4, 60)
     let cut = 0
     proxy.interfere = (): Interference => {
       if (cut === cuts) return {}
@@ -149,7 +156,7 @@ describe(`a proxy (seed ${seed})`, () => {
     }
     await federation.process('BB').kill()
     await federation.startMember('BB')
-    while (cut < cuts) {
+    while (cut < cuts && !signal.aborted) {
       const asking = federation.ask(question('cut connections'))
       const finished = await asking.ended
       // Before there is a query, nothing can go on: "query run" says that the coordinator does not answer.
@@ -164,9 +171,6 @@ describe(`a proxy (seed ${seed})`, () => {
     return bytes.includes('PUT /rounds/')
   }
 })
-
-const MINUTE = 60_000
-const DAY = 86_400_000
 
 describe('a wrong clock', () => {
   const jumps = effort([-3 * MINUTE], [3 * MINUTE, -3 * MINUTE, DAY, -DAY])
