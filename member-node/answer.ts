@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { openAsBlob } from 'node:fs'
+import { existsSync, openAsBlob } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { count, eq, gt } from 'drizzle-orm'
+import { CHUNK_BYTES, chunksFor } from '#crypto/parameters.ts'
 import { SEALED_BYTES } from '#crypto/sealing.ts'
 import { contributionHead } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
-import { type ManifestId, manifest, PROTOCOL, type RoundId, sign } from '#specs/messages.ts'
+import { claims, type ManifestId, manifest, PROTOCOL, type RoundId, sign } from '#specs/messages.ts'
 import type { VerifiedRound } from '#specs/rules/round.ts'
 import { type Announcement, verifyAnnouncement } from './announcements.ts'
 import type { ComputationResult } from './computation.ts'
@@ -99,14 +100,17 @@ function storedContribution(node: Node, id: RoundId): StoredContribution | undef
 
 async function send(node: Node, id: RoundId, contribution: StoredContribution, signal?: AbortSignal): Promise<void> {
   const head = contributionHead(contribution.manifest, [contribution.sealedShares])
-  const body = new Blob([Buffer.from(head), await storedCiphertext(node, id)])
+  const body = new Blob([Buffer.from(head), await storedCiphertext(node, id, contribution)])
   await node.connection.put(`/rounds/${id}/contribution`, body, signal)
 }
 
-async function storedCiphertext(node: Node, id: RoundId): Promise<Blob> {
-  try {
-    return await openAsBlob(ciphertextFile(node, id))
-  } catch (cause) {
-    throw fault('file-not-readable', 'this node made its contribution before, and has lost the ciphertext', cause)
+/** @throws InbondError `file-not-readable`: an upload that ends early is then the connection's doing, and is made again */
+async function storedCiphertext(node: Node, id: RoundId, contribution: StoredContribution): Promise<Blob> {
+  const { slots } = claims(manifest, contribution.manifest).payload
+  const path = ciphertextFile(node, id)
+  if (existsSync(path)) {
+    const file = await openAsBlob(path)
+    if (file.size === chunksFor(slots) * CHUNK_BYTES) return file
   }
+  throw fault('file-not-readable', 'this node made its contribution before, and has lost the ciphertext')
 }

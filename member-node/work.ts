@@ -132,7 +132,7 @@ function isOver(error: unknown): boolean {
 
 /** What this node sent arrived otherwise. If that was no accident, its own copy is damaged. */
 function isDamage(error: unknown): boolean {
-  const codes = ['bad-body', 'bad-length', 'bad-message', 'bad-residue', 'bad-signature', 'bad-token', 'truncated-body']
+  const codes = ['bad-body', 'bad-length', 'bad-message', 'bad-residue', 'bad-signature', 'bad-token']
   return error instanceof RefusedRequest && codes.includes(error.code)
 }
 

@@ -151,6 +151,7 @@ async function read<S extends z.ZodType>(schema: S, response: Response): Promise
 export function mayPass(error: unknown): boolean {
   const passing = [
     'coordinator-unreachable',
+    'truncated-body',
     'shutting-down',
     'too-many-requests',
     'internal-error',

@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { presets } from '#member-node/policy.ts'
+import { type Observer, perform } from '#member-node/work.ts'
+import { type Connection, RefusedRequest } from '#party/connection.ts'
 import { cancel, prepare, resume } from '#researcher/client.ts'
 import { storedQuery } from '#researcher/researcher.ts'
-import { type QueryStatus, queryReceipt, queryStatus } from '#specs/api.ts'
+import { type QueryStatus, queryReceipt, queryStatus, type WorkItem } from '#specs/api.ts'
 import type { QueryId } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import { Federation, type TestNode } from './federation.ts'
@@ -14,7 +16,7 @@ import {
   settlePatiently,
   settleUntil,
 } from './restart.ts'
-import { doWork, pose, roundRow, step } from './steps.ts'
+import { doWork, pose, roundRow, step, workOf } from './steps.ts'
 
 const HOUR = 3_600_000
 const MEMBERS = ['BR', 'FR', 'JP', 'KR', 'VN']
@@ -53,6 +55,8 @@ afterEach(async () => {
   await federation.coordinator.lifecycle.advance()
   expect(federation.errors.splice(0)).toEqual([])
 })
+
+const NOBODY: Observer = { done: () => undefined, refused: () => undefined, failed: () => undefined }
 
 const stop = (...ids: string[]) => {
   for (const id of ids) federation.node(id).stopped = true
@@ -179,6 +183,25 @@ describe('an absent member', () => {
     const answer = await settleUntil(federation, read(query))
     expect(answer.cohort).not.toContain('FR')
     expect(answer.evidence.openedBy).toContain('FR')
+  })
+})
+
+describe('an upload that stands still', () => {
+  test('again and again is made again, and never becomes a refusal', async () => {
+    const { query, round } = await posed()
+    await step(federation, 'contribute', ['BR', 'FR', 'JP', 'VN'])
+    const node = federation.node('KR')
+    const put = async () => {
+      throw new RefusedRequest('truncated-body', 'the upload stood still for 30 seconds', undefined)
+    }
+    const slow: TestNode = { ...node, connection: { put } as Partial<Connection> as Connection }
+    const [item] = await workOf(node, 'contribute')
+    for (let i = 0; i < 5; i++) {
+      await expect(perform(slow, item as WorkItem, NOBODY)).rejects.toMatchObject({ code: 'truncated-body' })
+    }
+    expect(roundRow(federation, round).state).toBe('open')
+    await settlePatiently(federation)
+    expect((await read(query)).cohort).toEqual(MEMBERS)
   })
 })
 

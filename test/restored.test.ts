@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { rmSync, truncateSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { unusedPrekeys } from '#coordinator/custodians.ts'
 import { generateIdentityKey } from '#crypto/signature.ts'
@@ -112,12 +112,15 @@ describe('a member that forgot', () => {
     expect(inForce()).toBeUndefined()
   })
 
-  test('nothing but the ciphertext of its contribution says so, and does not make another', async () => {
+  test.each([
+    ['all', (file: string) => rmSync(file)],
+    ['a part', (file: string) => truncateSync(file, 1000)],
+  ])('%s of the ciphertext of its contribution says so, and does not make another', async (_, lose) => {
     const { round } = await pose(federation, QUESTION)
     cut = ['KR']
     await expect(doWork(federation, 'KR', 'contribute')).rejects.toMatchObject({ code: 'coordinator-unreachable' })
     cut = []
-    rmSync(ciphertextFile(federation.node('KR'), round))
+    lose(ciphertextFile(federation.node('KR'), round))
     await doWork(federation, 'KR', 'contribute')
     const { $client } = federation.coordinator.context.db
     expect($client.prepare('SELECT member, step, reason FROM refusals WHERE round = ?').all(round)).toEqual([
