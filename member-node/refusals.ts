@@ -1,7 +1,8 @@
 import { and, eq } from 'drizzle-orm'
 import { InbondError } from '#crypto/error.ts'
 import { done } from '#specs/api.ts'
-import { PROTOCOL, type Refusal, type RoundId, refusal, sign } from '#specs/messages.ts'
+import { LONGEST_REASON, PROTOCOL, type Refusal, type RoundId, refusal, sign } from '#specs/messages.ts'
+import { inOneLine } from '#specs/printable.ts'
 import type { Node } from './node.ts'
 import { refusals } from './schema.ts'
 
@@ -28,7 +29,7 @@ async function store(node: Node, round: RoundId, step: Step, error: unknown): Pr
   // What went wrong inside is for this node's own log; the others learn only what is about the question.
   const known = error instanceof InbondError
   const code = known ? error.code : 'internal-error'
-  const reason = known ? error.message : 'the node failed inside; its operator knows'
+  const reason = known ? inOneLine(error.message, LONGEST_REASON) : 'the node failed inside; its operator knows'
   const signed = await sign(node.key, refusal, { protocol: PROTOCOL, round, member: node.id, step, code, reason })
   node.db.insert(refusals).values({ round, step, compact: signed.compact, reason, createdAt: node.clock.now() }).run()
   return signed.compact

@@ -3,7 +3,8 @@ import { Command, CommanderError } from 'commander'
 import type { z } from 'zod'
 import { InbondError } from '#crypto/error.ts'
 import { fault } from '#specs/errors.ts'
-import { remedyOf } from '#specs/problem.ts'
+import { inOneLine } from '#specs/printable.ts'
+import { LONGEST_DETAIL, remedyOf } from '#specs/problem.ts'
 import { inWords } from '#specs/wording.ts'
 import { explained, unreadable } from './system-errors.ts'
 
@@ -115,7 +116,7 @@ function oneSentence(message: string): string {
 /** One sentence with its code, and below it what to do. */
 export function describeError(error: unknown, verbose = false): string {
   const code = error instanceof InbondError ? error.code : 'internal-error'
-  const message = error instanceof Error ? error.message : String(error)
+  const message = inOneLine(error instanceof Error ? error.message : String(error), LONGEST_DETAIL)
   const lines = `inbond: ${message} [${code}]\n  ${remedyOf(code)}\n`
   return verbose && error instanceof Error ? `${lines}\n${error.stack}\n${stackOfCause(error)}` : lines
 }

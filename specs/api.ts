@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { charterId, hash, memberId, queryId, roundId } from './messages.ts'
+import { printable } from './printable.ts'
 
 /**
  * The bodies of the coordinator's HTTP interface. Whatever matters in them is a signed message, carried in its compact form
@@ -19,7 +20,7 @@ export type CharterBundle = z.infer<typeof charterBundle>
 export const federationInfo = z.object({
   /** Of the coordinator's software; a party of another version says so and does nothing else. */
   protocol: z.int().positive(),
-  name: z.string(),
+  name: printable,
   publicKey: z.string(),
   /** Of values, in every charter. */
   currency: z.string(),
@@ -63,8 +64,8 @@ export const queryStatus = z.object({
   /** `waiting`: no round yet, for lack of prekeys of enough custodians. */
   state: z.union([z.literal('waiting'), roundState]),
   /** Why it is void, or what it waits for. */
-  reason: z.string().nullable(),
-  purpose: z.string(),
+  reason: printable.nullable(),
+  purpose: printable,
   askedAt: instant,
   round: roundId.nullable(),
   closes: instant.nullable(),
@@ -73,7 +74,7 @@ export const queryStatus = z.object({
       id: memberId,
       state: z.enum(['asked', 'contributed', 'refused', 'missing']),
       since: instant,
-      reason: z.string().nullable(),
+      reason: printable.nullable(),
     }),
   ),
   custodians: z.array(
@@ -81,7 +82,7 @@ export const queryStatus = z.object({
       id: memberId,
       state: z.enum(['waiting', 'agreed', 'opened', 'refused']),
       since: instant,
-      reason: z.string().nullable(),
+      reason: printable.nullable(),
     }),
   ),
 })
@@ -126,8 +127,8 @@ export const problem = z.object({
   type: z.string(),
   title: z.string(),
   status: z.int(),
-  detail: z.string(),
-  code: z.string(),
+  detail: printable,
+  code: z.string().regex(/^[a-z0-9-]{1,60}$/),
   remedy: z.string(),
   /** The request that it answers, for the operator's log. */
   instance: z.string().optional(),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { InbondError } from '#crypto/error.ts'
 import { LARGEST_ROSTER, SMALLEST_COHORT } from '#crypto/parameters.ts'
 import { claimed, type IdentityKey, type PublicKey, signMessage, verifyMessage } from '#crypto/signature.ts'
+import { printable } from './printable.ts'
 import { need, question } from './query.ts'
 import { describeIssues } from './wording.ts'
 
@@ -18,6 +19,9 @@ export const CLOCK_TOLERANCE_MS = 120_000
 
 /** A prekey that lasts longer could be read from a stolen disk for longer. */
 export const LONGEST_PREKEY_MS = 30 * 86_400_000
+
+/** Characters of a refusal's reason. */
+export const LONGEST_REASON = 1000
 
 /** The longest compact message that anybody reads; a charter of 4,096 members has about 1 MB. */
 const LONGEST_MESSAGE = 4 * 1024 * 1024
@@ -47,8 +51,8 @@ const keyFingerprint = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 const sealingKey = z.string().regex(/^[A-Za-z0-9_-]{1622}$/, 'expected an X-Wing public key, base64url')
 const nameLength = 'a name has 1 to 200 characters'
 /** Of a federation, a member or a researcher. */
-export const partyName = z.string().trim().min(1, nameLength).max(200, nameLength)
-const reason = z.string().min(1).max(1000)
+export const partyName = printable.trim().min(1, nameLength).max(200, nameLength)
+const reason = printable.min(1).max(LONGEST_REASON)
 const compact = z.string().max(LONGEST_MESSAGE)
 const month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/)
 /** Size and root of the coordinator's log (RFC 6962) when the document was made. */
@@ -116,7 +120,7 @@ export const certificate = kind(
     publicKey: identityKey,
     administration: memberId.nullable(),
     organisation: partyName.nullable(),
-    purposes: z.array(z.string().max(100)).max(50),
+    purposes: z.array(printable.max(100)).max(50),
     sponsor: memberId.nullable(),
     notAfter: instant,
   }),

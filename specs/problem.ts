@@ -1,6 +1,10 @@
 import { InbondError } from '#crypto/error.ts'
 import { type ErrorCode, fault, statuses } from './errors.ts'
+import { inOneLine } from './printable.ts'
 import { remedies } from './remedies.ts'
+
+/** Characters of what is wrong in one instance. */
+export const LONGEST_DETAIL = 2000
 
 function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(statuses, code)
@@ -23,7 +27,7 @@ export function problemOf(error: unknown) {
     type: `urn:inbond:error:${known.code}`,
     title: known.code.replaceAll('-', ' '),
     status: statusOf(known.code),
-    detail: known.message,
+    detail: inOneLine(known.message, LONGEST_DETAIL),
     code: known.code,
     remedy: remedyOf(known.code),
   }

@@ -4,6 +4,7 @@ import { LARGEST_ROSTER } from '#crypto/parameters.ts'
 import { datasetCalled } from './datasets/catalogue.ts'
 import type { Dataset, Dimension } from './datasets/dataset.ts'
 import { monthsBetween, type Period, periodGrain, periodsBetween } from './period.ts'
+import { printable } from './printable.ts'
 import { describeIssues, inWords } from './wording.ts'
 import { readYaml } from './yaml.ts'
 
@@ -33,7 +34,7 @@ export const question = z.strictObject({
   where: z.array(condition).max(32),
   by: z.array(dimensionId).max(8),
   measures: z.array(measure).min(1).max(16),
-  purpose: z.string().min(3).max(500),
+  purpose: printable.min(3).max(500),
 })
 export type Question = z.infer<typeof question>
 

@@ -56,7 +56,7 @@ async function* stream(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 function announce(
   db: ReturnType<typeof openDatabase<typeof coordinatorSchema>>,
-  { id, query: asked, compact, round }: VerifiedRound,
+  { id, charter, query: asked, compact, round }: VerifiedRound,
 ): void {
   const researcher = 'researcher'
   const [openedAt, closes, ends] = [round.opens, round.closes, round.ends].map(Date.parse) as [number, number, number]
@@ -69,6 +69,9 @@ function announce(
       enrolment: '',
       enrolledAt: 0,
     })
+    .run()
+  db.insert(coordinatorSchema.charters)
+    .values({ id: charter.id, epoch: charter.payload.epoch, compact: charter.compact, proposedAt: 0, inForceAt: 0 })
     .run()
   db.insert(coordinatorSchema.queries)
     .values({ id: asked.id, researcher, nonce: '', compact: asked.compact, receivedAt: openedAt, expiresAt: ends })
