@@ -65,15 +65,22 @@ export class Killing {
     return finished?.stdout ?? ''
   }
 
-  /** Runs a command of a party once. @throws Error if it fails for another reason than a death */
+  /** Runs a command of a party once. @throws Error if it fails otherwise than by a death or a void round */
   async attempt(party: string, args: readonly string[]): Promise<Finished> {
     const running = this.#afflicted.federation.line.start(args)
     const finished = await running.ended
-    this.#noteDeath(party, running, finished)
-    if (finished.status !== 0 && finished.signal === null && !/\[coordinator-unreachable\]/.test(finished.stderr)) {
-      throw new Error(`${running} ended with ${finished.status}:\n${finished.stderr}`)
-    }
+    this.note(party, running, finished)
     return finished
+  }
+
+  /** Takes note of how a command of a party ended. @throws Error if otherwise than well, by a death or with a void round */
+  note(party: string, running: Running, finished: Finished): void {
+    const { status, signal, stderr } = finished
+    if (signal !== null) {
+      this.#noteDeath(party, running, finished)
+    } else if (status !== 0 && !/\[(coordinator-unreachable|round-void)\]/.test(stderr)) {
+      throw new Error(`${running} ended with ${status}:\n${stderr}`)
+    }
   }
 
   async #serve(party: string): Promise<void> {
@@ -86,7 +93,6 @@ export class Killing {
   }
 
   #noteDeath(party: string, running: Running, { signal, stderr }: Finished): void {
-    if (signal === null && running.args[1] !== 'start') return
     const [point] = this.#left.get(party) ?? []
     const moment = this.#afflicted.traceOf(party).findLast(one => point !== undefined && one.includes(point))
     if (signal !== 'SIGKILL' || point === undefined || moment === undefined) {

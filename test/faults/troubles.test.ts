@@ -96,7 +96,7 @@ describe(`a full disk (seed ${seed})`, () => {
   })
 })
 
-describe('a database', () => {
+describe.concurrent('a database', () => {
   it('that another program keeps locked is waited for, and so is what depends on it', async () => {
     const lock = new Database(join(federation.of('AA'), 'node.sqlite'))
     lock.exec('BEGIN IMMEDIATE')
@@ -130,19 +130,32 @@ describe(`a proxy (seed ${seed})`, () => {
   })
 
   it('that changes a byte of an upload: the coordinator refuses it, and the member sends it again', async () => {
-    let changed = 0
-    proxy.interfere = () => ({ up: bytes => (changed === 0 && isUpload(bytes) ? flip(bytes) : bytes) })
-    const flip = (bytes: Buffer) => {
-      const body = bytes.indexOf('\r\n\r\n') + 4
-      changed = body + Math.floor(next() * (bytes.length - body))
-      const other = Buffer.from(bytes)
-      other[changed] = (other[changed] as number) ^ (1 << Math.floor(next() * 8))
-      return other
+    let isChanged = false
+    const change = (bytes: Buffer, from: number): Buffer => {
+      const changed = Buffer.from(bytes)
+      const place = from + Math.floor(next() * (bytes.length - from))
+      changed[place] = (changed[place] as number) ^ (1 << Math.floor(next() * 8))
+      isChanged = true
+      return changed
     }
+    proxy.interfere = () => {
+      let isBody = false
+      return {
+        up: bytes => {
+          const head = bytes.includes('PUT /rounds/') ? bytes.indexOf('\r\n\r\n') + 4 : 0
+          isBody ||= head > 0
+          return isChanged || !isBody || head === bytes.length ? bytes : change(bytes, head)
+        },
+      }
+    }
+    await federation.process('BB').kill()
+    await federation.startMember('BB')
     const asking = federation.ask(question('a changed byte'))
+    const refused =
+      /"msg":"failed; it will be tried again","step":"contribute".*"code":"(bad-\w+|truncated-body)".*"remedy"/
+    await federation.process('BB').says(refused)
+    expect(isChanged).toBe(true)
     await expectAnswer(asking)
-    proxy.interfere = () => ({})
-    expect(changed).toBeGreaterThan(0)
   })
 
   it('that cuts connections at any byte, in either direction', async ({ signal }) => {
@@ -166,10 +179,6 @@ describe(`a proxy (seed ${seed})`, () => {
     }
     await expectAnswer(federation.ask(question('no more cuts')))
   })
-
-  function isUpload(bytes: Buffer): boolean {
-    return bytes.includes('PUT /rounds/')
-  }
 })
 
 describe('a wrong clock', () => {
@@ -206,7 +215,7 @@ describe('a wrong clock', () => {
     await expectAnswer(asking)
   })
 
-  it.each(jumps)('of a custodian, by %d ms, once it contributed', async jump => {
+  it.each(effort([], jumps))('of a custodian, by %d ms, once it contributed', async jump => {
     const asking = await askWithoutBB('a wrong clock of a custodian')
     await expectLogged('AA', 'clock-skew', () => {
       afflicted.setClock('AA', jump)
@@ -224,7 +233,7 @@ describe('a wrong clock', () => {
     await expectAnswer(follow(asking))
   })
 
-  it.each(jumps.filter(jump => jump < DAY))('of the coordinator, by %d ms: all are told', async jump => {
+  it.each(effort([], jumps).filter(jump => jump < DAY))('of the coordinator, by %d ms: all are told', async jump => {
     const asking = await askWithoutBB('a wrong clock of the coordinator')
     await expectLogged('BB', 'clock-skew', () => {
       afflicted.setClock('coordinator', jump)

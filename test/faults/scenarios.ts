@@ -1,0 +1,195 @@
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { expect } from 'vitest'
+import { answerOf, type Finished, until } from '#test/processes/federation.ts'
+import { type AfflictedFederation, expectedRows, question, rowsOf } from './afflicted.ts'
+import type { Killing } from './killing.ts'
+
+/** A query as `query list --json` shows it. */
+export interface Listed {
+  readonly query: string
+  readonly purpose: string
+  readonly state: string
+}
+
+/** What may become of a question. Each scenario goes on with the same question whatever dies on the way. */
+export class Scenarios {
+  readonly #afflicted: AfflictedFederation
+  readonly #killing: Killing
+  #asked = 0
+  #answered: string[] = []
+
+  constructor(afflicted: AfflictedFederation, killing: Killing) {
+    this.#afflicted = afflicted
+    this.#killing = killing
+  }
+
+  /** Purposes of the questions that were answered. */
+  get answered(): readonly string[] {
+    return this.#answered
+  }
+
+  list(): Promise<Listed[]> {
+    return this.#killing.persist('researcher', ['query', 'list', ...this.#as()]).then(text => JSON.parse(text))
+  }
+
+  /** Everybody answers. */
+  readonly answer = async (): Promise<void> => {
+    const purpose = this.#purpose()
+    const finished = await this.#follow(purpose)
+    expect(rowsOf(answerOf(finished))).toEqual(expectedRows)
+    this.#answered.push(purpose)
+  }
+
+  /** CC's policy allows nothing. */
+  readonly refuse = async (): Promise<void> => {
+    this.#afflicted.federation.line.write('policy.yaml', policy(0))
+    const { stderr } = await this.#follow(this.#purpose())
+    expect(stderr).toMatch(/CC refused, so that fewer than the 3 needed can contribute \[round-void\]/)
+    this.#afflicted.federation.line.write('policy.yaml', policy(1_000_000))
+  }
+
+  /** The researcher withdraws, when two of three have contributed. */
+  readonly cancel = async (): Promise<void> => {
+    const { federation } = this.#afflicted
+    federation.process('BB').send('SIGSTOP')
+    const purpose = this.#purpose()
+    const own = await this.#ask(purpose)
+    await this.#until(own, 'contributions', 2)
+    await this.#killing.persist('researcher', ['query', 'cancel', own, ...this.#as().slice(0, 2)])
+    federation.process('BB').send('SIGCONT')
+    const { stderr } = await this.#follow(purpose)
+    expect(stderr).toContain('the researcher withdrew the query [round-void]')
+  }
+
+  /** CC has lost its prekey before it agrees, or before it opens. */
+  readonly lose = async (before: 'agree' | 'open'): Promise<void> => {
+    const { federation } = this.#afflicted
+    const held = before === 'agree' ? 'PUT /rounds/{round}/contribution' : 'POST /rounds/{round}/agreements'
+    await federation.process('AA').kill()
+    this.#afflicted.killAt('AA', `before send ${held}`)
+    const dying = federation.launch('AA')
+    const purpose = this.#purpose()
+    const own = await this.#ask(purpose)
+    expect((await dying.ended).signal).toBe('SIGKILL')
+    await this.#until(own, before === 'agree' ? 'contributions' : 'agreements', 2)
+    this.#losePrekey(own)
+    this.#afflicted.killAt('AA', undefined)
+    await federation.startMember('AA')
+    const { stderr } = await this.#follow(purpose)
+    expect(stderr).toMatch(/and CC declined \[round-void\]/)
+  }
+
+  /** The researcher withdraws before any custodian has published a prekey, so that there is no round. Members do not run yet. */
+  async cancelWaiting(): Promise<void> {
+    const { federation } = this.#afflicted
+    const purpose = this.#purpose()
+    const asking = federation.line.start(this.#run(purpose))
+    const coordinator = federation.database('coordinator')
+    await until(
+      () => coordinator.prepare('SELECT count(*) FROM queries').pluck().get() === 1,
+      () => 'the query',
+    )
+    coordinator.close()
+    await asking.kill()
+    const own = (await this.#find(purpose))?.query as string
+    await federation.line.succeed('query', 'cancel', own, '--as', federation.of('researcher'))
+  }
+
+  /** What has nothing to do with a question: an invitation, charters, and prekeys that were lost and are withdrawn. */
+  async govern(): Promise<void> {
+    const { federation } = this.#afflicted
+    const coordinator = federation.of('coordinator')
+    await federation.line.succeed('coordinator', 'invite', coordinator, '--researcher', 'Bob', '--administration', 'AA')
+    for (const threshold of ['2', '3']) {
+      await federation.line.succeed('coordinator', 'charter', 'propose', coordinator, '--threshold', threshold)
+    }
+    await federation.process('CC').kill()
+    this.#lose('round IS NULL')
+    const withdrawn = () => this.#afflicted.traceOf('CC').flat().includes('after send POST /prekeys/withdrawals')
+    await federation.startMember('CC')
+    await until(withdrawn, () => 'a withdrawal')
+  }
+
+  #losePrekey(query: string): void {
+    const coordinator = this.#afflicted.federation.database('coordinator')
+    const select = 'SELECT p.id FROM prekeys p JOIN rounds r ON p.round = r.id WHERE r.query = ? AND custodian = ?'
+    const id = coordinator.prepare(select).pluck().get(query, 'CC')
+    coordinator.close()
+    this.#lose(`id = '${id}'`)
+  }
+
+  /** CC loses private halves, as after a restore. */
+  #lose(which: string): void {
+    const own = new Database(join(this.#afflicted.federation.of('CC'), 'node.sqlite'))
+    own.exec(`UPDATE prekeys SET private_key = NULL WHERE ${which}`)
+    own.close()
+  }
+
+  /** Waits until so many rows of a query's round are there. */
+  async #until(query: string, table: 'contributions' | 'agreements', count: number): Promise<void> {
+    const coordinator = this.#afflicted.federation.database('coordinator')
+    const select = `SELECT count(*) FROM ${table} t JOIN rounds r ON t.round = r.id WHERE r.query = ?`
+    await until(
+      () => Number(coordinator.prepare(select).pluck().get(query)) >= count,
+      () => `${count} ${table}`,
+    )
+    coordinator.close()
+  }
+
+  /** Asks and does not wait for the answer. Returns the query's id once its round is announced. */
+  async #ask(purpose: string): Promise<string> {
+    for (;;) {
+      const asking = this.#afflicted.federation.line.start(await this.#going(purpose))
+      const isAnnounced = await asking.says(/members contribute/).then(
+        () => true,
+        () => false,
+      )
+      const finished = await asking.kill()
+      if (isAnnounced) return (await this.#find(purpose))?.query as string
+      this.#killing.note('researcher', asking, finished)
+    }
+  }
+
+  async #find(purpose: string): Promise<Listed | undefined> {
+    return (await this.list()).find(one => one.purpose === purpose)
+  }
+
+  /** Follows a question to its end, having asked it if it was not. */
+  async #follow(purpose: string): Promise<Finished> {
+    for (;;) {
+      const finished = await this.#killing.attempt('researcher', await this.#going(purpose))
+      if (finished.status === 0 || finished.stderr.includes('[round-void]')) return finished
+    }
+  }
+
+  /** The command that asks a question, or goes on with it. */
+  async #going(purpose: string): Promise<string[]> {
+    const own = await this.#find(purpose)
+    return own === undefined ? this.#run(purpose) : ['query', 'follow', own.query, ...this.#as()]
+  }
+
+  #run(purpose: string): string[] {
+    const file = this.#afflicted.federation.line.write('question.yaml', question(purpose))
+    return ['query', 'run', file, ...this.#as()]
+  }
+
+  #as(): string[] {
+    return ['--as', this.#afflicted.federation.of('researcher'), '--json']
+  }
+
+  #purpose(): string {
+    return `question ${++this.#asked}`
+  }
+}
+
+/** The policy that CC reads. */
+export function policy(questionsADay: number): string {
+  return `datasets: all
+dimensions: 8
+hsDigits: 6
+dimensionsAtFinest: 8
+smallestCohort: 3
+questionsADay: ${questionsADay}
+`
+}
