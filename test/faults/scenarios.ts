@@ -62,6 +62,23 @@ export class Scenarios {
     expect(stderr).toContain('the researcher withdrew the query [round-void]')
   }
 
+  /** BB starts anew. */
+  readonly restart = async (): Promise<void> => {
+    const { federation } = this.#afflicted
+    const greetings = () =>
+      this.#afflicted
+        .traceOf('BB')
+        .flat()
+        .filter(one => one === 'after send GET /prekeys').length
+    const before = greetings()
+    await federation.process('BB').kill()
+    await federation.startMember('BB')
+    await until(
+      () => greetings() > before,
+      () => 'BB',
+    )
+  }
+
   /** CC has lost its prekey before it agrees, or before it opens. */
   readonly lose = async (before: 'agree' | 'open'): Promise<void> => {
     const { federation } = this.#afflicted
@@ -101,9 +118,8 @@ export class Scenarios {
     const { federation } = this.#afflicted
     const coordinator = federation.of('coordinator')
     await federation.line.succeed('coordinator', 'invite', coordinator, '--researcher', 'Bob', '--administration', 'AA')
-    for (const threshold of ['2', '3']) {
-      await federation.line.succeed('coordinator', 'charter', 'propose', coordinator, '--threshold', threshold)
-    }
+    // The second proposal takes the place of the first.
+    for (let i = 0; i < 2; i++) await federation.line.succeed('coordinator', 'charter', 'propose', coordinator)
     await federation.process('CC').kill()
     this.#lose('round IS NULL')
     const withdrawn = () => this.#afflicted.traceOf('CC').flat().includes('after send POST /prekeys/withdrawals')
