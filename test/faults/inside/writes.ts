@@ -16,13 +16,13 @@ export function namesOfWrite(sql: string, parameters: readonly unknown[], names:
   const [, updated, set = ''] = /^update "(\w+)" set (.*?)(?: where .*)?$/is.exec(sql) ?? []
   if (updated !== undefined) {
     const columns = [...set.matchAll(/"(\w+)" = (\?|null)/g)].map(([, column, value]) => [column, value] as const)
-    return assigned(updated, columns, parameters, names).map(one => nameOf(one, names))
+    return assigned(updated, columns, parameters).map(one => nameOf(one, names))
   }
   const [, table, list = '', values = ''] = /^insert into "(\w+)" ?\(([^)]*)\) values ?\(([^)]*)\)/i.exec(sql) ?? []
   if (table === undefined) throw new Error(`a write of a form that has no name: ${sql}`)
   const given = values.split(', ')
   const columns = [...list.matchAll(/"(\w+)"/g)].map(([, column], i) => [column, given[i]] as const)
-  const named = assigned(table, columns, parameters, names).filter(
+  const named = assigned(table, columns, parameters).filter(
     ({ column, value }) =>
       names.enumerated.includes(column) || (names.nullable.includes(column) && value !== null && value !== undefined),
   )
@@ -38,7 +38,6 @@ function assigned(
   table: string,
   columns: readonly (readonly [column: string | undefined, value: string | undefined])[],
   parameters: readonly unknown[],
-  _names: Names,
 ): Assignment[] {
   let next = 0
   return columns.map(([column, value]) => ({
