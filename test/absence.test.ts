@@ -8,15 +8,8 @@ import { type QueryStatus, queryReceipt, queryStatus, type WorkItem } from '#spe
 import type { QueryId } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import { Federation, type TestNode } from './federation.ts'
-import {
-  restartCoordinator,
-  restartNode,
-  restartResearcher,
-  Switchboard,
-  settlePatiently,
-  settleUntil,
-} from './restart.ts'
-import { doWork, pose, roundRow, step, workOf } from './steps.ts'
+import { Switchboard, settlePatiently, settleUntil } from './restart.ts'
+import { pose, roundRow, step, workOf } from './steps.ts'
 
 const HOUR = 3_600_000
 const MEMBERS = ['BR', 'FR', 'JP', 'KR', 'VN']
@@ -324,118 +317,6 @@ describe('a query', () => {
       code: 'round-void',
       message: expect.stringMatching(/expired before enough custodians had prekeys/),
     })
-  })
-})
-
-describe('a federation goes on', () => {
-  /** Asks with the network as it is, and expects the right answer in the end. */
-  async function isAnswered(broken?: (id: string) => void): Promise<void> {
-    const query = await prepare(federation.researcher, parseQueryFile(JANUARY))
-    let answer = read(query)
-    answer.catch(() => undefined)
-    const whole = await settleUntil(federation, answer, broken).catch(async error => {
-      if (error.code !== 'coordinator-unreachable') throw error
-      answer = read(query)
-      return settleUntil(federation, answer, broken)
-    })
-    expect(whole.rows).toEqual(rowsOf(5))
-    expect(whole.evidence).toMatchObject({ disagreeing: [], addedUpAgain: true })
-  }
-
-  test('when every request arrives twice', async () => {
-    switchboard.twice = true
-    await isAnswered()
-  })
-
-  test('when every first answer is lost', async () => {
-    const lost = new Set<string>()
-    switchboard.at = (moment, who, path, method) => {
-      const request = `${who} ${method} ${path}`
-      if (moment === 'before' || path === '/federation' || lost.has(request)) return
-      lost.add(request)
-      throw new TypeError('connection reset')
-    }
-    await isAnswered()
-    expect(lost.size).toBeGreaterThan(15)
-  })
-
-  test('when a member is killed and started again after each of its requests', async () => {
-    const killed: string[] = []
-    const seen = new Set<string>()
-    switchboard.at = (moment, who, path, method) => {
-      const request = `${who} ${method} ${path}`
-      if (moment === 'before' || who !== 'KR' || seen.has(request)) return
-      seen.add(request)
-      throw new TypeError('killed')
-    }
-    await isAnswered(id => {
-      killed.push(id)
-      restartNode(federation, id)
-    })
-    // Once each: it asked for work, contributed, fetched its shares, agreed, opened.
-    expect(killed.length).toBeGreaterThanOrEqual(5)
-    expect(new Set(killed)).toEqual(new Set(['KR']))
-  })
-
-  test('when a member is killed and started again before each of its requests arrives', async () => {
-    const seen = new Set<string>()
-    switchboard.at = (moment, who, path, method) => {
-      const request = `${who} ${method} ${path}`
-      if (moment === 'after' || who !== 'KR' || seen.has(request)) return
-      seen.add(request)
-      throw new TypeError('killed')
-    }
-    await isAnswered(id => restartNode(federation, id))
-  })
-
-  test('when the coordinator is another process for every request of a member', async () => {
-    let restarts = 0
-    switchboard.at = async (moment, who) => {
-      if (moment === 'after' || who === 'researcher') return
-      restarts++
-      await federation.coordinator.lifecycle.finish()
-      await restartCoordinator(federation)
-    }
-    const { query } = await posed()
-    await settlePatiently(federation)
-    expect(restarts).toBeGreaterThan(20)
-    switchboard.at = () => undefined
-    expect((await settleUntil(federation, read(query))).rows).toContainEqual({ transport: 'sea', 'sum(value)': '6.25' })
-  })
-
-  test('when the coordinator dies while it adds up', async () => {
-    let begun = 0
-    await restartCoordinator(federation, () => {
-      begun++
-      return new Promise(() => undefined)
-    })
-    const { query, round } = await posed()
-    for (const kind of ['contribute', 'agree', 'open'] as const) {
-      await federation.coordinator.lifecycle.advance()
-      for (const id of MEMBERS) await doWork(federation, id, kind)
-    }
-    expect(begun).toBe(1)
-    expect(roundRow(federation, round).state).toBe('agreed')
-    await restartCoordinator(federation)
-    await settlePatiently(federation)
-    expect((await settleUntil(federation, read(query))).rows).toContainEqual({ transport: 'sea', 'sum(value)': '6.25' })
-  })
-
-  test('when the researcher is killed at each step', async () => {
-    const query = await prepare(federation.researcher, parseQueryFile(JANUARY))
-    restartResearcher(federation)
-    const { compact } = storedQuery(federation.researcher, query)
-    const leaving = new AbortController()
-    const first = resume(federation.researcher, query, () => leaving.abort(new Error('killed')), leaving.signal)
-    await expect(settleUntil(federation, first)).rejects.toThrow()
-    restartResearcher(federation)
-    expect(storedQuery(federation.researcher, query).compact).toBe(compact)
-    await settlePatiently(federation)
-    restartResearcher(federation)
-    const answer = await settleUntil(federation, read(query))
-    expect(answer.rows).toEqual(rowsOf(5))
-    restartResearcher(federation)
-    expect(await read(query)).toEqual(answer)
   })
 })
 

@@ -12,5 +12,11 @@ export function effort<T>(normal: T, long: T): T {
   return isLong ? long : normal
 }
 
+/** So many of many cases, other ones from each seed; all of them in the long run. */
+export function some<T>(cases: readonly T[], normal: number): readonly T[] {
+  const start = Math.abs(seed) % cases.length
+  return isLong ? cases : [...cases.slice(start), ...cases.slice(0, start)].slice(0, normal)
+}
+
 /** Of this run: a 32-bit integer. */
 export const seed = INBOND_TEST_SEED === undefined ? (Date.now() ^ (process.pid << 16)) | 0 : Number(INBOND_TEST_SEED)

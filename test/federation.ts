@@ -30,6 +30,7 @@ import { declarations } from '#specs/datasets/declarations.ts'
 import { conventions, enrolment, type MemberId, PROTOCOL, sign } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import { TestClock } from './clock.ts'
+import { useNativeX25519 } from './native-x25519.ts'
 import { seededIdentityKey, seededRandomness } from './randomness.ts'
 
 /**
@@ -38,6 +39,9 @@ import { seededIdentityKey, seededRandomness } from './randomness.ts'
  */
 
 const URL = 'http://coordinator.test'
+// Thousands of sealings would take most of the time.
+useNativeX25519()
+
 const ROOT = join(import.meta.dirname, '..')
 
 export interface TestNode extends Node {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { declarations } from '#specs/datasets/declarations.ts'
 import { parseQueryFile, plan } from '#specs/query.ts'
+import { effort } from './effort.ts'
 import { Federation } from './federation.ts'
 
 const MONTH = `dataset: declarations
@@ -199,7 +200,7 @@ describe('any question over any declarations', () => {
         expect(inOrder(rows)).toEqual(inOrder(recount(known, asked)))
       }),
       // What was loaded stays, so a failure is not made smaller.
-      { numRuns: 10, endOnFailure: true },
+      { numRuns: effort(5, 100), endOnFailure: true },
     )
     expect(federation.errors).toEqual([])
   })

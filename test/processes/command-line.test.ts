@@ -3,6 +3,7 @@ import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, statSync, wri
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { remedyOf } from '#specs/problem.ts'
+import { some } from '#test/effort.ts'
 import { CommandLine, Federation, type Finished, freePort, ROOT, type Surroundings } from './federation.ts'
 
 /**
@@ -113,7 +114,7 @@ describe('help', () => {
     'query follow',
     'query cancel',
   ]
-  it.concurrent.each(COMMANDS)('inbond %s --help has an example', async command => {
+  it.concurrent.each(some(COMMANDS, 8))('inbond %s --help has an example', async command => {
     const { status, stdout, stderr } = await run(...command.split(' '), '--help')
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toContain(`Usage: inbond ${command} `)

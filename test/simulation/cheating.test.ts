@@ -2,7 +2,6 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, test } from 'vitest'
 import { effort, seed } from '../effort.ts'
 import type { Federation } from '../federation.ts'
-import { useNativeX25519 } from '../native-x25519.ts'
 import { type Snapshot, takeSnapshot } from '../snapshot.ts'
 import { cheats } from './adversaries.ts'
 import { foundFederation, ROOT } from './members.ts'
@@ -14,7 +13,6 @@ let federation: Federation
 let snapshot: Snapshot
 
 beforeAll(async () => {
-  useNativeX25519()
   federation = await foundFederation()
   snapshot = takeSnapshot(federation)
 })

@@ -32,7 +32,6 @@ fs.readFileSync = ((path: unknown, options: never) =>
   (typeof path === 'string' && path.endsWith('.sql') && mutated(path)) || read(path as string, options)) as typeof read
 
 const { default: fc } = await import('fast-check')
-const { useNativeX25519 } = await import('../native-x25519.ts')
 const { takeSnapshot } = await import('../snapshot.ts')
 const { BrokenInvariant } = await import('./invariants.ts')
 const { foundFederation, ROOT } = await import('./members.ts')
@@ -41,7 +40,6 @@ const { schedules } = await import('./schedule.ts')
 
 const usual = { at: 0, need: '{ atLeast: 3 }', closes: '1h', large: false, withdrawn: null } as const
 const first = { questions: [usual], moves: [], sums: [], refusing: null, ...mutation.first, cheat: mutation.cheat }
-useNativeX25519()
 using federation = await foundFederation()
 const snapshot = takeSnapshot(federation)
 const holds = fc.asyncProperty(schedules(fc.constant(mutation.cheat)), schedule =>
