@@ -78,7 +78,7 @@ function expectRefusal({ status, stdout, stderr }: Finished, code: string, sente
 type Refused = [what: string, args: () => string[], code: string, sentence: RegExp]
 
 function refuses(cases: readonly Refused[], surroundings?: Surroundings): void {
-  it.concurrent.each(cases)('%s', async (_, args, code, sentence) => {
+  it.concurrent.each(some(cases, 8))('%s', async (_, args, code, sentence) => {
     expectRefusal(await federation.line.run(args(), surroundings), code, sentence)
   })
 }
