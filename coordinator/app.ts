@@ -1,57 +1,24 @@
-import { mkdirSync } from 'node:fs'
-import type { IdentityKey } from '#crypto/signature.ts'
-import type { Clock } from '#party/clock.ts'
 import { fault } from '#specs/errors.ts'
 import type { Aggregate } from './aggregation.ts'
-import { Changes } from './changes.ts'
-import type { Context } from './context.ts'
-import { type Database, EventLog } from './event-log.ts'
-import type { Tell } from './events.ts'
+import { type Context, type ContextOptions, createContext } from './context.ts'
 import { type App, answerProblem, authenticate, limitBodies, limitRates, newApp } from './http.ts'
 import { Lifecycle } from './lifecycle.ts'
-import { Presence } from './presence.ts'
 import { tellRequests } from './requests.ts'
 import { federationRoutes } from './routes/federation.ts'
 import { queryRoutes } from './routes/queries.ts'
 import { roundRoutes } from './routes/rounds.ts'
 import { serviceRoutes } from './routes/service.ts'
 
-export interface CoordinatorOptions {
-  readonly db: Database
-  readonly key: IdentityKey
-  readonly name: string
-  readonly currency: string
-  readonly uploads: string
-  readonly clock: Clock
+export interface CoordinatorOptions extends ContextOptions {
   readonly aggregate: Aggregate
   /** Told of everything that should not have happened, with the id of the request in which it did. */
   readonly onError: (error: unknown, request?: string) => void
-  /** Told of everything else that an operator may want to know. */
-  readonly tell?: Tell
 }
 
 export interface Coordinator {
   readonly app: App
   readonly context: Context
   readonly lifecycle: Lifecycle
-}
-
-/** Everything a coordinator needs beside its HTTP interface: also for commands that work beside the running service. */
-export function createContext(options: Omit<CoordinatorOptions, 'aggregate' | 'onError'>): Context {
-  const { db, key, name, currency, uploads, clock, tell = () => undefined } = options
-  mkdirSync(uploads, { recursive: true, mode: 0o700 })
-  return {
-    db,
-    key,
-    name,
-    currency,
-    uploads,
-    clock,
-    tell,
-    changes: new Changes(),
-    presence: new Presence(),
-    log: new EventLog(db),
-  }
 }
 
 /** The coordinator as a value: an app that answers requests, and a lifecycle that moves rounds on as time passes. */

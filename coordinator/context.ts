@@ -1,13 +1,14 @@
+import { mkdirSync } from 'node:fs'
 import { and, desc, eq, isNotNull, isNull } from 'drizzle-orm'
 import type { IdentityKey } from '#crypto/signature.ts'
 import type { Clock } from '#party/clock.ts'
 import type { CharterBundle } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { type Charter, type CharterId, charter, claims } from '#specs/messages.ts'
-import type { Changes } from './changes.ts'
-import type { Database, EventLog } from './event-log.ts'
+import { Changes } from './changes.ts'
+import { type Database, EventLog } from './event-log.ts'
 import type { Tell } from './events.ts'
-import type { Presence } from './presence.ts'
+import { Presence } from './presence.ts'
 import { Remembered } from './remembered.ts'
 import { charters, consents } from './schema.ts'
 
@@ -25,6 +26,28 @@ export interface Context {
   readonly changes: Changes
   readonly presence: Presence
   readonly log: EventLog
+}
+
+export interface ContextOptions extends Omit<Context, 'tell' | 'changes' | 'presence' | 'log'> {
+  readonly tell?: Tell
+}
+
+/** Everything a coordinator needs beside its HTTP interface: also for commands that work beside the running service. */
+export function createContext(options: ContextOptions): Context {
+  const { db, key, name, currency, uploads, clock, tell = () => undefined } = options
+  mkdirSync(uploads, { recursive: true, mode: 0o700 })
+  return {
+    db,
+    key,
+    name,
+    currency,
+    uploads,
+    clock,
+    tell,
+    changes: new Changes(),
+    presence: new Presence(),
+    log: new EventLog(db),
+  }
 }
 
 export interface StoredCharter {

@@ -16,6 +16,11 @@ export function portOption(option: string, text: string): number {
   throw fault('bad-option', `${option} ${text} is not a port; it lies between 1 and 65535`)
 }
 
+/** `--metrics-port` as config.yaml has it: an address of this machine alone. @throws InbondError `bad-option` */
+export function metricsOption(port: string | undefined): { metrics?: Address } {
+  return port === undefined ? {} : { metrics: { host: '127.0.0.1', port: portOption('--metrics-port', port) } }
+}
+
 /** Resolves when a server listens. @throws InbondError `address-in-use`, `bad-config` */
 export async function listen(server: Server, { host, port }: Address): Promise<void> {
   server.listen(port, host)

@@ -1,17 +1,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type Database from 'better-sqlite3'
 import type { Registry } from 'prom-client'
-import { type Address, listen, portOption } from './listening.ts'
+import { type Address, listen } from './listening.ts'
 import type { Log, LogEvent } from './log.ts'
 import { newRegistry } from './metrics.ts'
 
 /** Whoever monitors asks for little and reads it at once. */
 const LONGEST_REQUEST_MS = 10_000
-
-/** `--metrics-port` as config.yaml has it: an address of this machine alone. @throws InbondError `bad-option` */
-export function metricsOption(port: string | undefined): { metrics?: Address } {
-  return port === undefined ? {} : { metrics: { host: '127.0.0.1', port: portOption('--metrics-port', port) } }
-}
 
 /** What a running party tells its operator: a log, and metrics where an address for them is configured. */
 export class Operator<Event extends LogEvent> implements AsyncDisposable {

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { createContext } from '#coordinator/app.ts'
 import { config } from '#coordinator/config.ts'
+import { createContext } from '#coordinator/context.ts'
 import { proposeCharter } from '#coordinator/governance.ts'
 import * as schema from '#coordinator/schema.ts'
 import { checkProposal, signCharter } from '#member-node/charters.ts'

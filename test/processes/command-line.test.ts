@@ -3,7 +3,6 @@ import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, statSync, wri
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { remedyOf } from '#specs/problem.ts'
-import { some } from '#test/effort.ts'
 import { CommandLine, Federation, type Finished, freePort, ROOT, type Surroundings } from './federation.ts'
 
 /**
@@ -78,7 +77,7 @@ function expectRefusal({ status, stdout, stderr }: Finished, code: string, sente
 type Refused = [what: string, args: () => string[], code: string, sentence: RegExp]
 
 function refuses(cases: readonly Refused[], surroundings?: Surroundings): void {
-  it.concurrent.each(some(cases, 8))('%s', async (_, args, code, sentence) => {
+  it.concurrent.each(cases)('%s', async (_, args, code, sentence) => {
     expectRefusal(await federation.line.run(args(), surroundings), code, sentence)
   })
 }
@@ -114,7 +113,7 @@ describe('help', () => {
     'query follow',
     'query cancel',
   ]
-  it.concurrent.each(some(COMMANDS, 8))('inbond %s --help has an example', async command => {
+  it.concurrent.each(COMMANDS)('inbond %s --help has an example', async command => {
     const { status, stdout, stderr } = await run(...command.split(' '), '--help')
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toContain(`Usage: inbond ${command} `)

@@ -6,10 +6,12 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { parse, stringify } from 'yaml'
 import type { Answer } from '#researcher/answer.ts'
+import { isOfAParty, runHere } from './here.ts'
 
 /**
- * A federation as its users run it: every party is an operating-system process, every step goes through `./inbond`. Nothing here
- * waits for a fixed time: readiness and progress are looked for until they are there, or until a deadline that fails the test.
+ * A federation as its users run it: every party that runs is an operating-system process, every step is a command of `./inbond`.
+ * Nothing here waits for a fixed time: readiness and progress are looked for until they are there, or until a deadline that fails
+ * the test.
  */
 
 export const ROOT = join(import.meta.dirname, '..', '..')
@@ -27,7 +29,6 @@ export interface Finished {
 
 export interface Surroundings {
   readonly environment?: Readonly<Record<string, string>>
-  readonly cwd?: string
 }
 
 /** A running `./inbond …`, in a process group of its own, so that nothing of it outlives a test. */
@@ -41,11 +42,11 @@ export class Running {
   #finished: Finished | undefined
   readonly #child: ChildProcess
 
-  constructor(args: readonly string[], { environment = {}, cwd = ROOT }: Surroundings = {}) {
+  constructor(args: readonly string[], { environment = {} }: Surroundings = {}) {
     this.args = args
     const assigned = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
     this.#child = spawn('env', ['-u', 'INBOND_PASSPHRASE', ...assigned, PROGRAM, ...args], {
-      cwd,
+      cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     })
@@ -141,6 +142,7 @@ export interface FederationOptions {
   readonly members?: readonly string[]
   readonly currency?: string
   readonly threshold?: number
+  /** Given one, every command is a process of its own. */
   readonly environment?: Environment
   /** Puts something between the parties and the coordinator: told its address, returns the one that the parties are to use. */
   readonly front?: (url: string) => Promise<string>
@@ -150,16 +152,19 @@ export interface FederationOptions {
 
 const MEMBERS = ['BR', 'FR', 'JP', 'KR', 'VN']
 
-/** The command line in a temporary directory, and whatever runs there. Disposing of it kills and removes all of it. */
+/**
+ * The command line in a temporary directory, and whatever runs there. Disposing of it kills and removes all of it. What is
+ * started, or has an environment of its own, is a process; a command that is run to its end is one of this process otherwise.
+ */
 export class CommandLine {
   readonly directory = mkdtempSync(join(tmpdir(), 'inbond-processes-'))
-  /** Every command that was started, in order. */
+  /** Every process that was started, in order. */
   readonly history: Running[] = []
   readonly #started = new Set<Running>()
-  readonly #environment: (args: readonly string[]) => Readonly<Record<string, string>>
+  readonly #environment: Environment | undefined
 
-  constructor(environment: Environment = {}) {
-    this.#environment = typeof environment === 'function' ? environment : () => environment
+  constructor(environment?: Environment) {
+    this.#environment = environment
   }
 
   path(...names: string[]): string {
@@ -173,8 +178,9 @@ export class CommandLine {
   }
 
   /** Starts a command and lets it run. */
-  start(args: readonly string[], { environment, ...rest }: Surroundings = {}): Running {
-    const running = new Running(args, { environment: { ...this.#environment(args), ...environment }, ...rest })
+  start(args: readonly string[], { environment }: Surroundings = {}): Running {
+    const always = typeof this.#environment === 'function' ? this.#environment(args) : this.#environment
+    const running = new Running(args, { environment: { ...always, ...environment } })
     this.#started.add(running)
     this.history.push(running)
     void running.ended.then(
@@ -186,7 +192,8 @@ export class CommandLine {
 
   /** Runs a command to its end, whatever that is. */
   run(args: readonly string[], surroundings?: Surroundings): Promise<Finished> {
-    return this.start(args, surroundings).ended
+    const isProcess = this.#environment !== undefined || !isOfAParty(args)
+    return isProcess ? this.start(args, surroundings).ended : runHere(args, surroundings?.environment)
   }
 
   /** Runs a command that must succeed; returns its standard output. */

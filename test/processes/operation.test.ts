@@ -40,7 +40,9 @@ const read: string[] = []
 const secrets = new Map<string, readonly (string | Buffer)[]>()
 
 beforeAll(async () => {
-  federation = await Federation.create({ members: MEMBERS, metrics: true, front: url => recorder.listen(url) })
+  const front = (url: string) => recorder.listen(url)
+  // Every command is a process, all of whose output is searched.
+  federation = await Federation.create({ members: MEMBERS, metrics: true, front, environment: {} })
 })
 afterAll(async () => {
   await federation?.[Symbol.asyncDispose]()

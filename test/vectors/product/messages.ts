@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createContext } from '#coordinator/app.ts'
+import { createContext } from '#coordinator/context.ts'
 import * as coordinatorSchema from '#coordinator/schema.ts'
 import { takeContribution } from '#coordinator/uploads.ts'
 import { loadSeal } from '#crypto/seal.ts'

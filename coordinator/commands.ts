@@ -1,0 +1,168 @@
+import { randomBytes } from 'node:crypto'
+import type { Command } from 'commander'
+import { backupCommands } from '#party/backup-command.ts'
+import {
+  type CommonOptions,
+  command,
+  group,
+  optionValue,
+  passphraseOf,
+  type Terminal,
+  warnOfPlainKey,
+} from '#party/command.ts'
+import { beginDirectory, checkUnused, completeDirectory } from '#party/directory.ts'
+import { formatInvitation } from '#party/invitation.ts'
+import { metricsOption, portOption } from '#party/listening.ts'
+import { runningProcess } from '#party/running.ts'
+import { fault } from '#specs/errors.ts'
+import { memberId, partyName } from '#specs/messages.ts'
+import { backupContents } from './backup.ts'
+import { config } from './config.ts'
+import { type Context, createContext } from './context.ts'
+import { invite, proposeCharter } from './governance.ts'
+import { withCoordinator } from './open.ts'
+import { concernsOf, describeOverview, overview } from './overview.ts'
+
+/** Of an invitation's code: long enough that nobody guesses it. */
+const CODE_BYTES = 18
+
+/** For a command that works beside the running service. */
+function withContext<T>(
+  path: string,
+  options: CommonOptions,
+  terminal: Terminal,
+  work: (context: Context, url: string) => T | Promise<T>,
+): Promise<T> {
+  return withCoordinator(path, options, terminal, (parts, { url }) => work(createContext(parts), url))
+}
+
+function initCommand(terminal: Terminal) {
+  return command(
+    'init',
+    'make the directory of a new coordinator',
+    'inbond coordinator init wco --name "World Customs Statistics"',
+  )
+    .argument('<dir>', 'a new directory')
+    .requiredOption('--name <name>', 'name of the federation')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <port>', 'port to listen on', '8400')
+    .option('--url <url>', 'public address, where it is another one')
+    .option('--currency <code>', 'currency of values', 'USD')
+    .option('--metrics-port <port>', 'port of this machine alone on which /metrics can be read (default: nowhere)')
+    .action(async (path: string, options) => {
+      await checkUnused(path)
+      const port = portOption('--port', options.port)
+      const parsed = config.safeParse({
+        role: 'coordinator',
+        name: options.name,
+        currency: options.currency,
+        host: options.host,
+        port,
+        url: options.url ?? `http://${options.host}:${port}`,
+        ...metricsOption(options.metricsPort),
+      })
+      if (!parsed.success) throw fault('bad-option', parsed.error.issues.map(issue => issue.message).join('; '))
+      const passphrase = await passphraseOf(options, terminal)
+      const key = await beginDirectory(path, passphrase)
+      await completeDirectory(path, parsed.data)
+      warnOfPlainKey(passphrase, terminal)
+      terminal.err(`Made the coordinator of "${options.name}" in ${path}. Next: inbond coordinator start ${path}\n`)
+      terminal.out(`${key.fingerprint}\n`)
+    })
+}
+
+function startCommand(terminal: Terminal) {
+  return command('start', 'serve members and researchers until stopped', 'inbond coordinator start wco')
+    .argument('<dir>', "the coordinator's directory")
+    .action(async (path: string, options) => {
+      const { start } = await import('./start.ts')
+      await start(path, options, terminal)
+    })
+}
+
+function inviteCommand(terminal: Terminal) {
+  return command('invite', 'print a one-time invitation', 'inbond coordinator invite wco --member KR')
+    .argument('<dir>', "the coordinator's directory")
+    .option('--member <id>', 'id of an administration, such as KR')
+    .option('--researcher <name>', 'name of a researcher')
+    .option('--administration <id>', "a researcher's own administration, if it is a member")
+    .action(async (path: string, options) => {
+      const invitee = inviteeOf(options)
+      const code = randomBytes(CODE_BYTES).toString('base64url')
+      await withContext(path, options, terminal, (context, url) => {
+        invite(context, invitee, code)
+        const { fingerprint } = context.key
+        terminal.err(
+          `Invitation of ${invitee.subject}: works once, for seven days. Send it over a channel that you trust.\n`,
+        )
+        terminal.out(`${formatInvitation({ url, federation: fingerprint, role: invitee.role, code })}\n`)
+      })
+    })
+}
+
+function inviteeOf(options: { member?: string; researcher?: string; administration?: string }) {
+  if ((options.member === undefined) === (options.researcher === undefined)) {
+    throw fault('bad-option', 'an invitation is either for a --member or for a --researcher')
+  }
+  if (options.member !== undefined) {
+    return { role: 'member' as const, subject: optionValue('--member', memberId, options.member), administration: null }
+  }
+  const { administration: own } = options
+  const administration = own === undefined ? null : optionValue('--administration', memberId, own)
+  const subject = optionValue('--researcher', partyName, options.researcher as string)
+  return { role: 'researcher' as const, subject, administration }
+}
+
+function proposeCommand(terminal: Terminal) {
+  return command(
+    'propose',
+    'propose a charter over all enrolled members',
+    'inbond coordinator charter propose wco --threshold 4',
+  )
+    .argument('<dir>', "the coordinator's directory")
+    .option('--custodians <ids>', 'members that hold key shares, separated by commas (default: the first five)')
+    .option('--threshold <n>', 'custodians needed to open (default: 3 of 3, 3 of 4, 4 of 5, 5 of 7)')
+    .action(async (path: string, options) => {
+      const threshold = options.threshold === undefined ? undefined : Number(options.threshold)
+      if (threshold !== undefined && !Number.isInteger(threshold)) {
+        throw fault('bad-option', `--threshold ${options.threshold} is not a number`)
+      }
+      await withContext(path, options, terminal, async context => {
+        const { id, payload } = await proposeCharter(context, {
+          ...(options.custodians === undefined ? {} : { custodians: options.custodians.split(',') }),
+          ...(threshold === undefined ? {} : { threshold }),
+        })
+        terminal.err(
+          `Proposed to ${payload.members.map(one => one.id).join(', ')}; custodians ${payload.custodians.join(', ')}, ` +
+            `${payload.threshold} of them open. In force when all have signed: inbond member charter sign DIR\n`,
+        )
+        terminal.out(`${id}\n`)
+      })
+    })
+}
+
+function statusCommand(terminal: Terminal) {
+  return command('status', 'what runs, who is late, what waits for a person', 'inbond coordinator status wco')
+    .argument('<dir>', "the coordinator's directory")
+    .option('--json', 'for programs')
+    .action(async (path: string, options) => {
+      await withContext(path, options, terminal, (context, url) => {
+        const status = overview(context, url, runningProcess(path))
+        const now = context.clock.now()
+        const whole = { concerns: concernsOf(status, now), ...status }
+        terminal.out(options.json ? `${JSON.stringify(whole, null, 2)}\n` : describeOverview(status, now))
+      })
+    })
+}
+
+/** The commands of a coordinator. What only its service needs is loaded when it starts. */
+export function program(terminal: Terminal): Command {
+  return group('inbond coordinator', 'the secretariat of a federation', [
+    initCommand(terminal),
+    startCommand(terminal),
+    inviteCommand(terminal),
+    group('charter', 'the document that all members sign', [proposeCommand(terminal)]),
+    statusCommand(terminal),
+    ...backupCommands(terminal, backupContents),
+  ])
+}

@@ -1,0 +1,253 @@
+import { join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { fingerprint } from '#crypto/signature.ts'
+import { backupCommands } from '#party/backup-command.ts'
+import { systemClock } from '#party/clock.ts'
+import {
+  command,
+  group,
+  optionValue,
+  passphraseOf,
+  readTextFile,
+  type Terminal,
+  table,
+  warnOfPlainKey,
+} from '#party/command.ts'
+import { Connection } from '#party/connection.ts'
+import { checkUnused, enrolDirectory, readConfig } from '#party/directory.ts'
+import { meetCoordinator, parseInvitation } from '#party/invitation.ts'
+import { metricsOption } from '#party/listening.ts'
+import { runningProcess } from '#party/running.ts'
+import { enrolmentReceipt } from '#specs/api.ts'
+import { datasetCalled } from '#specs/datasets/catalogue.ts'
+import { fault } from '#specs/errors.ts'
+import { conventions, enrolment, memberId, PROTOCOL, partyName, sign } from '#specs/messages.ts'
+import { type Period, periodGrain } from '#specs/period.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
+import { backupContents } from './backup.ts'
+import { checkProposal, signCharter } from './charters.ts'
+import { config } from './config.ts'
+import { describeReport } from './import/import-report.ts'
+import { type ImportProgress, importFile } from './import/importer.ts'
+import { parseMapping } from './import/mapping.ts'
+import { readPolicy, warehouseFile, withNode } from './open.ts'
+import { presets } from './policy.ts'
+import { concernsOf, describeOverview, overview } from './status.ts'
+import { openWarehouse } from './warehouse/warehouse.ts'
+
+function initCommand(terminal: Terminal) {
+  return command(
+    'init',
+    "make a member node's directory and enrol",
+    'inbond member init kr --id KR --name "Korea Customs Service" --invite INVITATION',
+  )
+    .argument('<dir>', 'a new directory')
+    .requiredOption('--id <id>', 'id of the administration, as invited')
+    .requiredOption('--name <name>', 'its name')
+    .requiredOption('--invite <invitation>', 'the line that the secretariat sent')
+    .option('--policy <policy>', 'what may be asked here: open, standard, or a policy file', 'standard')
+    .option('--import-valuation <basis>', 'CIF or FOB', 'CIF')
+    .option('--export-valuation <basis>', 'FOB or CIF', 'FOB')
+    .option('--trade-system <system>', 'general or special', 'general')
+    .option('--date-basis <basis>', 'lodged, accepted or released', 'accepted')
+    .option('--metrics-port <port>', 'port of this machine alone on which /metrics can be read (default: nowhere)')
+    .action(async (path: string, options) => {
+      await checkUnused(path)
+      const id = optionValue('--id', memberId, options.id)
+      const name = optionValue('--name', partyName, options.name)
+      const policy = Object.hasOwn(presets, options.policy) ? options.policy : resolve(options.policy)
+      await readPolicy(policy)
+      const { shape } = conventions
+      const made = {
+        importValuation: optionValue('--import-valuation', shape.importValuation, options.importValuation),
+        exportValuation: optionValue('--export-valuation', shape.exportValuation, options.exportValuation),
+        tradeSystem: optionValue('--trade-system', shape.tradeSystem, options.tradeSystem),
+        dateBasis: optionValue('--date-basis', shape.dateBasis, options.dateBasis),
+      }
+      const metrics = metricsOption(options.metricsPort)
+      const invitation = parseInvitation(options.invite)
+      if (invitation.role !== 'member') throw fault('bad-invitation', `this invitation is for a ${invitation.role}`)
+      const { url, federation, code } = invitation
+      const coordinator = { url, federation }
+      const { name: title, currency } = await meetCoordinator(coordinator)
+      const passphrase = await passphraseOf(options, terminal)
+      const enrolled = await enrolDirectory(path, passphrase, async key => {
+        const signed = await sign(key, enrolment, {
+          protocol: PROTOCOL,
+          role: 'member',
+          federation,
+          invitation: code,
+          publicKey: key.publicKey,
+          id,
+          name,
+          conventions: made,
+        })
+        const connection = new Connection(coordinator, key, systemClock)
+        await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
+        return { role: 'member', id, name, coordinator, currency, policy, conventions: made, ...metrics }
+      })
+      warnOfPlainKey(passphrase, terminal)
+      if (policy === 'open') terminal.err(OPEN_POLICY)
+      terminal.err(`Enrolled ${id} with "${title}". Next: inbond member charter sign ${path}, once one is proposed\n`)
+      terminal.out(`${enrolled.fingerprint}\n`)
+    })
+}
+
+const OPEN_POLICY =
+  'Warning: the policy is open. This node answers everything that the charter allows; it is for trying out.\n'
+
+function signCommand(terminal: Terminal) {
+  return command('sign', 'show the proposed charter, and sign it', 'inbond member charter sign kr --yes')
+    .argument('<dir>', "the node's directory")
+    .option('--yes', 'sign it')
+    .action((path: string, options) =>
+      withNode(path, options, terminal, async (node, settings) => {
+        const { inForce, proposed } = await meetCoordinator(settings.coordinator)
+        const bundle = proposed ?? inForce
+        if (bundle === null) throw fault('no-charter', 'the coordinator has not proposed a charter yet')
+        if (proposed === null) {
+          terminal.err('The charter is in force; there is nothing to sign.\n')
+          return
+        }
+        const { proposal, missing } = await checkProposal(node, bundle)
+        const shown = options.yes ? terminal.out : terminal.err
+        shown(await describeCharter(proposal))
+        if (!options.yes) throw fault('not-confirmed', 'nothing was signed')
+        await signCharter(node, proposal)
+        const others = missing.filter(id => id !== node.id)
+        const rest = others.length === 0 ? 'It is in force.' : `It waits for ${others.join(', ')}.`
+        terminal.err(`Signed. ${rest} Next: inbond member start ${path}\n`)
+      }),
+    )
+}
+
+/** What a member signs, with the fingerprints that people compare. */
+async function describeCharter({ id, payload }: SignedCharter): Promise<string> {
+  const members = await Promise.all(
+    payload.members.map(async one => ['member', `${one.id}  ${await fingerprint(one.publicKey)}  ${one.name}`]),
+  )
+  return table([
+    ['charter', id],
+    ['federation', `${payload.federation}, epoch ${payload.epoch}`],
+    ['coordinator', await fingerprint(payload.coordinator)],
+    ...members,
+    ['custodians', `${payload.custodians.join(', ')}; ${payload.threshold} of them open an answer`],
+    ['cohort', `at least ${payload.minimumCohort} members, the recipient's own administration not counted`],
+    ['datasets', payload.datasets.map(one => `${one.id} version ${one.version}`).join(', ')],
+    ['currency', payload.currency],
+  ])
+}
+
+function parsePeriod(option: string, text: string): Period {
+  const [, from, to] = /^(\d{4}(?:-\d{2})?)(?:\.\.(\d{4}(?:-\d{2})?))?$/.exec(text) ?? []
+  const period = from === undefined ? undefined : { from, to: to ?? from }
+  if (period !== undefined && periodGrain(period) !== undefined) return period
+  throw fault('bad-option', `${option} ${text} is not a period such as 2020-03, 2020-01..2020-12 or 2020`)
+}
+
+function importCommand(terminal: Terminal) {
+  return command(
+    'import',
+    'read a file of records into the warehouse',
+    'inbond member import kr declarations 2020.csv --map map.yaml --complete 2020-01..2020-12',
+  )
+    .argument('<dir>', "the node's directory")
+    .argument('<dataset>', 'the dataset, such as declarations')
+    .argument('<file>', 'a CSV file')
+    .requiredOption('--map <map>', 'how its columns map to the dataset')
+    .option('--complete <period>', 'mark this period as complete')
+    .option('--replace <period>', 'delete the records of this period first, such as period=2020-03')
+    .option('--dry-run', 'read, check and report; keep nothing')
+    .option('--json', 'print the report for programs')
+    .action(async (path: string, datasetId: string, file: string, options) => {
+      const settings = await readConfig(path, config)
+      const dataset = datasetCalled(datasetId)
+      const mapping = parseMapping(await readTextFile(options.map), dataset)
+      // The importer keeps the thread busy and is all or nothing, so Ctrl-C may simply end it.
+      terminal.endAtOnce()
+      using warehouse = openWarehouse(warehouseFile(path))
+      const report = importFile(
+        {
+          dataset,
+          mapping,
+          file,
+          rejectedFolder: join(path, 'rejected'),
+          dryRun: options.dryRun === true,
+          ...(options.complete === undefined ? {} : { complete: parsePeriod('--complete', options.complete) }),
+          ...(options.replace === undefined
+            ? {}
+            : { replace: parsePeriod('--replace', options.replace.replace(/^period=/, '')) }),
+        },
+        { warehouse, currency: settings.currency, clock: systemClock.now, onProgress: showImport(terminal) },
+      )
+      terminal.out(
+        options.json
+          ? `${JSON.stringify(report)}\n`
+          : describeReport(report)
+              .map(line => `${line}\n`)
+              .join(''),
+      )
+    })
+}
+
+function showImport(terminal: Terminal): (progress: ImportProgress) => void {
+  let shown = 0
+  return ({ records, bytes, totalBytes }) => {
+    const percent = Math.floor((100 * bytes) / Math.max(1, totalBytes))
+    if (terminal.columns === undefined && percent < shown + 20) return
+    shown = percent
+    const text = `${records.toLocaleString('en')} records, ${percent} %`
+    terminal.err(terminal.columns !== undefined ? `\r\u001b[K${text}` : `${text}\n`)
+  }
+}
+
+function periodCommand(terminal: Terminal, name: 'close' | 'reopen') {
+  const state = name === 'close' ? 'complete' : 'provisional'
+  return command(name, `mark a period as ${state}`, `inbond member period ${name} kr declarations 2021-06`)
+    .argument('<dir>', "the node's directory")
+    .argument('<dataset>', 'the dataset, such as declarations')
+    .argument('<period>', 'a month, a year, or a range such as 2021-01..2021-06')
+    .action(async (path: string, datasetId: string, text: string) => {
+      await readConfig(path, config)
+      using warehouse = openWarehouse(warehouseFile(path))
+      const months = warehouse.mark(datasetCalled(datasetId), parsePeriod('period', text), state, systemClock.now())
+      const changed = months === 0 ? 'Nothing to change' : months === 1 ? '1 month changed' : `${months} months changed`
+      terminal.err(`${changed}; ${text} is ${state}.\n`)
+    })
+}
+
+function startCommand(terminal: Terminal) {
+  return command('start', 'answer questions until stopped', 'inbond member start kr')
+    .argument('<dir>', "the node's directory")
+    .action(async (path: string, options) => {
+      const { start } = await import('./start.ts')
+      await start(path, options, terminal)
+    })
+}
+
+function statusCommand(terminal: Terminal) {
+  return command('status', 'what runs, what was answered, what waits for a person', 'inbond member status kr')
+    .argument('<dir>', "the node's directory")
+    .option('--json', 'for programs')
+    .action((path: string, options) =>
+      withNode(path, options, terminal, async (node, settings) => {
+        const coordinator = await meetCoordinator(settings.coordinator).catch((error: Error) => error)
+        const status = overview(node, warehouseFile(path), settings.policy, runningProcess(path), coordinator)
+        const whole = { concerns: concernsOf(status), ...status }
+        terminal.out(options.json ? `${JSON.stringify(whole, null, 2)}\n` : describeOverview(status, node.clock.now()))
+      }),
+    )
+}
+
+/** The commands of a member. What only its service needs is loaded when it starts. */
+export function program(terminal: Terminal): Command {
+  return group('inbond member', 'the node of an administration', [
+    initCommand(terminal),
+    group('charter', 'the document that all members sign', [signCommand(terminal)]),
+    importCommand(terminal),
+    group('period', 'what the data cover', [periodCommand(terminal, 'close'), periodCommand(terminal, 'reopen')]),
+    startCommand(terminal),
+    statusCommand(terminal),
+    ...backupCommands(terminal, backupContents),
+  ])
+}

@@ -1,0 +1,59 @@
+import { systemClock } from '#party/clock.ts'
+import type { CommonOptions, Terminal } from '#party/command.ts'
+import type { Coordinates } from '#party/connection.ts'
+import { meetCoordinator } from '#party/invitation.ts'
+import { openLog } from '#party/log.ts'
+import { Operator } from '#party/operator.ts'
+import { claimDirectory } from '#party/running.ts'
+import type { FederationInfo } from '#specs/api.ts'
+import { unsigned, verifyProposal } from '#specs/rules/charter.ts'
+import { charterInForce } from './charters.ts'
+import { levelOf, type NodeEvent, observer, type Tell } from './events.ts'
+import { countEvents, measureState } from './metrics.ts'
+import type { Node } from './node.ts'
+import { warehouseFile, withNode } from './open.ts'
+import { work } from './work.ts'
+
+const PENDING_CHECK_MS = 2_000
+
+/** Answers questions until the terminal says to stop. @throws InbondError `already-running` */
+export function start(path: string, options: CommonOptions, terminal: Terminal): Promise<void> {
+  return withNode(path, options, terminal, async (node, settings, computation) => {
+    const release = claimDirectory(path)
+    computation.begin()
+    const log = openLog<NodeEvent>({ member: node.id }, levelOf, options.verbose ? 'debug' : 'info', terminal.err)
+    try {
+      await using operator = new Operator(log, settings.metrics, countEvents)
+      const { tell } = operator
+      if (settings.policy === 'open')
+        tell({ msg: 'the policy is open: this node answers everything that the charter allows' })
+      await operator.serve(registry => measureState(registry, node, warehouseFile(path)), node.db)
+      tell({ msg: 'started', coordinator: settings.coordinator.url })
+      await Promise.all([
+        work(node, observer(tell), terminal.signal),
+        sayWhoIsAwaited(node, settings.coordinator, tell, terminal.signal),
+      ])
+      tell({ msg: 'stopped' })
+    } finally {
+      release()
+    }
+  })
+}
+
+/** Before a charter is in force there is nothing to answer: says whose signature is missing, whenever that changes. */
+async function sayWhoIsAwaited(node: Node, to: Coordinates, tell: Tell, signal: AbortSignal): Promise<void> {
+  let said = ''
+  while (!signal.aborted && charterInForce(node) === undefined) {
+    const waits = await meetCoordinator(to).then(awaited, error => `the coordinator: ${(error as Error).message}`)
+    if (waits !== said) tell({ msg: 'waits', for: waits })
+    said = waits
+    await systemClock.wait(PENDING_CHECK_MS, signal)
+  }
+  if (said !== '' && !signal.aborted) tell({ msg: 'the charter is in force' })
+}
+
+async function awaited({ proposed, inForce, publicKey }: FederationInfo): Promise<string> {
+  if (proposed === null) return inForce === null ? 'a charter to be proposed' : 'the charter in force to be verified'
+  const missing = await unsigned(await verifyProposal(proposed.charter, publicKey), proposed)
+  return `${missing.join(', ')} to sign the charter`
+}
