@@ -7,6 +7,7 @@ import { generateIdentityKey } from '#crypto/signature.ts'
 import { systemClock } from '#party/clock.ts'
 import { openDatabase } from '#party/database.ts'
 import type { Answer } from '#researcher/answer.ts'
+import { isLong } from '#test/effort.ts'
 import { loadRecords } from '#test/federation.ts'
 import { Federation, type FederationOptions, ROOT } from '#test/processes/federation.ts'
 import { FAULTS, type Faults } from './inside/faults.ts'
@@ -15,6 +16,9 @@ import { boundaries, type Kind, names } from './points.ts'
 /** Three members who are all custodians, and all of them needed: nothing is answered until everybody has done everything. */
 export const MEMBERS = ['AA', 'BB', 'CC']
 const PARTIES = ['coordinator', 'researcher', ...MEMBERS]
+
+/** Commands of which only the long run looks at every step. */
+const FOUNDING = ['init', 'invite', 'charter']
 
 const TRANSPORTS = ['sea', 'rail', 'road', 'air']
 const CENTS: Readonly<Record<string, readonly number[]>> = {
@@ -80,6 +84,7 @@ export class AfflictedFederation {
     const declared = Object.fromEntries(kinds.map(kind => [kind, boundaries(kind, app)])) as Record<Kind, string[]>
     const deaths = new Map<string, string>()
     const environment = (args: readonly string[]) => {
+      if (!isLong && FOUNDING.includes(args[1] as string)) return undefined
       const directory = args.find(one => isAbsolute(one) && PARTIES.includes(basename(one))) as string
       const party = basename(directory)
       const file = (name: string) => join(folder, `${party}.${name}`)

@@ -132,17 +132,16 @@ export async function until(
   }
 }
 
-/** Of every command, or as its words have it. */
+/** Of every command, or as its words have it. A command that has one is a process. */
 export type Environment =
   | Readonly<Record<string, string>>
-  | ((args: readonly string[]) => Readonly<Record<string, string>>)
+  | ((args: readonly string[]) => Readonly<Record<string, string>> | undefined)
 
 export interface FederationOptions {
   /** Ids of the members; five unless said otherwise. */
   readonly members?: readonly string[]
   readonly currency?: string
   readonly threshold?: number
-  /** Given one, every command is a process of its own. */
   readonly environment?: Environment
   /** Puts something between the parties and the coordinator: told its address, returns the one that the parties are to use. */
   readonly front?: (url: string) => Promise<string>
@@ -179,8 +178,7 @@ export class CommandLine {
 
   /** Starts a command and lets it run. */
   start(args: readonly string[], { environment }: Surroundings = {}): Running {
-    const always = typeof this.#environment === 'function' ? this.#environment(args) : this.#environment
-    const running = new Running(args, { environment: { ...always, ...environment } })
+    const running = new Running(args, { environment: { ...this.#environmentOf(args), ...environment } })
     this.#started.add(running)
     this.history.push(running)
     void running.ended.then(
@@ -192,8 +190,12 @@ export class CommandLine {
 
   /** Runs a command to its end, whatever that is. */
   run(args: readonly string[], surroundings?: Surroundings): Promise<Finished> {
-    const isProcess = this.#environment !== undefined || !isOfAParty(args)
+    const isProcess = this.#environmentOf(args) !== undefined || !isOfAParty(args)
     return isProcess ? this.start(args, surroundings).ended : runHere(args, surroundings?.environment)
+  }
+
+  #environmentOf(args: readonly string[]): Readonly<Record<string, string>> | undefined {
+    return typeof this.#environment === 'function' ? this.#environment(args) : this.#environment
   }
 
   /** Runs a command that must succeed; returns its standard output. */
