@@ -134,17 +134,26 @@ export function decodeCells(halves: Uint32Array): BigInt64Array {
 
 /** @throws InbondError `bad-length`, or `bad-residue` if a word of a packed chunk is not below its prime */
 export function checkChunk(chunk: Uint8Array): void {
-  const halves = new Uint32Array(CIPHERTEXT_PRIMES.length * CELLS_PER_CHUNK * 2)
+  const halves = new Uint32Array(HALVES_PER_LIMB * CIPHERTEXT_PRIMES.length)
   unpackWords(alignedChunk(chunk), halves)
-  CIPHERTEXT_PRIMES.forEach((prime, limb) => {
-    const high = Math.floor(prime / 2 ** 32)
-    const low = prime % 2 ** 32
-    const end = (limb + 1) * CELLS_PER_CHUNK * 2
-    for (let at = limb * CELLS_PER_CHUNK * 2; at < end; at += 2) {
+  checkResidues(halves)
+}
+
+const HALVES_PER_LIMB = CELLS_PER_CHUNK * 2
+const primeHalves = CIPHERTEXT_PRIMES.map(prime => ({ low: prime % 2 ** 32, high: Math.floor(prime / 2 ** 32) }))
+
+/**
+ * @param halves polynomials over Q, one after the other, each limb by limb
+ * @throws InbondError `bad-residue` if a word is not below its prime
+ */
+export function checkResidues(halves: Uint32Array): void {
+  for (let start = 0; start < halves.length; start += HALVES_PER_LIMB) {
+    const { low, high } = primeHalves[(start / HALVES_PER_LIMB) % primeHalves.length] as { low: number; high: number }
+    for (let at = start; at < start + HALVES_PER_LIMB; at += 2) {
       const word = halves[at + 1] as number
-      if (word > high || (word === high && (halves[at] as number) >= low)) {
-        throw cryptoError('bad-residue', 'a word of a ciphertext is not below its prime')
+      if (word >= high && (word > high || (halves[at] as number) >= low)) {
+        throw cryptoError('bad-residue', 'a word of a ring element is not below its prime')
       }
     }
-  })
+  }
 }

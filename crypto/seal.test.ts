@@ -158,6 +158,16 @@ describe('the calculator for ring elements', () => {
     return new BigUint64Array(halves.slice().buffer)
   }
 
+  it('stays whole after more refusals than its stack has room for exceptions', () => {
+    const good = elements('good')
+    const bad = good.slice()
+    bad[5000] = primeAt(5000)
+    for (let i = 0; i < 5000; i++) {
+      expect(() => load(left, bad)).toThrow(expect.objectContaining({ code: 'bad-residue' }))
+    }
+    expect(words(load(left, good).save())).toEqual(good)
+  })
+
   it('adds and subtracts word by word, modulo each prime', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (one, two) => {
