@@ -15,6 +15,7 @@ import { boundaries, type Kind, names } from './points.ts'
 
 /** Three members who are all custodians, and all of them needed: nothing is answered until everybody has done everything. */
 export const MEMBERS = ['AA', 'BB', 'CC']
+const BY_HAND = ' by hand'
 const PARTIES = ['coordinator', 'researcher', ...MEMBERS]
 
 /** Commands of which only the long run looks at every step. */
@@ -52,8 +53,14 @@ function byTransport(a: Readonly<Record<string, unknown>>, b: Readonly<Record<st
   return String(a.transport) < String(b.transport) ? -1 : 1
 }
 
+/** Whoever types commands beside a party that runs, and dies at other points than that. */
+export function byHand(party: string): string {
+  return `${party}${BY_HAND}`
+}
+
 export function kindOf(party: string): Kind {
-  return party === 'coordinator' || party === 'researcher' ? party : 'member'
+  const own = party.replace(BY_HAND, '')
+  return own === 'coordinator' || own === 'researcher' ? own : 'member'
 }
 
 /** Real processes, each watched at its boundaries, to which faults happen when the test says so. */
@@ -87,12 +94,13 @@ export class AfflictedFederation {
       if (!isLong && FOUNDING.includes(args[1] as string)) return undefined
       const directory = args.find(one => isAbsolute(one) && PARTIES.includes(basename(one))) as string
       const party = basename(directory)
+      const who = party === 'researcher' || args[1] === 'start' ? party : byHand(party)
       const file = (name: string) => join(folder, `${party}.${name}`)
-      const killAt = deaths.get(party)
+      const killAt = deaths.get(who)
       const faults: Faults = {
         directory,
         names: names(kindOf(party), app),
-        trace: file('trace'),
+        trace: join(folder, `${who}.trace`),
         fullDisk: file('full'),
         clock: file('clock'),
         ...(killAt === undefined ? {} : { killAt }),
@@ -118,6 +126,7 @@ export class AfflictedFederation {
 
   /** The moments that a party's processes reached: the points of each, in order. */
   traceOf(party: string): string[][] {
+    if (!existsSync(join(this.#folder, `${party}.trace`))) return []
     const lines = readFileSync(join(this.#folder, `${party}.trace`), 'utf8').split('\n')
     return lines.filter(line => line !== '').map(line => line.split('\t'))
   }

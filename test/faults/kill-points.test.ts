@@ -1,8 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { effort, isLong, seed } from '#test/effort.ts'
-import { seededRandomness } from '#test/randomness.ts'
-import { AfflictedFederation, MEMBERS } from './afflicted.ts'
+import { effort, isLong, seed, some } from '#test/effort.ts'
+import { AfflictedFederation, byHand, MEMBERS } from './afflicted.ts'
 import { Killing } from './killing.ts'
 import type { Kind } from './points.ts'
 import { policy, Scenarios } from './scenarios.ts'
@@ -17,10 +16,18 @@ const VICTIMS = ['coordinator', 'AA', 'researcher'] as const
 const KINDS = ['coordinator', 'member', 'researcher'] as const
 const MINUTES = 60_000
 /** What has points of its own beside an answered question, and whose they are. */
-const OTHERS = [
-  { how: 'restart' as const, party: 'coordinator' },
-  ...(['refuse', 'cancel'] as const).flatMap(how => [...VICTIMS, 'CC'].map(party => ({ how, party }))),
-]
+const OTHERS = (
+  [
+    ['restart', ['coordinator']],
+    ['refuse', [...VICTIMS, 'CC']],
+    ['cancel', [...VICTIMS, 'CC']],
+    ['withdraw', ['coordinator']],
+    ['sign', ['coordinator', byHand('coordinator'), 'AA', byHand('AA')]],
+    ['enrol', ['coordinator', byHand('coordinator'), byHand('AA'), 'researcher']],
+  ] as const
+).flatMap(([how, parties]) => parties.map(party => ({ how, party })))
+/** Parties that run all the time, and are started again when they die. */
+const SERVICES: readonly string[] = ['coordinator', ...MEMBERS]
 
 let afflicted: AfflictedFederation
 let killing: Killing
@@ -39,32 +46,19 @@ beforeAll(async () => {
 })
 afterAll(() => afflicted?.[Symbol.asyncDispose]())
 
-/** The points of a scenario, in the order in which each victim passes them. */
-async function pointsOf(scenario: () => Promise<void>, victims: readonly string[]) {
-  const before = victims.map(party => afflicted.traceOf(party).length)
-  await scenario()
-  return new Map(victims.map((party, i) => [party, [...new Set(afflicted.traceOf(party).slice(before[i]).flat())]]))
-}
-
-/** So many of them, in their order. */
-function some(points: readonly string[], count: number, who: string): string[] {
-  const randomness = seededRandomness(`${seed} ${who}`)
-  const drawn = points.map((point, i) => ({ point, i, weight: Buffer.from(randomness(4)).readUInt32LE() }))
-  const picked = drawn.toSorted((a, b) => a.weight - b.weight).slice(0, count)
-  return picked.toSorted((a, b) => a.i - b.i).map(one => one.point)
+/** Points that no declaration of the product stands for. */
+function undeclared(party: string, points: readonly string[]): string[] {
+  const declared = afflicted.boundariesOf(party)
+  const whats = points.map(point => point.replace(/^(before|after) /, ''))
+  return [...new Set(whats)].filter(what => !declared.includes(what))
 }
 
 describe(`the points of a question (seed ${seed})`, () => {
   it('are all declared by tables, columns, operations and files', async () => {
     await scenarios.answer()
-    passed = await pointsOf(scenarios.answer, VICTIMS)
+    passed = await killing.pointsOf(scenarios.answer, VICTIMS)
     for (const party of VICTIMS) {
-      const declared = afflicted.boundariesOf(party)
-      const reached = afflicted
-        .traceOf(party)
-        .flat()
-        .map(point => point.replace(/^(before|after) /, ''))
-      expect([...new Set(reached)].filter(what => !declared.includes(what))).toEqual([])
+      expect(undeclared(party, afflicted.traceOf(party).flat())).toEqual([])
     }
   })
 
@@ -78,15 +72,14 @@ describe(`the points of a question (seed ${seed})`, () => {
     async ({ parties }) => {
       const chosen = new Map(
         parties.map(party => {
-          const all = passed.get(party) as readonly string[]
-          return [party, effort(some(all, 2, party), [...all])] as const
+          return [party, some(passed.get(party) as readonly string[], 2)] as const
         }),
       )
-      const services = parties.filter(party => party !== 'researcher')
+      const services = parties.filter(party => SERVICES.includes(party))
       await killing.during(chosen, services, scenarios.answer)
       for (const [party, points] of chosen) {
         expect(points.length).toBeGreaterThan(1)
-        expect(killing.deaths.get(party)).toEqual(expect.arrayContaining(points))
+        expect(killing.deaths.get(party)).toEqual(expect.arrayContaining([...points]))
       }
     },
     effort(3, 20) * MINUTES,
@@ -97,10 +90,12 @@ describe(`the points of a question (seed ${seed})`, () => {
     async ({ how, party }) => {
       const known = killing.deaths.get(party) ?? passed.get(party) ?? []
       // What comes of an earlier scenario is not passed twice.
-      const first = (await pointsOf(scenarios[how], [party])).get(party) as string[]
-      const second = (await pointsOf(scenarios[how], [party])).get(party) as string[]
+      const first = (await killing.pointsOf(scenarios[how], [party])).get(party) as string[]
+      const second = (await killing.pointsOf(scenarios[how], [party])).get(party) as string[]
       const fresh = first.filter(point => second.includes(point) && !known.includes(point))
-      await killing.during(new Map([[party, fresh]]), party === 'researcher' ? [] : [party], scenarios[how])
+      expect(undeclared(party, fresh)).toEqual([])
+      const services = SERVICES.filter(one => one === party)
+      await killing.during(new Map([[party, fresh]]), services, scenarios[how])
       expect(killing.deaths.get(party) ?? []).toEqual(expect.arrayContaining(fresh))
     },
     10 * MINUTES,
@@ -110,10 +105,14 @@ describe(`the points of a question (seed ${seed})`, () => {
     scenarios.lose(before),
   )
 
+  it.each(effort([], ['before', 'after'] as const))('a custodian that dies %s it withdraws prekeys', moment =>
+    scenarios.dieWithdrawing(moment),
+  )
+
   it.each(effort<readonly Kind[]>([], KINDS))('nothing is declared that a %s never does', async kind => {
-    if (kind === 'coordinator') await scenarios.govern()
     const parties = kind === 'member' ? MEMBERS : [kind]
-    const reached = new Set(parties.flatMap(party => afflicted.traceOf(party).flat()))
+    const traces = [...parties, ...parties.map(byHand)].map(party => afflicted.traceOf(party))
+    const reached = new Set(traces.flat(2))
     const declared = afflicted.boundariesOf(parties[0] as string)
     expect(declared.filter(what => !reached.has(`after ${what}`))).toEqual([])
   })

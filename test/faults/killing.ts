@@ -21,6 +21,15 @@ export class Killing {
     return this.#deaths
   }
 
+  /** The points of something that happens, in the order in which each party passes them. */
+  async pointsOf(activity: () => Promise<void>, parties: readonly string[]): Promise<Map<string, string[]>> {
+    const before = parties.map(party => this.#afflicted.traceOf(party).length)
+    await activity()
+    return new Map(
+      parties.map((party, i) => [party, [...new Set(this.#afflicted.traceOf(party).slice(before[i]).flat())]]),
+    )
+  }
+
   /**
    * @param points of each party, in the order in which they come
    * @param services the parties among them that are running
@@ -73,12 +82,15 @@ export class Killing {
     return finished
   }
 
-  /** Takes note of how a command of a party ended. @throws Error if otherwise than well, by a death or with a void round */
+  /**
+   * Takes note of how a command of a party ended.
+   * @throws Error if otherwise than well, by a death, with a void round, or because an attempt that died had done everything
+   */
   note(party: string, running: Running, finished: Finished): void {
     const { status, signal, stderr } = finished
     if (signal !== null) {
       this.#noteDeath(party, running, finished)
-    } else if (status !== 0 && !/\[(coordinator-unreachable|round-void)\]/.test(stderr)) {
+    } else if (status !== 0 && !/\[(coordinator-unreachable|round-void|already-initialised)\]/.test(stderr)) {
       throw new Error(`${running} ended with ${status}:\n${stderr}`)
     }
   }

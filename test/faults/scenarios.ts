@@ -1,9 +1,12 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { expect } from 'vitest'
 import { answerOf, type Finished, until } from '#test/processes/federation.ts'
-import { type AfflictedFederation, expectedRows, question, rowsOf } from './afflicted.ts'
+import { type AfflictedFederation, byHand, expectedRows, MEMBERS, question, rowsOf } from './afflicted.ts'
 import type { Killing } from './killing.ts'
+
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 
 /** A query as `query list --json` shows it. */
 export interface Listed {
@@ -18,6 +21,7 @@ export class Scenarios {
   readonly #killing: Killing
   #asked = 0
   #answered: string[] = []
+  #enrolled = 0
 
   constructor(afflicted: AfflictedFederation, killing: Killing) {
     this.#afflicted = afflicted
@@ -113,18 +117,93 @@ export class Scenarios {
     await federation.line.succeed('query', 'cancel', own, '--as', federation.of('researcher'))
   }
 
-  /** What has nothing to do with a question: an invitation, charters, and prekeys that were lost and are withdrawn. */
-  async govern(): Promise<void> {
+  /** A charter is proposed, another one in its place, and that is signed by all and taken up by AA. */
+  readonly sign = async (): Promise<void> => {
     const { federation } = this.#afflicted
-    const coordinator = federation.of('coordinator')
-    await federation.line.succeed('coordinator', 'invite', coordinator, '--researcher', 'Bob', '--administration', 'AA')
-    // The second proposal takes the place of the first.
-    for (let i = 0; i < 2; i++) await federation.line.succeed('coordinator', 'charter', 'propose', coordinator)
+    const propose = ['coordinator', 'charter', 'propose', federation.of('coordinator')]
+    for (let i = 0; i < 2; i++) await this.#killing.persist(byHand('coordinator'), propose)
+    for (const id of MEMBERS) {
+      await this.#killing.persist(byHand(id), ['member', 'charter', 'sign', federation.of(id), '--yes'])
+    }
+    const newest = 'SELECT id FROM charters WHERE in_force_at IS NOT NULL ORDER BY epoch DESC LIMIT 1'
+    const [coordinator, own] = ['coordinator', 'AA'].map(party => federation.database(party).prepare(newest).pluck())
+    await until(
+      () => coordinator?.get() === own?.get(),
+      () => 'AA to take the charter up',
+    )
+    for (const one of [coordinator, own]) one?.database.close()
+  }
+
+  /** A member and a researcher are invited and enrol. They have no part in anything else. */
+  readonly enrol = async (): Promise<void> => {
+    const { line } = this.#afflicted.federation
+    const [name, folder] = [`Somebody ${++this.#enrolled}`, `enrolled-${this.#enrolled}`]
+    const id = LETTERS[Math.floor(this.#enrolled / 26)] + (LETTERS[this.#enrolled % 26] as string)
+    const [member, researcher] = [line.path(folder, 'AA'), line.path(folder, 'researcher')]
+    const invitation = await this.#invite('--member', id)
+    await this.#init(byHand('AA'), ['member', 'init', member, '--id', id, '--name', name, '--invite', invitation])
+    const other = await this.#invite('--researcher', name, '--administration', 'AA')
+    await this.#init('researcher', ['researcher', 'init', researcher, '--name', name, '--invite', other])
+    const coordinator = this.#afflicted.federation.database('coordinator')
+    for (const [subject, path] of [
+      [id, member],
+      [name, researcher],
+    ] as const) {
+      const key = JSON.parse(readFileSync(join(path, 'keys', 'identity'), 'utf8')) as { x: string }
+      const enrolled = coordinator.prepare('SELECT public_key FROM parties WHERE subject = ?').pluck().all(subject)
+      expect(enrolled).toEqual([key.x])
+      expect(existsSync(join(path, 'config.yaml'))).toBe(true)
+    }
+    coordinator.close()
+  }
+
+  async #invite(...who: string[]): Promise<string> {
+    const inviting = ['coordinator', 'invite', this.#afflicted.federation.of('coordinator'), ...who]
+    return (await this.#killing.persist(byHand('coordinator'), inviting)).trim()
+  }
+
+  /** Repeats an enrolment until it is complete: the attempt that completes it may die before it says so. */
+  async #init(who: string, args: readonly string[]): Promise<void> {
+    let finished: Finished
+    do finished = await this.#killing.attempt(who, args)
+    while (finished.status !== 0 && !finished.stderr.includes('[already-initialised]'))
+  }
+
+  /** CC lost the private halves of its unused prekeys, and withdraws them when it starts. */
+  readonly withdraw = async (): Promise<void> => {
+    const { federation } = this.#afflicted
     await federation.process('CC').kill()
     this.#lose('round IS NULL')
-    const withdrawn = () => this.#afflicted.traceOf('CC').flat().includes('after send POST /prekeys/withdrawals')
     await federation.startMember('CC')
-    await until(withdrawn, () => 'a withdrawal')
+    await this.#untilWithdrawn()
+  }
+
+  /** CC dies before or after it withdraws prekeys, and is back. */
+  async dieWithdrawing(moment: 'before' | 'after'): Promise<void> {
+    const { federation } = this.#afflicted
+    await federation.process('CC').kill()
+    this.#lose('round IS NULL')
+    this.#afflicted.killAt('CC', `${moment} send POST /prekeys/withdrawals`)
+    expect((await federation.launch('CC').ended).signal).toBe('SIGKILL')
+    this.#afflicted.killAt('CC', undefined)
+    await federation.startMember('CC')
+    await this.#untilWithdrawn()
+  }
+
+  /** Until the coordinator offers of CC's prekeys those alone that CC can open. */
+  async #untilWithdrawn(): Promise<void> {
+    const [coordinator, own] = ['coordinator', 'CC'].map(party => this.#afflicted.federation.database(party))
+    const offered = coordinator?.prepare("SELECT id FROM prekeys WHERE custodian = 'CC' AND round IS NULL").pluck()
+    const held = own?.prepare('SELECT id FROM prekeys WHERE private_key IS NOT NULL').pluck()
+    await until(
+      () => {
+        const keys = new Set(held?.all())
+        const all = offered?.all() ?? []
+        return all.length > 0 && all.every(id => keys.has(id))
+      },
+      () => 'a withdrawal',
+    )
+    for (const one of [coordinator, own]) one?.close()
   }
 
   #losePrekey(query: string): void {
