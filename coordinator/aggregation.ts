@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readSync, writeFileSync } from 'node:fs'
 import { Aggregator } from '#crypto/one-shot.ts'
 import { CHUNK_BYTES } from '#crypto/parameters.ts'
 import { loadSeal, POLYNOMIALS_PER_PAIR } from '#crypto/seal.ts'
+import { keepFile } from '#party/keep-file.ts'
 
 /** Adds up the stored contributions of a cohort; long work, done in a thread of its own. */
 export interface AggregationTask {
@@ -36,7 +37,7 @@ export async function aggregate(task: AggregationTask): Promise<string> {
   } finally {
     for (const descriptor of [output, ...files.map(file => file.descriptor)]) closeSync(descriptor)
   }
-  renameSync(part, task.output)
+  keepFile(part, task.output)
   return hash.digest('hex')
 }
 

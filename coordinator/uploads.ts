@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { renameSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { and, eq } from 'drizzle-orm'
 import { checkChunk } from '#crypto/packing.ts'
 import { CHUNK_BYTES, chunksFor } from '#crypto/parameters.ts'
 import type { Clock } from '#party/clock.ts'
+import { keepFile } from '#party/keep-file.ts'
 import { BodyReader, contributionHead } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
 import {
@@ -148,7 +149,7 @@ function keep(context: Context, id: RoundId, member: MemberId, signed: Signed<Ma
     throw fault('differs-from-stored', 'this ciphertext was contributed to this round under another name')
   }
   const whole = contributionFile(context, id, signed.id)
-  renameSync(part, whole)
+  keepFile(part, whole)
   try {
     store(context, id, member, signed)
   } catch (error) {

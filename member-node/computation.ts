@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs'
 import { contribute } from '#crypto/one-shot.ts'
 import { packShare } from '#crypto/packing.ts'
 import type { Randomness } from '#crypto/sampling.ts'
 import { loadSeal } from '#crypto/seal.ts'
 import { SEALED_BYTES, seal } from '#crypto/sealing.ts'
+import { keepFile } from '#party/keep-file.ts'
 import type { Coverage, MemberId, RoundId } from '#specs/messages.ts'
 import { plan, type Question } from '#specs/query.ts'
 import type { RoundCustodian } from '#specs/rules/round.ts'
@@ -108,6 +109,6 @@ function writeDurably(path: string, chunks: Iterable<Uint8Array>): string {
   } finally {
     closeSync(file)
   }
-  renameSync(part, path)
+  keepFile(part, path)
   return hash.digest('hex')
 }

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { z } from 'zod'
@@ -7,6 +7,7 @@ import { fault } from '#specs/errors.ts'
 import { describeIssues, inWords } from '#specs/wording.ts'
 import { readYaml } from '#specs/yaml.ts'
 import { mayPass } from './connection.ts'
+import { keepFile } from './keep-file.ts'
 
 /** The folder in which a party lives: config.yaml, keys/identity, its databases, and what it receives and sends. */
 export interface PartyDirectory<Config> {
@@ -87,7 +88,7 @@ async function abandonDirectory(path: string): Promise<void> {
 /** A file that is there whole or not at all. */
 async function writeWhole(path: string, text: string): Promise<void> {
   await writeFile(`${path}.part`, text, { mode: 0o600, flush: true })
-  await rename(`${path}.part`, path)
+  keepFile(`${path}.part`, path)
 }
 
 const roleOnly = z.object({ role: z.enum(['coordinator', 'member', 'researcher']) })
