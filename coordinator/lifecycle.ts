@@ -17,6 +17,8 @@ const UNFINISHED = ['open', 'closed', 'agreed'] as const
 const KEEP_MS = 30 * 86_400_000
 /** A sum that failed is tried again after this long. */
 const SUM_PAUSE_MS = 10_000
+/** What goes wrong the same way at every attempt is told once in so long: a log that grows would fill a full disk further. */
+const TELL_AGAIN_MS = 60_000
 
 type RoundRow = typeof rounds.$inferSelect
 
@@ -31,6 +33,8 @@ export class Lifecycle {
   #turn: Promise<void> = Promise.resolve()
   readonly #aggregate: Aggregate
   readonly #onError: (error: unknown) => void
+  /** When an error was told last, by its message. */
+  readonly #toldAt = new Map<string, number>()
 
   constructor(context: Context, aggregate: Aggregate, onError: (error: unknown) => void) {
     this.#context = context
@@ -41,8 +45,18 @@ export class Lifecycle {
   /** One caller at a time: two must not both sign a cohort. */
   advance(): Promise<void> {
     const turn = this.#turn.then(() => this.#advance())
-    this.#turn = turn.catch(this.#onError)
+    this.#turn = turn.catch(error => this.#tell(error))
     return turn
+  }
+
+  #tell(error: unknown): void {
+    const now = this.#context.clock.now()
+    const isOver = ([, at]: readonly [string, number]) => Math.abs(now - at) >= TELL_AGAIN_MS
+    for (const [message] of [...this.#toldAt].filter(isOver)) this.#toldAt.delete(message)
+    const message = String(error)
+    if (this.#toldAt.has(message)) return
+    this.#toldAt.set(message, now)
+    this.#onError(error)
   }
 
   async #advance(): Promise<void> {
@@ -113,7 +127,7 @@ export class Lifecycle {
       )
       .finally(() => this.#sums.delete(id))
       .then(() => this.advance())
-      .catch(this.#onError)
+      .catch(error => this.#tell(error))
     this.#sums.set(id, sum)
   }
 
