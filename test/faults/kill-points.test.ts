@@ -22,6 +22,9 @@ const OTHERS = (
     ['refuse', [...VICTIMS, 'CC']],
     ['cancel', [...VICTIMS, 'CC']],
     ['withdraw', ['coordinator']],
+    ['declineToAgree', ['coordinator', 'CC']],
+    ['declineToOpen', ['coordinator', 'CC']],
+    ['make', [byHand('coordinator')]],
     ['sign', ['coordinator', byHand('coordinator'), 'AA', byHand('AA')]],
     ['enrol', ['coordinator', byHand('coordinator'), byHand('AA'), 'researcher']],
   ] as const
@@ -41,7 +44,10 @@ beforeAll(async () => {
   killing = new Killing(afflicted)
   scenarios = new Scenarios(afflicted, killing)
   federation.configure('CC', { policy: federation.line.write('policy.yaml', policy(1_000_000)) })
-  if (isLong) await scenarios.cancelWaiting()
+  if (isLong) {
+    const points = ['before', 'after'].map(moment => `${moment} commit queries.void_reason`)
+    await killing.during(new Map([['coordinator', points]]), ['coordinator'], scenarios.cancelWaiting)
+  }
   await federation.startMembers()
 })
 afterAll(() => afflicted?.[Symbol.asyncDispose]())
@@ -101,13 +107,22 @@ describe(`the points of a question (seed ${seed})`, () => {
     10 * MINUTES,
   )
 
-  it.each(effort([], ['agree', 'open'] as const))('a custodian that lost its prekey declines to %s', before =>
-    scenarios.lose(before),
+  it.each(effort([], ['CC']))(
+    'kill %s wherever it replaces prekeys that it lost',
+    async party => {
+      const first = (await killing.pointsOf(scenarios.withdraw, [party])).get(party) as string[]
+      const second = (await killing.pointsOf(scenarios.withdraw, [party])).get(party) as string[]
+      for (const point of first.filter(one => second.includes(one))) await scenarios.dieReplacing(point)
+    },
+    10 * MINUTES,
   )
 
-  it.each(effort([], ['before', 'after'] as const))('a custodian that dies %s it withdraws prekeys', moment =>
-    scenarios.dieWithdrawing(moment),
-  )
+  it.each(effort([], ['before', 'after']))('kill the coordinator %s it writes down who is there', async moment => {
+    const { federation } = afflicted
+    await federation.process('coordinator').kill()
+    await killing.dieAt('coordinator', `${moment} commit parties.last_seen_at`)
+    await federation.startCoordinator()
+  })
 
   it.each(effort<readonly Kind[]>([], KINDS))('nothing is declared that a %s never does', async kind => {
     const parties = kind === 'member' ? MEMBERS : [kind]
@@ -115,6 +130,14 @@ describe(`the points of a question (seed ${seed})`, () => {
     const reached = new Set(traces.flat(2))
     const declared = afflicted.boundariesOf(parties[0] as string)
     expect(declared.filter(what => !reached.has(`after ${what}`))).toEqual([])
+  })
+
+  it.each(effort<readonly Kind[]>([], KINDS))('nothing is passed by a %s at which none was killed', kind => {
+    const parties = kind === 'member' ? MEMBERS : [kind]
+    const all = [...parties, ...parties.map(byHand)]
+    const killed = new Set(all.flatMap(party => killing.deaths.get(party) ?? []))
+    const passed = new Set(all.flatMap(party => afflicted.traceOf(party).flat()))
+    expect([...passed].filter(point => !killed.has(point))).toEqual([])
   })
 })
 

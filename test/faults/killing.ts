@@ -61,6 +61,14 @@ export class Killing {
     await Promise.all(services.map(party => federation.startParty(party)))
   }
 
+  /** Starts a service that is to die at a point, and waits until it has. It stays down. */
+  async dieAt(party: string, point: string): Promise<void> {
+    this.#left.set(party, [point])
+    this.#arm(party)
+    const running = this.#afflicted.federation.launch(party)
+    this.#noteDeath(party, running, await running.ended)
+  }
+
   /** Runs a command of a party until it ends well. Returns its standard output. */
   async persist(party: string, args: readonly string[]): Promise<string> {
     let finished: Finished | undefined

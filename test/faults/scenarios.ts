@@ -22,6 +22,7 @@ export class Scenarios {
   #asked = 0
   #answered: string[] = []
   #enrolled = 0
+  #made = 0
 
   constructor(afflicted: AfflictedFederation, killing: Killing) {
     this.#afflicted = afflicted
@@ -83,8 +84,7 @@ export class Scenarios {
     )
   }
 
-  /** CC has lost its prekey before it agrees, or before it opens. */
-  readonly lose = async (before: 'agree' | 'open'): Promise<void> => {
+  async #decline(before: 'agree' | 'open'): Promise<void> {
     const { federation } = this.#afflicted
     const held = before === 'agree' ? 'PUT /rounds/{round}/contribution' : 'POST /rounds/{round}/agreements'
     await federation.process('AA').kill()
@@ -102,19 +102,28 @@ export class Scenarios {
   }
 
   /** The researcher withdraws before any custodian has published a prekey, so that there is no round. Members do not run yet. */
-  async cancelWaiting(): Promise<void> {
+  readonly cancelWaiting = async (): Promise<void> => {
     const { federation } = this.#afflicted
     const purpose = this.#purpose()
-    const asking = federation.line.start(this.#run(purpose))
     const coordinator = federation.database('coordinator')
     await until(
-      () => coordinator.prepare('SELECT count(*) FROM queries').pluck().get() === 1,
+      () =>
+        fetch(`${federation.url}/readyz`).then(
+          answer => answer.ok,
+          () => false,
+        ),
+      () => 'the coordinator',
+    )
+    const waiting = coordinator.prepare('SELECT count(*) FROM queries').pluck().get() as number
+    const asking = federation.line.start(this.#run(purpose))
+    await until(
+      () => coordinator.prepare('SELECT count(*) FROM queries').pluck().get() === waiting + 1,
       () => 'the query',
     )
     coordinator.close()
     await asking.kill()
     const own = (await this.#find(purpose))?.query as string
-    await federation.line.succeed('query', 'cancel', own, '--as', federation.of('researcher'))
+    await this.#killing.persist('researcher', ['query', 'cancel', own, '--as', federation.of('researcher')])
   }
 
   /** A charter is proposed, another one in its place, and that is signed by all and taken up by AA. */
@@ -142,8 +151,12 @@ export class Scenarios {
     const [member, researcher] = [line.path(folder, 'AA'), line.path(folder, 'researcher')]
     const invitation = await this.#invite('--member', id)
     await this.#init(byHand('AA'), ['member', 'init', member, '--id', id, '--name', name, '--invite', invitation])
-    const other = await this.#invite('--researcher', name, '--administration', 'AA')
+    await this.#invite('--researcher', `${name} of AA`, '--administration', 'AA')
+    const other = await this.#invite('--researcher', name)
     await this.#init('researcher', ['researcher', 'init', researcher, '--name', name, '--invite', other])
+    await this.#killing.persist(byHand('AA'), ['member', 'status', member])
+    const file = line.write('question.yaml', question(name))
+    await this.#killing.persist('researcher', ['query', 'run', file, '--as', researcher])
     const coordinator = this.#afflicted.federation.database('coordinator')
     for (const [subject, path] of [
       [id, member],
@@ -156,6 +169,19 @@ export class Scenarios {
     }
     coordinator.close()
   }
+
+  /** A coordinator is made, which nobody starts. */
+  readonly make = async (): Promise<void> => {
+    const directory = this.#afflicted.federation.line.path(`made-${++this.#made}`, 'coordinator')
+    await this.#init(byHand('coordinator'), ['coordinator', 'init', directory, '--name', 'Another'])
+    await this.#killing.persist(byHand('coordinator'), ['coordinator', 'status', directory])
+  }
+
+  /** CC has lost its prekey before it agrees. */
+  readonly declineToAgree = () => this.#decline('agree')
+
+  /** CC has lost its prekey before it opens. */
+  readonly declineToOpen = () => this.#decline('open')
 
   async #invite(...who: string[]): Promise<string> {
     const inviting = ['coordinator', 'invite', this.#afflicted.federation.of('coordinator'), ...who]
@@ -178,14 +204,12 @@ export class Scenarios {
     await this.#untilWithdrawn()
   }
 
-  /** CC dies before or after it withdraws prekeys, and is back. */
-  async dieWithdrawing(moment: 'before' | 'after'): Promise<void> {
+  /** CC dies at a point while it replaces prekeys that it lost, and is back. */
+  async dieReplacing(point: string): Promise<void> {
     const { federation } = this.#afflicted
     await federation.process('CC').kill()
     this.#lose('round IS NULL')
-    this.#afflicted.killAt('CC', `${moment} send POST /prekeys/withdrawals`)
-    expect((await federation.launch('CC').ended).signal).toBe('SIGKILL')
-    this.#afflicted.killAt('CC', undefined)
+    await this.#killing.dieAt('CC', point)
     await federation.startMember('CC')
     await this.#untilWithdrawn()
   }
