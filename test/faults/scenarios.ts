@@ -6,6 +6,8 @@ import { answerOf, type Finished, until } from '#test/processes/federation.ts'
 import { type AfflictedFederation, byHand, expectedRows, MEMBERS, question, rowsOf } from './afflicted.ts'
 import type { Killing } from './killing.ts'
 
+/** A member's prekeys that the coordinator may have already. */
+const PUBLISHING = 'private_key IS NOT NULL AND published_at IS NULL'
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 
 /** A query as `query list --json` shows it. */
@@ -195,39 +197,54 @@ export class Scenarios {
     while (finished.status !== 0 && !finished.stderr.includes('[already-initialised]'))
   }
 
-  /** CC lost the private halves of its unused prekeys, and withdraws them when it starts. */
+  /** CC lost the private halves of its unused prekeys, and replaces them when it starts. */
   readonly withdraw = async (): Promise<void> => {
-    const { federation } = this.#afflicted
-    await federation.process('CC').kill()
-    this.#lose('round IS NULL')
-    await federation.startMember('CC')
-    await this.#untilWithdrawn()
+    const deaths = this.#deaths()
+    await this.#losePrekeys()
+    await this.#afflicted.federation.startMember('CC')
+    await this.#untilReplaced()
+    // An answer that was lost is not missed: CC publishes the same keys again, when it is asked for more.
+    await until(
+      () => !this.#prekeys('CC', PUBLISHING).length || this.#deaths() > deaths,
+      () => 'CC to know that its prekeys are published',
+    )
   }
 
   /** CC dies at a point while it replaces prekeys that it lost, and is back. */
   async dieReplacing(point: string): Promise<void> {
-    const { federation } = this.#afflicted
-    await federation.process('CC').kill()
-    this.#lose('round IS NULL')
+    await this.#losePrekeys()
     await this.#killing.dieAt('CC', point)
-    await federation.startMember('CC')
-    await this.#untilWithdrawn()
+    await this.#afflicted.federation.startMember('CC')
+    await this.#untilReplaced()
+  }
+
+  async #losePrekeys(): Promise<void> {
+    await this.#afflicted.federation.process('CC').kill()
+    this.#lose('round IS NULL')
   }
 
   /** Until the coordinator offers of CC's prekeys those alone that CC can open. */
-  async #untilWithdrawn(): Promise<void> {
-    const [coordinator, own] = ['coordinator', 'CC'].map(party => this.#afflicted.federation.database(party))
-    const offered = coordinator?.prepare("SELECT id FROM prekeys WHERE custodian = 'CC' AND round IS NULL").pluck()
-    const held = own?.prepare('SELECT id FROM prekeys WHERE private_key IS NOT NULL').pluck()
+  async #untilReplaced(): Promise<void> {
     await until(
       () => {
-        const keys = new Set(held?.all())
-        const all = offered?.all() ?? []
-        return all.length > 0 && all.every(id => keys.has(id))
+        const held = new Set(this.#prekeys('CC', 'private_key IS NOT NULL'))
+        const offered = this.#prekeys('coordinator', "custodian = 'CC' AND round IS NULL")
+        return offered.length > 0 && offered.every(id => held.has(id))
       },
-      () => 'a withdrawal',
+      () => 'CC to replace its prekeys',
     )
-    for (const one of [coordinator, own]) one?.close()
+  }
+
+  /** Ids of the prekeys that a party has, such as these. */
+  #prekeys(party: string, which: string): unknown[] {
+    const database = this.#afflicted.federation.database(party)
+    const ids = database.prepare(`SELECT id FROM prekeys WHERE ${which}`).pluck().all()
+    database.close()
+    return ids
+  }
+
+  #deaths(): number {
+    return [...this.#killing.deaths.values()].flat().length
   }
 
   #losePrekey(query: string): void {
