@@ -245,18 +245,20 @@ function changedJson(document: { root: unknown }, change: ChangeOfJson): string 
   const places = placesIn(document)
   const { holder, key } = places[change.node % places.length] as Place
   const value = (holder as Record<string, unknown>)[key]
+  // A copy: what one case has changed would be in all that come after it.
+  const fresh = copyOf(change.value)
   if (holder === (document as object) && (change.kind === 'remove' || change.kind === 'rename')) return undefined
   switch (change.kind) {
     case 'replace':
-      define(holder, key, change.value)
+      define(holder, key, fresh)
       break
     case 'remove':
       if (Array.isArray(holder)) holder.splice(Number(key), 1)
       else delete holder[key]
       break
     case 'add':
-      if (Array.isArray(value)) value.push(change.value)
-      else if (typeof value === 'object' && value !== null) define(value as Place['holder'], change.name, change.value)
+      if (Array.isArray(value)) value.push(fresh)
+      else if (typeof value === 'object' && value !== null) define(value as Place['holder'], change.name, fresh)
       break
     case 'rename':
       if (Array.isArray(holder)) break
@@ -282,7 +284,7 @@ function changedJson(document: { root: unknown }, change: ChangeOfJson): string 
       } else if (typeof value === 'number') define(holder, key, value + (change.node % 2 === 0 ? 1 : -1))
       break
     case 'twice':
-      return Array.isArray(holder) ? undefined : `${JSON.stringify(key)}:${JSON.stringify(change.value)}`
+      return Array.isArray(holder) ? undefined : `${JSON.stringify(key)}:${JSON.stringify(fresh)}`
   }
   return undefined
 }
