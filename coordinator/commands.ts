@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { isIPv6 } from 'node:net'
 import type { Command } from 'commander'
 import { backupCommands } from '#party/backup-command.ts'
 import {
@@ -58,7 +59,7 @@ function initCommand(terminal: Terminal) {
         currency: options.currency,
         host: options.host,
         port,
-        url: options.url ?? `http://${options.host}:${port}`,
+        url: options.url ?? `http://${isIPv6(options.host) ? `[${options.host}]` : options.host}:${port}`,
         ...metricsOption(options.metricsPort),
       })
       if (!parsed.success) throw fault('bad-option', parsed.error.issues.map(issue => issue.message).join('; '))

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { coordinatorUrl } from '#party/coordinates.ts'
 import { address } from '#party/listening.ts'
 import { partyName } from '#specs/messages.ts'
 
@@ -10,9 +11,7 @@ export const config = z.strictObject({
   host: z.string(),
   port: z.number().int().min(1).max(65535),
   /** Where members and researchers reach it; a proxy's address, where there is one. */
-  url: z
-    .url({ protocol: /^https?$/, error: 'an address begins with http:// or https://' })
-    .transform(url => url.replace(/\/+$/, '')),
+  url: coordinatorUrl,
   /** Where the operator reads metrics; nowhere unless it is said. */
   metrics: address.optional(),
 })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { coordinates } from '#party/coordinates.ts'
 import { address } from '#party/listening.ts'
 import { conventions, memberId, partyName } from '#specs/messages.ts'
 
@@ -7,7 +8,7 @@ export const config = z.strictObject({
   role: z.literal('member'),
   id: memberId,
   name: partyName,
-  coordinator: z.strictObject({ url: z.url({ protocol: /^https?$/ }), federation: z.string() }),
+  coordinator: coordinates,
   /** The federation's, in which values are imported. */
   currency: z.string().regex(/^[A-Z]{3}$/),
   /** `open`, `standard`, or the path of a policy file. */

@@ -1,6 +1,6 @@
 import { systemClock } from '#party/clock.ts'
 import type { CommonOptions, Terminal } from '#party/command.ts'
-import type { Coordinates } from '#party/connection.ts'
+import type { Coordinates } from '#party/coordinates.ts'
 import { meetCoordinator } from '#party/invitation.ts'
 import { openLog } from '#party/log.ts'
 import { Operator } from '#party/operator.ts'

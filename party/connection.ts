@@ -5,16 +5,10 @@ import { problem, REQUEST_ID, requestId } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { sign, token } from '#specs/messages.ts'
 import { type Clock, isoTime } from './clock.ts'
+import type { Coordinates } from './coordinates.ts'
 import { notTheCoordinator, reasonOf, unreachable } from './unreachable.ts'
 
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>
-
-export interface Coordinates {
-  /** The coordinator's public address, without a trailing slash. */
-  readonly url: string
-  /** Fingerprint of the coordinator's key: the name of the federation. */
-  readonly federation: string
-}
 
 /** The evidence for an answer of 4,096 members fits; more is not an answer, and would fill the memory. */
 const LONGEST_JSON = 256 * 1024 * 1024

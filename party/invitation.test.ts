@@ -45,6 +45,8 @@ test.each([
   `https://a.example#member.${'c'.repeat(65)}.${FINGERPRINT}`,
   `https://a.example?x=#member.${CODE}.${FINGERPRINT}`,
   `https://a.example/a b#member.${CODE}.${FINGERPRINT}`,
+  `https://a.example\0#member.${CODE}.${FINGERPRINT}`,
+  `https://user:password@a.example#member.${CODE}.${FINGERPRINT}`,
 ])('%j is no invitation', line => {
   expect(() => parseInvitation(line)).toThrow(expect.objectContaining({ code: 'bad-invitation' }))
 })

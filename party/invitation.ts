@@ -3,7 +3,8 @@ import { fingerprint } from '#crypto/signature.ts'
 import { type FederationInfo, federationInfo } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { PROTOCOL } from '#specs/messages.ts'
-import { type Coordinates, type Fetch, jsonOf } from './connection.ts'
+import { type Fetch, jsonOf } from './connection.ts'
+import { type Coordinates, coordinatorUrl } from './coordinates.ts'
 import { unreachable } from './unreachable.ts'
 
 /** A one-time invitation in one line that no shell takes apart: `URL#role.code.fingerprint`. */
@@ -14,6 +15,7 @@ export interface Invitation extends Coordinates {
 
 const LONGEST_LINE = 2000
 const parts = z.tuple([
+  coordinatorUrl,
   z.enum(['member', 'researcher']),
   z.string().regex(/^[\w-]{16,64}$/),
   z.string().regex(/^[\w-]{43}$/),
@@ -25,13 +27,13 @@ export function formatInvitation(invitation: Invitation): string {
 
 /** @throws InbondError `bad-invitation` */
 export function parseInvitation(line: string): Invitation {
-  const [url = '', fragment, ...more] = line.length > LONGEST_LINE ? [] : line.trim().split('#')
-  const parsed = parts.safeParse(fragment?.split('.'))
-  if (!parsed.success || more.length > 0 || !/^https?:\/\/[^\s?]+$/.test(url) || !URL.canParse(url)) {
+  const [address, fragment, ...more] = line.length > LONGEST_LINE ? [] : line.trim().split('#')
+  const parsed = parts.safeParse([address, ...(fragment?.split('.') ?? [])])
+  if (!parsed.success || more.length > 0) {
     throw fault('bad-invitation', 'this is not an invitation; it looks like https://address#member.code.fingerprint')
   }
-  const [role, code, federation] = parsed.data
-  return { url: url.replace(/\/+$/, ''), role, code, federation }
+  const [url, role, code, federation] = parsed.data
+  return { url, role, code, federation }
 }
 
 /**

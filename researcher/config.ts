@@ -1,11 +1,12 @@
 import { z } from 'zod'
+import { coordinates } from '#party/coordinates.ts'
 import { partyName } from '#specs/messages.ts'
 
 /** config.yaml of a researcher. */
 export const config = z.strictObject({
   role: z.literal('researcher'),
   name: partyName,
-  coordinator: z.strictObject({ url: z.url({ protocol: /^https?$/ }), federation: z.string() }),
+  coordinator: coordinates,
   /** Signed by the coordinator: who this researcher is. */
   certificate: z.string(),
 })

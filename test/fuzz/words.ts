@@ -36,8 +36,9 @@ function invitations(): Decoder {
     decode: parseInvitation,
     believe: (read, line) => {
       expect(parseInvitation(formatInvitation(read))).toEqual(read)
-      expect(line.replaceAll('/', '')).toContain(formatInvitation(read).replaceAll('/', ''))
-      expect(new URL(`${read.url}/federation`).pathname).toMatch(/\/federation$/)
+      const [address = '', ...others] = line.trim().split('#')
+      expect(new URL(`${read.url}/federation`).href).toBe(new URL(`${address.replace(/\/+$/, '')}/federation`).href)
+      expect(`${read.role}.${read.code}.${read.federation}`).toBe(others.join('#'))
     },
   })
 }

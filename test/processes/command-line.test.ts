@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { remedyOf } from '#specs/problem.ts'
@@ -194,6 +194,19 @@ describe('coordinator, typed wrongly', () => {
     writeFileSync(config, readFileSync(config, 'utf8').replace('8400', 'http').replace('currency', 'curency'))
     const finished = await run('coordinator', 'status', at('spoilt'))
     expectRefusal(finished, 'bad-config', /config\.yaml does not fit: currency: is missing; port: must be a number/)
+  })
+})
+
+describe('the address in an invitation', () => {
+  it.each([
+    ['is where the coordinator listens', ['--host', '::1', '--port', '8477'], 'http://[::1]:8477'],
+    ['is the public one', ['--url', 'HTTPS://Inbond.example/federation/'], 'https://inbond.example/federation'],
+  ])('%s', async (_, options, expected) => {
+    const directory = federation.line.path('addressed')
+    await federation.line.succeed('coordinator', 'init', directory, '--name', 'X', ...options)
+    const invitation = await federation.line.succeed('coordinator', 'invite', directory, '--member', 'DD')
+    expect(invitation.split('#')[0]).toBe(expected)
+    rmSync(directory, { recursive: true })
   })
 })
 
