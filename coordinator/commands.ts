@@ -16,7 +16,7 @@ import { formatInvitation } from '#party/invitation.ts'
 import { metricsOption, portOption } from '#party/listening.ts'
 import { runningProcess } from '#party/running.ts'
 import { fault } from '#specs/errors.ts'
-import { memberId, partyName } from '#specs/messages.ts'
+import { memberId, typedName } from '#specs/messages.ts'
 import { backupContents } from './backup.ts'
 import { config } from './config.ts'
 import { type Context, createContext } from './context.ts'
@@ -110,7 +110,7 @@ function inviteeOf(options: { member?: string; researcher?: string; administrati
   }
   const { administration: own } = options
   const administration = own === undefined ? null : optionValue('--administration', memberId, own)
-  const subject = optionValue('--researcher', partyName, options.researcher as string)
+  const subject = optionValue('--researcher', typedName, options.researcher as string)
   return { role: 'researcher' as const, subject, administration }
 }
 

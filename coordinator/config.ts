@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { coordinatorUrl } from '#party/coordinates.ts'
 import { address } from '#party/listening.ts'
-import { partyName } from '#specs/messages.ts'
+import { typedName } from '#specs/messages.ts'
 
 /** config.yaml of a coordinator. */
 export const config = z.strictObject({
   role: z.literal('coordinator'),
-  name: partyName,
+  name: typedName,
   currency: z.string().regex(/^[A-Z]{3}$/, 'a currency is three capital letters, such as USD'),
   host: z.string(),
   port: z.number().int().min(1).max(65535),

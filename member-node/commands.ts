@@ -21,7 +21,7 @@ import { runningProcess } from '#party/running.ts'
 import { enrolmentReceipt } from '#specs/api.ts'
 import { datasetCalled } from '#specs/datasets/catalogue.ts'
 import { fault } from '#specs/errors.ts'
-import { conventions, enrolment, memberId, PROTOCOL, partyName, sign } from '#specs/messages.ts'
+import { conventions, enrolment, memberId, PROTOCOL, sign, typedName } from '#specs/messages.ts'
 import { type Period, periodGrain } from '#specs/period.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { backupContents } from './backup.ts'
@@ -54,7 +54,7 @@ function initCommand(terminal: Terminal) {
     .action(async (path: string, options) => {
       await checkUnused(path)
       const id = optionValue('--id', memberId, options.id)
-      const name = optionValue('--name', partyName, options.name)
+      const name = optionValue('--name', typedName, options.name)
       const policy = Object.hasOwn(presets, options.policy) ? options.policy : resolve(options.policy)
       await readPolicy(policy)
       const { shape } = conventions

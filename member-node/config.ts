@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import { coordinates } from '#party/coordinates.ts'
 import { address } from '#party/listening.ts'
-import { conventions, memberId, partyName } from '#specs/messages.ts'
+import { conventions, memberId, typedName } from '#specs/messages.ts'
 
 /** config.yaml of a member node. */
 export const config = z.strictObject({
   role: z.literal('member'),
   id: memberId,
-  name: partyName,
+  name: typedName,
   coordinator: coordinates,
   /** The federation's, in which values are imported. */
   currency: z.string().regex(/^[A-Z]{3}$/),

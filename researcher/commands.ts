@@ -23,7 +23,7 @@ import { enrolmentReceipt, type QueryStatus, queryList } from '#specs/api.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import { fault } from '#specs/errors.ts'
-import { claims, enrolment, PROTOCOL, partyName, query, sign } from '#specs/messages.ts'
+import { claims, enrolment, PROTOCOL, query, sign, typedName } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import type { Answer } from './answer.ts'
 import { backupContents } from './backup.ts'
@@ -72,7 +72,7 @@ function initCommand(terminal: Terminal) {
     .requiredOption('--invite <invitation>', 'the line that the secretariat sent')
     .action(async (path: string, options) => {
       await checkUnused(path)
-      const name = optionValue('--name', partyName, options.name)
+      const name = optionValue('--name', typedName, options.name)
       const invitation = parseInvitation(options.invite)
       if (invitation.role !== 'researcher') throw fault('bad-invitation', `this invitation is for a ${invitation.role}`)
       const { url, federation, code } = invitation

@@ -50,8 +50,13 @@ const identityKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'expected an Ed25519
 const keyFingerprint = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 const sealingKey = z.string().regex(/^[A-Za-z0-9_-]{1622}$/, 'expected an X-Wing public key, base64url')
 const nameLength = 'a name has 1 to 200 characters'
-/** Of a federation, a member or a researcher. */
-export const partyName = printable.trim().min(1, nameLength).max(200, nameLength)
+/** Of a federation, a member or a researcher; nothing around it, or two could look the same. */
+const partyName = printable
+  .min(1, nameLength)
+  .max(200, nameLength)
+  .regex(/^(?!\s).*(?<!\s)$/u, 'a name has no white space around it')
+/** A party's name as somebody types it. */
+export const typedName = z.string().trim().pipe(partyName)
 const reason = printable.min(1).max(LONGEST_REASON)
 const compact = z.string().max(LONGEST_MESSAGE)
 const month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/)

@@ -13,6 +13,22 @@ const like =
   (pattern: RegExp): Test =>
   value =>
     typeof value === 'string' && pattern.test(value)
+/** Text that people read. */
+const line =
+  (least: number, most: number): Test =>
+  value =>
+    text(least, most)(value) && ![...(value as string)].some(isHidden)
+
+function isHidden(character: string): boolean {
+  const code = character.codePointAt(0) as number
+  const hidden = [
+    [0x00, 0x1f],
+    [0x7f, 0x9f],
+    [0x2028, 0x202e],
+    [0x2066, 0x2069],
+  ] as const
+  return hidden.some(([first, last]) => code >= first && code <= last)
+}
 const whole =
   (least: number): Test =>
   value =>
@@ -54,7 +70,7 @@ const sealingKey = like(/^[\w-]{1622}$/)
 const member = like(/^[A-Z][A-Z0-9]{1,15}$/)
 const instant: Test = value =>
   like(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)(value) && !Number.isNaN(Date.parse(value as string))
-const name = (value: unknown) => typeof value === 'string' && text(1, 200)(value.trim())
+const name: Test = value => line(1, 200)(value) && value === (value as string).trim()
 const message = text(0, 4 * 1024 * 1024)
 const logHead = object({ size: whole(0), root: hash })
 const protocol = oneOf(1)
@@ -80,7 +96,7 @@ const question = object({
   where: list(() => true, 0, 32),
   by: list(() => true, 0, 8),
   measures: list(() => true, 1, 16),
-  purpose: text(3, 500),
+  purpose: line(3, 500),
 })
 const need = either(oneOf('all'), object({ atLeast: value => whole(1)(value) && (value as number) <= 4096 }))
 
@@ -166,7 +182,7 @@ const messages: Record<string, Test> = {
     member,
     step: oneOf('contribute', 'agree', 'open'),
     code: text(0, 64),
-    reason: text(1, 1000),
+    reason: line(1, 1000),
   }),
   'inbond-cohort': object({
     protocol,

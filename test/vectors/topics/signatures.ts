@@ -195,6 +195,17 @@ async function writeRefusals(file: Writing): Promise<void> {
     ['bad-message', 'a log of negative size', await saying({ logHead: { ...(read.logHead as Fields), size: -1 } })],
     ['bad-message', 'a log of half an entry', await saying({ logHead: { ...(read.logHead as Fields), size: 0.5 } })],
   ])
+  const charter = 'inbond-charter'
+  const named = async (name: string) =>
+    message((await signMessage(key, charter, { ...federation.charter.payload, federation: name })).compact)
+  file.refuses(charter, [
+    ['bad-message', 'an empty name', await named('')],
+    ['bad-message', 'a name of 201 characters', await named('x'.repeat(201))],
+    ['bad-message', 'a name after white space', await named(' Trade statistics')],
+    ['bad-message', 'a name before white space', await named('Trade statistics\u00a0')],
+    ['bad-message', 'a name of two lines', await named('Trade\nstatistics')],
+    ['bad-message', 'a name that turns its direction around', await named('Trade \u202estatistics')],
+  ])
 }
 
 /** 64 bytes are 86 characters, the last of which holds two bits: the character after it means the same. */
