@@ -30,6 +30,12 @@ export async function recallRound(node: Node, id: RoundId): Promise<VerifiedRoun
   return verifyRound({ round: row.compact, query: row.queryCompact }, charterOf(node, row.charter), node.clock.now())
 }
 
+/** Whether this node has cleared away what it held for a round, because that is over. */
+export function isCleared(node: Node, id: RoundId): boolean {
+  const row = node.db.select({ at: rounds.clearedAt }).from(rounds).where(eq(rounds.id, id)).get()
+  return row !== undefined && row.at !== null
+}
+
 function requireCharter(node: Node): SignedCharter {
   const charter = charterInForce(node)
   if (charter) return charter

@@ -8,11 +8,11 @@ import { contributionHead } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
 import { claims, type ManifestId, manifest, PROTOCOL, type RoundId, sign } from '#specs/messages.ts'
 import type { VerifiedRound } from '#specs/rules/round.ts'
-import { type Announcement, verifyAnnouncement } from './announcements.ts'
+import { type Announcement, isCleared, verifyAnnouncement } from './announcements.ts'
 import type { ComputationResult } from './computation.ts'
 import { ciphertextFile, type Node } from './node.ts'
 import { objection } from './policy.ts'
-import { contributions, rounds } from './schema.ts'
+import { contributions } from './schema.ts'
 
 const DAY_MS = 86_400_000
 
@@ -40,8 +40,7 @@ async function contribute(node: Node, round: VerifiedRound): Promise<StoredContr
 
 /** What was encrypted for a round that became void in the meantime would stay for ever. */
 async function checkNotOver(node: Node, id: RoundId): Promise<void> {
-  const row = node.db.select().from(rounds).where(eq(rounds.id, id)).get()
-  if (row?.clearedAt == null) return
+  if (!isCleared(node, id)) return
   await rm(ciphertextFile(node, id), { force: true })
   throw fault('too-late', 'the round ended while this node encrypted its cells')
 }

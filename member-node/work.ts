@@ -4,7 +4,9 @@ import { InbondError } from '#crypto/error.ts'
 import { messageId } from '#crypto/signature.ts'
 import { mayPass, RefusedRequest } from '#party/connection.ts'
 import { type WorkItem, type WorkResponse, workResponse } from '#specs/api.ts'
-import type { RoundId } from '#specs/messages.ts'
+import { fault } from '#specs/errors.ts'
+import type { Refusal, RoundId } from '#specs/messages.ts'
+import { isCleared } from './announcements.ts'
 import { answer } from './answer.ts'
 import { learnCharter } from './charters.ts'
 import { agree, forgetOldPrekeys, forgetRound, open, publishPrekeys, withdrawLostPrekeys } from './custody.ts'
@@ -108,20 +110,31 @@ export async function perform(
   signal?: AbortSignal,
   lastTry = true,
 ): Promise<void> {
-  const step = { contribute: 'contribute', agree: 'agree', open: 'open' } as const
   try {
     await act(node, item, signal)
     observer.done(item)
   } catch (error) {
     const unexpected = !(error instanceof InbondError) || isDamage(error)
     if (signal?.aborted || mayPass(error) || isLocal(error) || (unexpected && !lastTry)) throw error
-    observer.refused(item, error)
-    if (isOver(error)) return
-    if (item.kind === 'contribute' || item.kind === 'agree') {
-      await refuse(node, messageId(item.round) as RoundId, step[item.kind], error, signal)
-    } else if (item.kind === 'open') {
-      await refuse(node, item.round, 'open', error, signal)
-    }
+    const part = partIn(item)
+    // Things are done side by side: what is missing may have been cleared away meanwhile, which is no reason to refuse.
+    const isTooLate = part !== undefined && isCleared(node, part.round)
+    const reason = isTooLate ? fault('too-late', 'the round ended in the meantime', error) : error
+    observer.refused(item, reason)
+    if (part && !isOver(reason)) await refuse(node, part.round, part.step, reason, signal)
+  }
+}
+
+/** The step of a round that an item is, if it is one that can be refused. */
+function partIn(item: WorkItem): { readonly round: RoundId; readonly step: Refusal['step'] } | undefined {
+  switch (item.kind) {
+    case 'contribute':
+    case 'agree':
+      return { round: messageId(item.round) as RoundId, step: item.kind }
+    case 'open':
+      return { round: item.round, step: item.kind }
+    default:
+      return undefined
   }
 }
 

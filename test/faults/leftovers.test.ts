@@ -59,6 +59,19 @@ async function cancelledRound() {
   return posed.round
 }
 
+/** Does what was listed before its round was over, which is not this node's doing. */
+async function expectNoRefusal(node: TestNode, item: WorkItem | undefined, round: string): Promise<void> {
+  const reasons: unknown[] = []
+  await perform(node, item as WorkItem, {
+    done: () => undefined,
+    refused: (_, error) => void reasons.push(error),
+    failed: () => undefined,
+  })
+  expect(reasons).toMatchObject([{ code: 'too-late' }])
+  const refusals = node.db.$client.prepare('SELECT count(*) FROM refusals WHERE round = ?').pluck()
+  expect(refusals.get(round)).toBe(0)
+}
+
 describe('the coordinator', () => {
   test('removes what it kept for a void round, though it was killed before', async () => {
     const round = await cancelledRound()
@@ -113,17 +126,35 @@ describe('a member', () => {
       },
     }
     const [item] = await workOf(slow, 'contribute')
-    const refusals: unknown[] = []
-    await perform(slow, item as WorkItem, {
-      done: () => undefined,
-      refused: (_, error) => void refusals.push(error),
-      failed: () => undefined,
-    })
-    expect(refusals).toMatchObject([{ code: 'too-late' }])
+    await expectNoRefusal(slow, item, posed.round)
     expect(existsSync(ciphertextFile(node, posed.round))).toBe(false)
-    const stored = (table: string) =>
-      node.db.$client.prepare(`SELECT count(*) FROM ${table} WHERE round = ?`).pluck().get(posed.round)
-    expect([stored('contributions'), stored('refusals')]).toEqual([0, 0])
+    const contributions = node.db.$client.prepare('SELECT count(*) FROM contributions WHERE round = ?').pluck()
+    expect(contributions.get(posed.round)).toBe(0)
+  })
+
+  test('whose upload broke off before its round became void refuses nothing', async () => {
+    const node = federation.node('AA')
+    const posed = await pose(federation, QUESTION)
+    const [item] = await workOf(node, 'contribute')
+    requested = (_, path) => {
+      if (path.endsWith('/contribution')) throw new Error('the connection broke')
+    }
+    await expect(doWork(federation, 'AA', 'contribute')).rejects.toMatchObject({ code: 'coordinator-unreachable' })
+    requested = () => undefined
+    await cancel(federation.researcher, posed.query)
+    await doWork(federation, 'AA', 'void')
+    await expectNoRefusal(node, item, posed.round)
+  })
+
+  test('that has a cohort to agree to when its round becomes void refuses nothing', async () => {
+    const node = federation.node('AA')
+    const posed = await pose(federation, QUESTION)
+    for (const id of ['AA', 'BB', 'CC']) await doWork(federation, id, 'contribute')
+    await federation.coordinator.lifecycle.advance()
+    const [item] = await workOf(node, 'agree')
+    await cancel(federation.researcher, posed.query)
+    await doWork(federation, 'AA', 'void')
+    await expectNoRefusal(node, item, posed.round)
   })
 
   test('asks again soon after a connection that broke once it had work again', async () => {
