@@ -47,18 +47,23 @@ export class Killing {
     await Promise.all(services.map(party => federation.process(party).kill()))
     const died = Promise.withResolvers<never>()
     this.#services = services.map(party => this.#serve(party).catch(died.reject))
-    // Once may be too early for a party that is just being started.
-    for (let inVain = 0; this.#count() > 0; ) {
-      const before = this.#count()
-      for (const party of points.keys()) this.#arm(party)
-      await Promise.race([activity(), died.promise])
-      inVain = this.#count() === before ? inVain + 1 : 0
-      if (inVain === 2) throw new Error(`nobody came to ${this.#remaining().join(', ')}`)
+    try {
+      // Once may be too early for a party that is just being started.
+      for (let inVain = 0; this.#count() > 0; ) {
+        const before = this.#count()
+        for (const party of points.keys()) this.#arm(party)
+        await Promise.race([activity(), died.promise])
+        inVain = this.#count() === before ? inVain + 1 : 0
+        if (inVain === 2) throw new Error(`nobody came to ${this.#remaining().join(', ')}`)
+      }
+    } finally {
+      // Whatever went wrong is not the trouble of what comes next.
+      this.#isOver = true
+      for (const party of points.keys()) this.#forget(party)
+      for (const party of services) federation.process(party).send('SIGKILL')
+      await Promise.all(this.#services)
+      await Promise.all(services.map(party => federation.startParty(party)))
     }
-    this.#isOver = true
-    for (const party of services) federation.process(party).send('SIGKILL')
-    await Promise.all(this.#services)
-    await Promise.all(services.map(party => federation.startParty(party)))
   }
 
   /** Starts a service that is to die at a point, and waits until it has. It stays down. */
@@ -123,6 +128,11 @@ export class Killing {
       party,
       (this.#left.get(party) ?? []).filter(one => !moment.includes(one)),
     )
+    this.#arm(party)
+  }
+
+  #forget(party: string): void {
+    this.#left.delete(party)
     this.#arm(party)
   }
 
