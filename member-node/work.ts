@@ -4,7 +4,6 @@ import { InbondError } from '#crypto/error.ts'
 import { messageId } from '#crypto/signature.ts'
 import { mayPass, RefusedRequest } from '#party/connection.ts'
 import { type WorkItem, type WorkResponse, workResponse } from '#specs/api.ts'
-import { fault } from '#specs/errors.ts'
 import type { Refusal, RoundId } from '#specs/messages.ts'
 import { isCleared } from './announcements.ts'
 import { answer } from './answer.ts'
@@ -24,7 +23,7 @@ export interface Observer {
 
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 30_000
-/** What fails for an unknown reason, or arrives damaged, is tried so often before the node says that it cannot do it. */
+/** What fails for an unknown reason, arrives damaged or was overtaken is tried so often before the node says that it cannot do it. */
 const MOST_TRIES = 3
 
 /**
@@ -100,7 +99,7 @@ function keyOf(item: WorkItem): string {
 
 /**
  * Does one item. What the node must not or cannot do becomes a signed refusal.
- * @param lastTry whether an error of unknown cause, or damage on the way, becomes one too
+ * @param lastTry whether an error of unknown cause, damage on the way, or a round that was cleared away becomes one too
  * @throws what may pass by itself, such as a broken connection or a full disk
  */
 export async function perform(
@@ -114,14 +113,13 @@ export async function perform(
     await act(node, item, signal)
     observer.done(item)
   } catch (error) {
-    const unexpected = !(error instanceof InbondError) || isDamage(error)
-    if (signal?.aborted || mayPass(error) || isLocal(error) || (unexpected && !lastTry)) throw error
     const part = partIn(item)
-    // Things are done side by side: what is missing may have been cleared away meanwhile, which is no reason to refuse.
-    const isTooLate = part !== undefined && isCleared(node, part.round)
-    const reason = isTooLate ? fault('too-late', 'the round ended in the meantime', error) : error
-    observer.refused(item, reason)
-    if (part && !isOver(reason)) await refuse(node, part.round, part.step, reason, signal)
+    // Things are done side by side: a round that ended meanwhile was cleared away, and is not asked for again.
+    const overtaken = part !== undefined && isCleared(node, part.round)
+    const unexpected = overtaken || !(error instanceof InbondError) || isDamage(error)
+    if (signal?.aborted || mayPass(error) || isLocal(error) || (unexpected && !lastTry)) throw error
+    observer.refused(item, error)
+    if (part && !isOver(error)) await refuse(node, part.round, part.step, error, signal)
   }
 }
 
