@@ -128,7 +128,7 @@ export class Scenarios {
     await this.#killing.persist('researcher', ['query', 'cancel', own, '--as', federation.of('researcher')])
   }
 
-  /** A charter is proposed, another one in its place, and that is signed by all and taken up by AA. */
+  /** A charter is proposed, another one in its place, and that is signed and taken up by all. */
   readonly sign = async (): Promise<void> => {
     const { federation } = this.#afflicted
     const propose = ['coordinator', 'charter', 'propose', federation.of('coordinator')]
@@ -137,12 +137,13 @@ export class Scenarios {
       await this.#killing.persist(byHand(id), ['member', 'charter', 'sign', federation.of(id), '--yes'])
     }
     const newest = 'SELECT id FROM charters WHERE in_force_at IS NOT NULL ORDER BY epoch DESC LIMIT 1'
-    const [coordinator, own] = ['coordinator', 'AA'].map(party => federation.database(party).prepare(newest).pluck())
+    const inForce = ['coordinator', ...MEMBERS].map(party => federation.database(party).prepare(newest).pluck())
+    // Whoever has not taken it up cannot sign the one that follows it.
     await until(
-      () => coordinator?.get() === own?.get(),
-      () => 'AA to take the charter up',
+      () => new Set(inForce.map(one => one.get())).size === 1,
+      () => 'everybody to take the charter up',
     )
-    for (const one of [coordinator, own]) one?.database.close()
+    for (const one of inForce) one.database.close()
   }
 
   /** A member and a researcher are invited and enrol. They have no part in anything else. */
