@@ -88,6 +88,18 @@ test('old line ends', () =>
     ['3', '4'],
   ]))
 
+test('the last cell of a record ends in no carriage return, however it got there', () => {
+  const csv = open('a;b\n1;x\r\r\n2;"x\r"\n3;x\r;\n4;"\r";;\r\n5\r;x\ry')
+  expect(cells(csv)).toEqual([
+    ['1', 'x'],
+    ['2', 'x'],
+    ['3', 'x'],
+    ['4', ''],
+    ['5\r', 'x\ry'],
+  ])
+  expect(cells(open('a;b\r1;"x\r"\r'))).toEqual([['1', 'x']])
+})
+
 test('ragged records say so; empty cells at the end do not matter', () => {
   expect(open('a,b\n1\n1,2,3\n1,2,,\n').rows).toEqual([
     { line: 2, cells: ['1'], problem: 'it has 1 cells where the header has 2' },

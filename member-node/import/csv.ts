@@ -84,7 +84,7 @@ function fitted(record: CsvRecord, width: number): CsvRecord {
   const { cells, line } = record
   if (cells.length === width || record.problem !== undefined) return record
   if (cells.length > width && cells.slice(width).every(cell => cell.trim() === '')) {
-    return { line, cells: cells.slice(0, width) }
+    return { line, cells: withoutReturns(cells.slice(0, width)) }
   }
   return { line, cells, problem: `it has ${cells.length} cells where the header has ${width}` }
 }
@@ -119,7 +119,7 @@ function* recordsOf(pieces: Iterable<string>, layout: Layout): Generator<CsvReco
     for (const [i, cells] of data.entries()) {
       const start = line
       line += 1 + (mayHoldLines ? linesWithin(cells, layout.newline) : 0)
-      if (layout.newline === '\n') dropReturn(cells)
+      withoutReturns(cells)
       const code = broken.size > 0 ? broken.get(i) : undefined
       if (code === 'MissingQuotes') throw unclosed(start)
       if (code !== undefined) yield { line: start, cells, problem: 'it has a quote within quotes that is not doubled' }
@@ -146,9 +146,16 @@ function linesWithin(cells: readonly string[], newline: string): number {
   return cells.reduce((lines, cell) => (cell.includes(newline) ? lines + cell.split(newline).length - 1 : lines), 0)
 }
 
-/** Lines that end in CR LF: the parser is told LF, so that files with both kinds are read too. */
-function dropReturn(cells: string[]): void {
+/**
+ * Lines that end in CR LF: the parser is told LF, so that files with both kinds are read too. It does not tell a return
+ * that was quoted from one that was not, so the last cell of no record ends in one.
+ * @returns the same cells, changed
+ */
+function withoutReturns(cells: string[]): string[] {
   const last = cells.length - 1
-  const cell = cells[last]
-  if (cell?.endsWith('\r')) cells[last] = cell.slice(0, -1)
+  const cell = cells[last] ?? ''
+  let end = cell.length
+  while (cell[end - 1] === '\r') end--
+  if (end < cell.length) cells[last] = cell.slice(0, end)
+  return cells
 }
