@@ -26,8 +26,8 @@ export function decimalReader(format: NumberFormat, decimals: number): (text: st
   return text => {
     let match = plain.exec(text)
     if (!match && format.grouping) {
-      const separator = grouped.exec(text)?.[1]
-      match = separator === undefined ? null : plain.exec(text.replaceAll(separator, ''))
+      const [whole, separator] = grouped.exec(text) ?? []
+      match = whole && separator ? plain.exec(whole.replaceAll(separator, '') + text.slice(whole.length)) : null
     }
     if (!match) return undefined
     const [, sign, whole = '', fraction = '', power = '0'] = match
