@@ -7,6 +7,7 @@ test.each([
   ['two lines', 'Korea\nJapan'],
   ['a line that reads from the right', 'Korea \u202enapaJ'],
   ['a byte that starts a sequence', 'Korea\u009b2K'],
+  ['half a surrogate pair', 'Korea \ud83d'],
 ])('%s is not printable', (_, text) => {
   expect(printable.safeParse(text).success).toBe(false)
   expect(printable.safeParse(inOneLine(text, 100)).success).toBe(true)

@@ -7,8 +7,10 @@ type Test = (value: unknown) => boolean
 
 const text =
   (least: number, most: number): Test =>
-  value =>
-    typeof value === 'string' && value.length >= least && value.length <= most
+  value => {
+    const length = typeof value === 'string' ? [...value].length : -1
+    return length >= least && length <= most
+  }
 const like =
   (pattern: RegExp): Test =>
   value =>
@@ -26,6 +28,7 @@ function isHidden(character: string): boolean {
     [0x7f, 0x9f],
     [0x2028, 0x202e],
     [0x2066, 0x2069],
+    [0xd800, 0xdfff],
   ] as const
   return hidden.some(([first, last]) => code >= first && code <= last)
 }
@@ -70,7 +73,7 @@ const sealingKey = like(/^[\w-]{1622}$/)
 const member = like(/^[A-Z][A-Z0-9]{1,15}$/)
 const instant: Test = value =>
   like(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)(value) && !Number.isNaN(Date.parse(value as string))
-const name: Test = value => line(1, 200)(value) && value === (value as string).trim()
+const name: Test = value => line(1, 200)(value) && !/^[\ufeff\p{Zs}]|[\ufeff\p{Zs}]$/u.test(value as string)
 const message = text(0, 4 * 1024 * 1024)
 const logHead = object({ size: whole(0), root: hash })
 const protocol = oneOf(1)

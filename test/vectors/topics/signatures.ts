@@ -39,6 +39,7 @@ export async function write(file: Writing): Promise<void> {
   })
   await writeKinds(file)
   await writeRefusals(file)
+  await writeNames(file)
 }
 
 async function writeKinds(file: Writing): Promise<void> {
@@ -195,16 +196,26 @@ async function writeRefusals(file: Writing): Promise<void> {
     ['bad-message', 'a log of negative size', await saying({ logHead: { ...(read.logHead as Fields), size: -1 } })],
     ['bad-message', 'a log of half an entry', await saying({ logHead: { ...(read.logHead as Fields), size: 0.5 } })],
   ])
-  const charter = 'inbond-charter'
-  const named = async (name: string) =>
-    message((await signMessage(key, charter, { ...federation.charter.payload, federation: name })).compact)
-  file.refuses(charter, [
+}
+
+/** What people read, beside what must not be read otherwise than it was signed. */
+async function writeNames(file: Writing): Promise<void> {
+  const { federation } = await scenario()
+  const [key, typ] = [federation.coordinator, 'inbond-charter']
+  const named = async (name: string) => ({
+    message: (await signMessage(key, typ, { ...federation.charter.payload, federation: name })).compact,
+  })
+  const longest = await named('\u{1f6a2}'.repeat(200))
+  await file.takes('verify', `${typ}: a name of 200 characters`, { typ, publicKey: key.publicKey, ...longest })
+  file.refuses(typ, [
     ['bad-message', 'an empty name', await named('')],
     ['bad-message', 'a name of 201 characters', await named('x'.repeat(201))],
     ['bad-message', 'a name after white space', await named(' Trade statistics')],
     ['bad-message', 'a name before white space', await named('Trade statistics\u00a0')],
+    ['bad-message', 'a name after a byte order mark', await named('\ufeffTrade statistics')],
     ['bad-message', 'a name of two lines', await named('Trade\nstatistics')],
     ['bad-message', 'a name that turns its direction around', await named('Trade \u202estatistics')],
+    ['bad-message', 'a name that ends in half a surrogate pair', await named('Trade statistics \ud83d')],
   ])
 }
 
