@@ -87,16 +87,12 @@ export async function enrol(context: Context, compact: string): Promise<string |
     throw fault('bad-invitation', `the invitation of ${subject} was used before or has expired`)
   }
   const granted = payload.role === 'researcher' ? await certify(context, payload, invitation.administration) : null
-  context.db.transaction(tx => {
-    if (
-      tx
-        .select()
-        .from(parties)
-        .where(and(eq(parties.role, payload.role), eq(parties.subject, subject)))
-        .get()
-    ) {
-      throw fault('already-enrolled', `${subject} is enrolled already`)
-    }
+  const recorded = context.db.transaction(tx => {
+    const sameName = and(eq(parties.role, payload.role), eq(parties.subject, subject))
+    const stored = tx.select().from(parties).where(sameName).get()
+    // The same bytes may have arrived twice at once.
+    if (stored?.enrolment === compact) return { certificate: stored.certificate, isNew: false }
+    if (stored) throw fault('already-enrolled', `${subject} is enrolled already`)
     tx.insert(parties)
       .values({
         fingerprint: print,
@@ -109,9 +105,10 @@ export async function enrol(context: Context, compact: string): Promise<string |
       })
       .run()
     tx.update(invitations).set({ redeemedBy: print }).where(eq(invitations.codeHash, invitation.codeHash)).run()
+    return { certificate: granted, isNew: true }
   })
-  context.tell({ msg: 'party enrolled', party: payload.role === 'member' ? subject : print })
-  return granted
+  if (recorded.isNew) context.tell({ msg: 'party enrolled', party: payload.role === 'member' ? subject : print })
+  return recorded.certificate
 }
 
 async function certify(

@@ -42,7 +42,6 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   switchboard.at = () => undefined
-  switchboard.twice = false
   for (const id of MEMBERS) Object.assign(federation.node(id), { stopped: false })
   federation.clock.advance(3 * HOUR)
   await federation.coordinator.lifecycle.advance()

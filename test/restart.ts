@@ -50,8 +50,6 @@ export class Switchboard {
   federation: Federation | undefined
   /** Told of each request before it arrives and after it was answered; what it throws is a broken connection. */
   at: (moment: 'before' | 'after', who: string, path: string, method: string) => Promise<void> | void = () => undefined
-  /** Every request arrives twice. */
-  twice = false
 
   readonly network =
     (who: string, direct: Fetch): Fetch =>
@@ -64,7 +62,6 @@ export class Switchboard {
       }
       init?.signal?.throwIfAborted()
       await this.at('before', who, path, method)
-      if (this.twice && method !== 'GET') await (await send()).arrayBuffer()
       const response = await send()
       init?.signal?.throwIfAborted()
       await this.at('after', who, path, method)

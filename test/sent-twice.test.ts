@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { withdrawLostPrekeys } from '#member-node/custody.ts'
+import { type Policy, presets } from '#member-node/policy.ts'
+import type { Fetch } from '#party/connection.ts'
+import { cancel } from '#researcher/client.ts'
+import { Federation } from './federation.ts'
+import { pose, step } from './steps.ts'
+
+/** Every request that writes arrives twice at the same moment, as from two processes of one party. */
+
+const QUESTION = `dataset: declarations
+measures: [{ sum: value }]
+purpose: sent twice
+closes: 1h
+`
+
+const written = new Set<string>()
+let federation: Federation
+
+beforeAll(async () => {
+  federation = await Federation.create({ members: ['BR', 'JP', 'KR', 'VN'], network: (_, direct) => twice(direct) })
+  for (const id of federation.nodes.keys()) federation.load(id, 'flow,period,hs6,value\nimport,2020-01,010121,1.25\n')
+})
+afterAll(() => federation[Symbol.dispose]())
+
+function twice(direct: Fetch): Fetch {
+  return async (url, init) => {
+    if (init?.method === undefined || init.method === 'GET') return direct(url, init)
+    const [first, second] = await Promise.all([direct(url, init), direct(url, init)])
+    expect([second.status, await second.text()], url).toEqual([first.status, await first.clone().text()])
+    written.add(new URL(url).pathname.replaceAll(/[0-9a-f]{64}/g, '{id}'))
+    return first
+  }
+}
+
+test('an answer comes of it', async () => {
+  expect((await federation.ask(QUESTION)).rows).toEqual([{ 'sum(value)': '5.00' }])
+})
+
+test('a query is withdrawn', async () => {
+  const { query } = await pose(federation, QUESTION)
+  await step(federation, 'contribute', ['BR'])
+  await cancel(federation.researcher, query)
+})
+
+test('a member refuses', async () => {
+  federation.node('JP').rules = { ...(presets.open as Policy), questionsADay: 0 }
+  await expect(federation.ask(QUESTION)).rejects.toMatchObject({ code: 'round-void' })
+})
+
+test('lost prekeys are withdrawn', async () => {
+  const node = federation.node('BR')
+  node.db.$client.exec('UPDATE prekeys SET private_key = NULL WHERE round IS NULL')
+  await withdrawLostPrekeys(node)
+})
+
+test('no request that writes was left out', async () => {
+  const { paths } = (await (await federation.coordinator.app.request('/openapi.json')).json()) as { paths: object }
+  const writing = Object.entries(paths).filter(([, operations]) => 'post' in operations || 'put' in operations)
+  expect([...written].sort()).toEqual(writing.map(([path]) => path.replace(/\{\w+\}/, '{id}')).sort())
+})
