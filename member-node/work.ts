@@ -44,6 +44,21 @@ export async function work(node: Node, observer: Observer, signal: AbortSignal):
     pause = Math.max(pause, Math.min(FIRST_PAUSE_MS * 2 ** (times - 1), LONGEST_PAUSE_MS))
     failure.abort()
   }
+  const begin = (item: WorkItem): Promise<void> => {
+    const key = keyOf(item)
+    const begun = running.get(key)
+    if (begun !== undefined) return begun
+    const count = (tries.get(key) ?? 0) + 1
+    tries.set(key, count)
+    const task = perform(node, item, observer, signal, count >= MOST_TRIES)
+      .then(
+        () => void tries.delete(key),
+        error => (signal.aborted ? undefined : fail(error, count, item)),
+      )
+      .finally(() => running.delete(key))
+    running.set(key, task)
+    return task
+  }
   while (!signal.aborted) {
     try {
       await tidy(node)
@@ -52,18 +67,11 @@ export async function work(node: Node, observer: Observer, signal: AbortSignal):
       const listed = await poll(node, version, AbortSignal.any([signal, failure.signal]))
       version = listed.version
       pollsFailed = 0
-      for (const item of listed.items.filter(one => !running.has(keyOf(one)))) {
-        const key = keyOf(item)
-        const count = (tries.get(key) ?? 0) + 1
-        tries.set(key, count)
-        const task = perform(node, item, observer, signal, count >= MOST_TRIES)
-          .then(
-            () => void tries.delete(key),
-            error => (signal.aborted ? undefined : fail(error, count, item)),
-          )
-          .finally(() => running.delete(key))
-        running.set(key, task)
-      }
+      // A question is judged under the charter that is listed with it.
+      const charters = listed.items.filter(one => one.kind === 'charter')
+      await Promise.all(charters.map(begin))
+      const others = failure.signal.aborted ? [] : listed.items.filter(one => one.kind !== 'charter')
+      for (const item of others) void begin(item)
     } catch (error) {
       if (!signal.aborted && !failure.signal.aborted) fail(error, ++pollsFailed)
     }
