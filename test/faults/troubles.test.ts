@@ -32,6 +32,7 @@ beforeAll(async () => {
   })
   federation = afflicted.federation
   await federation.startMembers()
+  await federation.untilPrekeys(MEMBERS.length)
 })
 afterAll(async () => {
   proxy?.[Symbol.dispose]()

@@ -329,6 +329,16 @@ export class Federation {
     await Promise.all(ids.map(id => this.startMember(id)))
   }
 
+  /** Waits until every custodian has learned the charter and published prekeys; a member that is stopped before holds up every round. */
+  async untilPrekeys(custodians: number): Promise<void> {
+    const database = this.database('coordinator')
+    const published = database.prepare('SELECT count(DISTINCT custodian) FROM prekeys').pluck()
+    await until(
+      () => published.get() === custodians,
+      () => `prekeys of ${custodians} custodians`,
+    ).finally(() => database.close())
+  }
+
   /** Changes a party's config.yaml: its next process reads it. */
   configure(party: string, change: Readonly<Record<string, unknown>>): void {
     const file = join(this.of(party), 'config.yaml')

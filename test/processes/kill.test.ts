@@ -64,6 +64,7 @@ columns: { hs6: hs6, origin: origin, value: value }
     }),
   )
   await federation.startMembers()
+  await federation.untilPrekeys(federation.ids.length)
   coordinator = federation.database('coordinator')
 })
 afterAll(async () => {
