@@ -4,7 +4,7 @@ import { effort, seed } from '../effort.ts'
 import type { Federation } from '../federation.ts'
 import { type Snapshot, takeSnapshot } from '../snapshot.ts'
 import { cheats } from './adversaries.ts'
-import { foundFederation, ROOT } from './members.ts'
+import { foundFederation, MEMBERS, ROOT } from './members.ts'
 import { run } from './run.ts'
 import { schedules } from './schedule.ts'
 
@@ -17,6 +17,16 @@ beforeAll(async () => {
   snapshot = takeSnapshot(federation)
 })
 afterAll(() => federation[Symbol.dispose]())
+
+test('a coordinator that dies while it makes two sums takes both with it', async () => {
+  const question = { at: 0, need: '{ atLeast: 3 }', closes: '1h', large: false, withdrawn: null } as const
+  const refusing = MEMBERS[3] ?? null
+  await run(
+    snapshot,
+    { questions: [question, question], moves: [], sums: ['dies'], refusing, cheat: 'two cohorts' },
+    ROOT,
+  )
+})
 
 test(
   'every invariant holds beside any adversary',

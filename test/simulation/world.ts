@@ -29,6 +29,9 @@ export class World {
   readonly unexpected: unknown[] = []
   readonly #sums: Schedule['sums'][number][]
   readonly #diskFull = new Error('the disk of the coordinator is full')
+  readonly #killed = new Error('the process of the coordinator was killed')
+  /** What a sum waits for in which the coordinator dies. */
+  #grave = Promise.withResolvers<never>()
   #death: (() => void) | undefined
   readonly #adversary: Adversary
 
@@ -53,7 +56,7 @@ export class World {
 
   /** What the coordinator could not explain, beside what the schedule did to it. */
   get coordinatorErrors(): unknown[] {
-    return this.federation.errors.filter(error => error !== this.#diskFull)
+    return this.federation.errors.filter(error => error !== this.#diskFull && error !== this.#killed)
   }
 
   #sent(message: Message): void {
@@ -82,7 +85,13 @@ export class World {
     })
     const result = await act()
     const end = await Promise.race([this.federation.coordinator.lifecycle.finish(), death])
-    if (end === 'died') await this.restartCoordinator()
+    if (end === 'died') {
+      // Otherwise another sum of the dead process would go on beside the new one.
+      this.#grave.reject(this.#killed)
+      this.#grave = Promise.withResolvers()
+      await this.federation.coordinator.lifecycle.finish()
+      await this.restartCoordinator()
+    }
     return result
   }
 
@@ -92,7 +101,7 @@ export class World {
         throw this.#diskFull
       case 'dies':
         this.#death?.()
-        return new Promise(() => undefined)
+        return this.#grave.promise
       default:
         return aggregate(task)
     }
