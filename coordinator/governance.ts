@@ -87,11 +87,11 @@ export async function enrol(context: Context, compact: string): Promise<string |
     throw fault('bad-invitation', `the invitation of ${subject} was used before or has expired`)
   }
   const granted = payload.role === 'researcher' ? await certify(context, payload, invitation.administration) : null
-  const recorded = context.db.transaction(tx => {
+  const before = context.db.transaction(tx => {
     const sameName = and(eq(parties.role, payload.role), eq(parties.subject, subject))
     const stored = tx.select().from(parties).where(sameName).get()
     // The same bytes may have arrived twice at once.
-    if (stored?.enrolment === compact) return { certificate: stored.certificate, isNew: false }
+    if (stored?.enrolment === compact) return stored
     if (stored) throw fault('already-enrolled', `${subject} is enrolled already`)
     tx.insert(parties)
       .values({
@@ -105,10 +105,11 @@ export async function enrol(context: Context, compact: string): Promise<string |
       })
       .run()
     tx.update(invitations).set({ redeemedBy: print }).where(eq(invitations.codeHash, invitation.codeHash)).run()
-    return { certificate: granted, isNew: true }
+    return undefined
   })
-  if (recorded.isNew) context.tell({ msg: 'party enrolled', party: payload.role === 'member' ? subject : print })
-  return recorded.certificate
+  if (before) return before.certificate
+  context.tell({ msg: 'party enrolled', party: payload.role === 'member' ? subject : print })
+  return granted
 }
 
 async function certify(

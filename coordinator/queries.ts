@@ -33,7 +33,7 @@ export interface Researcher {
 /**
  * Records a signed query. Sent again, it is the same query.
  * @throws InbondError `bad-signature`, `bad-message`, `bad-query`, `not-allowed`, `query-expired`, `wrong-federation`,
- * `too-many-requests`
+ * `too-many-requests`, `differs-from-stored`
  */
 export async function takeQuery(context: Context, researcher: Researcher, compact: string): Promise<QueryId> {
   const signed: Signed<Query, QueryId> = await verify(query, compact, researcher.publicKey)

@@ -54,6 +54,12 @@ test('lost prekeys are withdrawn', async () => {
   await withdrawLostPrekeys(node)
 })
 
+test('nothing is in the log twice', () => {
+  const log = federation.coordinator.context.db.$client.prepare('SELECT typ, message FROM log').all()
+  expect(log.length).toBeGreaterThan(30)
+  expect(new Set(log.map(entry => JSON.stringify(entry))).size).toBe(log.length)
+})
+
 test('no request that writes was left out', async () => {
   const { paths } = (await (await federation.coordinator.app.request('/openapi.json')).json()) as { paths: object }
   const writing = Object.entries(paths).filter(([, operations]) => 'post' in operations || 'put' in operations)
