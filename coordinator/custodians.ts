@@ -5,15 +5,14 @@ import { fault } from '#specs/errors.ts'
 import {
   agreement,
   CLOCK_TOLERANCE_MS,
-  claims,
   LONGEST_PREKEY_MS,
   type MemberId,
   opening,
   prekey,
   type RoundId,
   refusal,
-  verify,
 } from '#specs/messages.ts'
+import { claims, verify } from '#specs/signed.ts'
 import type { Context } from './context.ts'
 import { agreements, openings, prekeys, refusals, rounds } from './schema.ts'
 

@@ -5,18 +5,8 @@ import { fingerprint } from '#crypto/signature.ts'
 import { isoTime } from '#party/clock.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import { fault } from '#specs/errors.ts'
-import {
-  type CharterId,
-  certificate,
-  charter,
-  claims,
-  consent,
-  enrolment,
-  type MemberId,
-  PROTOCOL,
-  sign,
-  verify,
-} from '#specs/messages.ts'
+import { type CharterId, certificate, charter, consent, enrolment, type MemberId } from '#specs/messages.ts'
+import { claims, PROTOCOL, sign, verify } from '#specs/signed.ts'
 import { bundle, type Context, charterById, charterInForce, charterProposed, type StoredCharter } from './context.ts'
 import { charters, consents, invitations, parties } from './schema.ts'
 

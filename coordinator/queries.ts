@@ -4,19 +4,15 @@ import { fault } from '#specs/errors.ts'
 import {
   cancellation,
   certificate,
-  claims,
   type MemberId,
-  PROTOCOL,
   type Query,
   type QueryId,
   query,
   type RoundId,
   round,
-  type Signed,
-  sign,
-  verify,
 } from '#specs/messages.ts'
 import { plan } from '#specs/query.ts'
+import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
 import { type Context, charterById, charterInForce, requireCharter } from './context.ts'
 import { parties, prekeys, queries, rounds } from './schema.ts'
 

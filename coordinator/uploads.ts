@@ -9,15 +9,8 @@ import type { Clock } from '#party/clock.ts'
 import { keepFile } from '#party/keep-file.ts'
 import { BodyReader, contributionHead } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
-import {
-  type Manifest,
-  type ManifestId,
-  type MemberId,
-  manifest,
-  type RoundId,
-  type Signed,
-  verify,
-} from '#specs/messages.ts'
+import { type Manifest, type ManifestId, type MemberId, manifest, type RoundId } from '#specs/messages.ts'
+import { type Signed, verify } from '#specs/signed.ts'
 import type { Context } from './context.ts'
 import type { Member } from './custodians.ts'
 import { contributions, rounds } from './schema.ts'

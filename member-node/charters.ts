@@ -2,17 +2,9 @@ import { and, desc, eq, isNotNull } from 'drizzle-orm'
 import { fingerprint } from '#crypto/signature.ts'
 import { type CharterBundle, charterBundle, done } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import {
-  type Charter,
-  type CharterId,
-  charter,
-  claims,
-  consent,
-  type MemberId,
-  PROTOCOL,
-  sign,
-} from '#specs/messages.ts'
+import { type Charter, type CharterId, charter, consent, type MemberId } from '#specs/messages.ts'
 import { type SignedCharter, unsigned, verifyCharter, verifyProposal } from '#specs/rules/charter.ts'
+import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import type { Node } from './node.ts'
 import { charters } from './schema.ts'
 

@@ -1,8 +1,9 @@
 import { and, eq } from 'drizzle-orm'
 import { InbondError } from '#crypto/error.ts'
 import { done } from '#specs/api.ts'
-import { LONGEST_REASON, PROTOCOL, type Refusal, type RoundId, refusal, sign } from '#specs/messages.ts'
+import { LONGEST_REASON, type Refusal, type RoundId, refusal } from '#specs/messages.ts'
 import { inOneLine } from '#specs/printable.ts'
+import { PROTOCOL, sign } from '#specs/signed.ts'
 import type { Node } from './node.ts'
 import { refusals } from './schema.ts'
 

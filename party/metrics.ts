@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { type ErrorCode, statuses } from '#specs/errors.ts'
-import { PROTOCOL } from '#specs/messages.ts'
+import { PROTOCOL } from '#specs/signed.ts'
 import release from '../package.json' with { type: 'json' }
 import { databaseBytes, freeBytes } from './glance.ts'
 

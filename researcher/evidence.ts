@@ -8,7 +8,7 @@ import { unseal } from '#crypto/sealing.ts'
 import type { Share } from '#crypto/shamir.ts'
 import type { AnswerEvidence } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { claims, type MemberId, opening, refusal, sum, verify } from '#specs/messages.ts'
+import { type MemberId, opening, refusal, sum } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import {
   type SignedCohort,
@@ -19,6 +19,7 @@ import {
 } from '#specs/rules/cohort.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
 import { openingContext } from '#specs/sealed-context.ts'
+import { claims, verify } from '#specs/signed.ts'
 
 /** Everything signed that an answer rests on, verified. */
 export interface CheckedEvidence {

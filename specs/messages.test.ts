@@ -3,18 +3,9 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { generateIdentityKey, type IdentityKey, messageId, signMessage } from '#crypto/signature.ts'
 import { at, DAY, federationKeys, HOUR, hashOf, NOON, noHead } from '#test/federation-keys.ts'
-import {
-  cancellation,
-  charter,
-  claims,
-  conventions,
-  coverage,
-  messageKinds,
-  PROTOCOL,
-  sign,
-  verify,
-} from './messages.ts'
+import { cancellation, charter, conventions, coverage, messageKinds } from './messages.ts'
 import { parseQueryFile, question } from './query.ts'
+import { claims, PROTOCOL, sign, verify } from './signed.ts'
 
 type Kind = Pick<(typeof messageKinds)[number], 'typ' | 'signer' | 'meaning'> & { readonly schema: z.ZodType }
 type Json = Record<string, unknown>

@@ -1,18 +1,10 @@
 import { z } from 'zod'
-import { InbondError } from '#crypto/error.ts'
 import { LARGEST_ROSTER, SMALLEST_COHORT } from '#crypto/parameters.ts'
-import { claimed, type IdentityKey, type PublicKey, signMessage, verifyMessage } from '#crypto/signature.ts'
 import { printable } from './printable.ts'
 import { need, question } from './query.ts'
-import { describeIssues } from './wording.ts'
+import { type Kind, kind, LONGEST_MESSAGE, PROTOCOL } from './signed.ts'
 
-/**
- * Every signed message of the protocol: who signs it, what it says, and its schema. Each is a JSON payload in a compact JWS
- * (crypto/signature.ts) and is parsed once, at the edge, by `verify`; inside a party there are only `Signed` values.
- */
-
-/** Version of the protocol; a party that reads another one says so (`upgrade-needed`) and does nothing else. */
-export const PROTOCOL = 1
+/** Every signed message of the protocol: who signs it, what it says, and its schema. How they are signed: signed.ts. */
 
 /** How far the clocks of two parties may differ; a larger difference is an error that says so. */
 export const CLOCK_TOLERANCE_MS = 120_000
@@ -22,9 +14,6 @@ export const LONGEST_PREKEY_MS = 30 * 86_400_000
 
 /** Characters of a refusal's reason. */
 export const LONGEST_REASON = 1000
-
-/** The longest compact message that anybody reads; a charter of 4,096 members has about 1 MB. */
-const LONGEST_MESSAGE = 4 * 1024 * 1024
 
 export const memberId = z
   .string()
@@ -74,19 +63,6 @@ export const conventions = z.strictObject({
   hsEdition: z.literal('HS2022').default('HS2022'),
 })
 export type Conventions = z.infer<typeof conventions>
-
-interface Kind<S extends z.ZodType> {
-  /** The JWS `typ`. */
-  readonly typ: string
-  /** Who signs it, as the reference page says it. */
-  readonly signer: 'coordinator' | 'member' | 'custodian' | 'researcher' | 'any party'
-  readonly meaning: string
-  readonly schema: S
-}
-
-function kind<S extends z.ZodType>(name: string, signer: Kind<S>['signer'], meaning: string, schema: S): Kind<S> {
-  return { typ: `inbond-${name}`, signer, meaning, schema }
-}
 
 export const enrolment = kind(
   'enrolment',
@@ -342,65 +318,3 @@ export const messageKinds = [
   sum,
   token,
 ] as const satisfies readonly Kind<z.ZodType>[]
-
-declare const verified: unique symbol
-
-/** A message whose signature and schema were checked. Only `verify` and `sign` make one. */
-export interface Signed<T, Id extends string = string> {
-  readonly id: Id
-  readonly compact: string
-  readonly payload: T
-  readonly [verified]: true
-}
-
-/** Signs what the schema describes. @throws InbondError `bad-message` if the payload is not of the schema */
-export async function sign<S extends z.ZodType, Id extends string = string>(
-  key: IdentityKey,
-  kind: Kind<S>,
-  payload: z.input<S>,
-): Promise<Signed<z.output<S>, Id>> {
-  const checked = parse(kind, payload)
-  const { id, compact } = await signMessage(key, kind.typ, checked)
-  return { id, compact, payload: checked } as Signed<z.output<S>, Id>
-}
-
-/**
- * Verifies the signature of one known signer and parses the payload.
- * @throws InbondError `bad-signature`, `bad-message`, `upgrade-needed`
- */
-export async function verify<S extends z.ZodType, Id extends string = string>(
-  kind: Kind<S>,
-  compact: string,
-  publicKey: PublicKey,
-): Promise<Signed<z.output<S>, Id>> {
-  checkSize(compact)
-  const { id, payload } = await verifyMessage(compact, kind.typ, publicKey)
-  return { id, compact, payload: parse(kind, payload) } as Signed<z.output<S>, Id>
-}
-
-/**
- * What a message claims, to find out whose key to verify it with; `verify` must follow.
- * @throws InbondError `bad-signature`, `bad-message`, `upgrade-needed`
- */
-export function claims<S extends z.ZodType>(kind: Kind<S>, compact: string): { kid: string; payload: z.output<S> } {
-  checkSize(compact)
-  const { kid, payload } = claimed(compact, kind.typ)
-  return { kid, payload: parse(kind, payload) }
-}
-
-function checkSize(compact: string): void {
-  if (compact.length > LONGEST_MESSAGE) throw new InbondError('bad-message', 'a message is longer than 4 MiB')
-}
-
-function parse<S extends z.ZodType>(kind: Kind<S>, payload: unknown): z.output<S> {
-  const parsed = kind.schema.safeParse(payload)
-  if (parsed.success) return parsed.data
-  const version = (payload as { protocol?: unknown } | null)?.protocol
-  if (typeof version === 'number' && version !== PROTOCOL) {
-    throw new InbondError(
-      'upgrade-needed',
-      `a ${kind.typ} is of protocol version ${version}; this is version ${PROTOCOL}`,
-    )
-  }
-  throw new InbondError('bad-message', `a ${kind.typ} is not well-formed: ${describeIssues(parsed.error)}`)
-}

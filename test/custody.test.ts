@@ -18,20 +18,18 @@ import { shareFrame } from '#specs/bodies.ts'
 import {
   agreement,
   type CohortId,
-  claims,
   cohort,
   type ManifestId,
   type MemberId,
   manifest,
   opening,
-  PROTOCOL,
   type QueryId,
   type RoundId,
   round,
-  sign,
   sum,
 } from '#specs/messages.ts'
 import { openingContext, shareContext } from '#specs/sealed-context.ts'
+import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { Federation, type TestNode } from './federation.ts'
 import { documentOf, pose, roundRow, step, workOf } from './steps.ts'
 

@@ -16,18 +16,16 @@ import {
   type MemberId,
   manifest,
   memberId,
-  PROTOCOL,
   prekey,
   type Query,
   type QueryId,
   query,
   type RoundId,
   round,
-  type Signed,
-  sign,
 } from '#specs/messages.ts'
 import { parseQueryFile, plan } from '#specs/query.ts'
 import { verifyCharter } from '#specs/rules/charter.ts'
+import { PROTOCOL, type Signed, sign } from '#specs/signed.ts'
 import { seededRandomness } from './randomness.ts'
 
 /** The moment at which every round of these tests opens. */

@@ -1,7 +1,8 @@
 import type { Coordinator } from '#coordinator/app.ts'
 import type { IdentityKey } from '#crypto/signature.ts'
 import { isoTime } from '#party/clock.ts'
-import { sign, token } from '#specs/messages.ts'
+import { token } from '#specs/messages.ts'
+import { sign } from '#specs/signed.ts'
 
 /** Requests to a coordinator as anybody could send them: with a right token, or with a token in which one thing is wrong. */
 export const URL_OF_COORDINATOR = 'http://coordinator.test'

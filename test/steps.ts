@@ -2,8 +2,9 @@ import { perform, poll } from '#member-node/work.ts'
 import { prepare } from '#researcher/client.ts'
 import { storedQuery } from '#researcher/researcher.ts'
 import { queryReceipt, type WorkItem } from '#specs/api.ts'
-import { claims, type QueryId, type RoundId, round } from '#specs/messages.ts'
+import { type QueryId, type RoundId, round } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
+import { claims } from '#specs/signed.ts'
 import type { Federation, TestNode } from './federation.ts'
 
 /** A round step by step, where `Federation.settle` would do all of it at once. */

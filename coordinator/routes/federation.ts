@@ -10,7 +10,8 @@ import {
   prekeyIds,
   prekeysRequest,
 } from '#specs/api.ts'
-import { charterId, PROTOCOL } from '#specs/messages.ts'
+import { charterId } from '#specs/messages.ts'
+import { PROTOCOL } from '#specs/signed.ts'
 import { bundle, charterById } from '../context.ts'
 import { takePrekeys, unusedPrekeys, withdrawPrekeys } from '../custodians.ts'
 import { charterBundles, enrol, takeConsent } from '../governance.ts'

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { html } from 'hono/html'
-import { messageKinds, PROTOCOL } from '#specs/messages.ts'
+import { messageKinds } from '#specs/messages.ts'
+import { PROTOCOL } from '#specs/signed.ts'
 import type { App, Service } from '../http.ts'
 
 type Operation = {

@@ -2,7 +2,8 @@ import { SMALLEST_COHORT } from '#crypto/parameters.ts'
 import type { PublicKey } from '#crypto/signature.ts'
 import type { CharterBundle } from '../api.ts'
 import { fault } from '../errors.ts'
-import { type Charter, type CharterId, charter, consent, type MemberId, type Signed, verify } from '../messages.ts'
+import { type Charter, type CharterId, charter, consent, type MemberId } from '../messages.ts'
+import { type Signed, verify } from '../signed.ts'
 
 export type SignedCharter = Signed<Charter, CharterId>
 

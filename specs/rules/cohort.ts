@@ -3,15 +3,13 @@ import {
   agreement,
   type Cohort,
   type CohortId,
-  claims,
   cohort,
   type Manifest,
   type ManifestId,
   type MemberId,
   manifest,
-  type Signed,
-  verify,
 } from '../messages.ts'
+import { claims, type Signed, verify } from '../signed.ts'
 import type { VerifiedRound } from './round.ts'
 
 export type SignedCohort = Signed<Cohort, CohortId>

@@ -5,7 +5,6 @@ import {
   type Certificate,
   CLOCK_TOLERANCE_MS,
   certificate,
-  claims,
   LONGEST_PREKEY_MS,
   type MemberId,
   prekey,
@@ -15,10 +14,9 @@ import {
   type Round,
   type RoundId,
   round,
-  type Signed,
-  verify,
 } from '../messages.ts'
 import { type Plan, plan } from '../query.ts'
+import { claims, type Signed, verify } from '../signed.ts'
 import type { SignedCharter } from './charter.ts'
 
 declare const checked: unique symbol

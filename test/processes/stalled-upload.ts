@@ -10,19 +10,9 @@ import { Connection } from '#party/connection.ts'
 import { meetCoordinator, parseInvitation } from '#party/invitation.ts'
 import { workResponse } from '#specs/api.ts'
 import { contributionHead } from '#specs/bodies.ts'
-import {
-  claims,
-  manifest,
-  memberId,
-  PROTOCOL,
-  prekey,
-  query,
-  type RoundId,
-  round,
-  sign,
-  token,
-} from '#specs/messages.ts'
+import { manifest, memberId, prekey, query, type RoundId, round, token } from '#specs/messages.ts'
 import { plan } from '#specs/query.ts'
+import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import type { Federation } from './federation.ts'
 
 export interface StalledUpload {

@@ -1,6 +1,7 @@
 import { isoTime } from '#party/clock.ts'
 import type { WorkItem } from '#specs/api.ts'
-import { claims, round, sign } from '#specs/messages.ts'
+import { round } from '#specs/messages.ts'
+import { claims, sign } from '#specs/signed.ts'
 import type { Federation } from '../federation.ts'
 import { type Adversary, keyOf, select, working } from './adversary.ts'
 

@@ -5,7 +5,6 @@ import { messageId } from '#crypto/signature.ts'
 import type { WorkItem } from '#specs/api.ts'
 import {
   agreement,
-  claims,
   cohort,
   type ManifestId,
   type MemberId,
@@ -13,9 +12,9 @@ import {
   prekey,
   type RoundId,
   round,
-  sign,
 } from '#specs/messages.ts'
 import { shareContext } from '#specs/sealed-context.ts'
+import { claims, sign } from '#specs/signed.ts'
 import type { Federation } from '../federation.ts'
 import { seededRandomness } from '../randomness.ts'
 import { type Adversary, jsonOf, keyOf, roomOf, select, sharing, taken, working } from './adversary.ts'

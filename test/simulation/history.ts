@@ -4,7 +4,6 @@ import type { WorkResponse } from '#specs/api.ts'
 import {
   agreement,
   type Cohort,
-  claims,
   cohort,
   type Manifest,
   manifest,
@@ -13,6 +12,7 @@ import {
   refusal,
   round,
 } from '#specs/messages.ts'
+import { claims } from '#specs/signed.ts'
 import type { TestNode } from '../federation.ts'
 import { THRESHOLD } from './members.ts'
 import { type Message, pathOf } from './network.ts'

@@ -1,6 +1,7 @@
 import { createPrivateKey, sign as signBytes } from 'node:crypto'
 import { type IdentityKey, signMessage } from '#crypto/signature.ts'
-import { cancellation, enrolment, PROTOCOL, refusal, sign, token } from '#specs/messages.ts'
+import { cancellation, enrolment, refusal, token } from '#specs/messages.ts'
+import { PROTOCOL, sign } from '#specs/signed.ts'
 import { at, NOON } from '#test/federation-keys.ts'
 import type { Fields, Json } from '../format.ts'
 import { scenario } from '../scenario.ts'
