@@ -12,9 +12,10 @@ import {
 } from '#specs/api.ts'
 import { charterId } from '#specs/messages.ts'
 import { PROTOCOL } from '#specs/signed.ts'
+import { charterBundles, takeConsent } from '../charters.ts'
 import { bundle, charterById } from '../context.ts'
 import { takePrekeys, unusedPrekeys, withdrawPrekeys } from '../custodians.ts'
-import { charterBundles, enrol, takeConsent } from '../governance.ts'
+import { enrol } from '../enrolment.ts'
 import { type App, body, enrolledMember, json, memberOf, route, type Service } from '../http.ts'
 
 const tags = ['Federation']

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { invite } from '#coordinator/governance.ts'
+import { invite } from '#coordinator/enrolment.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { type ErrorCode, errorCodes, statuses } from '#specs/errors.ts'
 import { enrolment } from '#specs/messages.ts'

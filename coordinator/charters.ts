@@ -1,125 +1,12 @@
-import { createHash } from 'node:crypto'
-import { and, eq, isNull } from 'drizzle-orm'
+import { eq, isNull } from 'drizzle-orm'
 import { LARGEST_ROSTER, SMALLEST_COHORT } from '#crypto/parameters.ts'
-import { fingerprint } from '#crypto/signature.ts'
 import { isoTime } from '#party/clock.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import { fault } from '#specs/errors.ts'
-import { type CharterId, certificate, charter, consent, enrolment, type MemberId } from '#specs/messages.ts'
+import { type CharterId, charter, consent, enrolment, type MemberId } from '#specs/messages.ts'
 import { claims, PROTOCOL, sign, verify } from '#specs/signed.ts'
 import { bundle, type Context, charterById, charterInForce, charterProposed, type StoredCharter } from './context.ts'
-import { charters, consents, invitations, parties } from './schema.ts'
-
-const DAY_MS = 86_400_000
-const INVITATION_MS = 7 * DAY_MS
-const CERTIFICATE_MS = 365 * DAY_MS
-
-export interface Invitee {
-  readonly role: 'member' | 'researcher'
-  readonly subject: string
-  readonly administration: MemberId | null
-}
-
-function hashOf(code: string): string {
-  return createHash('sha256').update(code).digest('hex')
-}
-
-/** Remembers an invitation by the hash of its code; an earlier one for the same name is void from then on. */
-export function invite(context: Context, invitee: Invitee, code: string): void {
-  const now = context.clock.now()
-  context.db.transaction(tx => {
-    const enrolled = tx
-      .select()
-      .from(parties)
-      .where(and(eq(parties.role, invitee.role), eq(parties.subject, invitee.subject)))
-      .get()
-    if (enrolled) throw fault('already-enrolled', `${invitee.subject} is enrolled already`)
-    tx.delete(invitations)
-      .where(
-        and(
-          eq(invitations.role, invitee.role),
-          eq(invitations.subject, invitee.subject),
-          isNull(invitations.redeemedBy),
-        ),
-      )
-      .run()
-    tx.insert(invitations)
-      .values({ ...invitee, codeHash: hashOf(code), createdAt: now, expiresAt: now + INVITATION_MS })
-      .run()
-  })
-}
-
-/**
- * Redeems an invitation. The same enrolment may be sent again.
- * @returns the certificate of a researcher, null for a member
- * @throws InbondError `bad-invitation`, `wrong-federation`, `already-enrolled`, `bad-signature`, `bad-message`
- */
-export async function enrol(context: Context, compact: string): Promise<string | null> {
-  const { payload } = await verify(enrolment, compact, claims(enrolment, compact).payload.publicKey)
-  if (payload.federation !== context.key.fingerprint) {
-    throw fault('wrong-federation', 'this enrolment is for another federation')
-  }
-  const now = context.clock.now()
-  const print = await fingerprint(payload.publicKey)
-  const invitation = context.db
-    .select()
-    .from(invitations)
-    .where(eq(invitations.codeHash, hashOf(payload.invitation)))
-    .get()
-  const subject = payload.role === 'member' ? payload.id : payload.name
-  if (!invitation || invitation.role !== payload.role || invitation.subject !== subject) {
-    throw fault('bad-invitation', `there is no open invitation of a ${payload.role} called ${subject} with this code`)
-  }
-  if (invitation.redeemedBy === print) {
-    return context.db.select().from(parties).where(eq(parties.fingerprint, print)).get()?.certificate ?? null
-  }
-  if (invitation.redeemedBy !== null || invitation.expiresAt < now) {
-    throw fault('bad-invitation', `the invitation of ${subject} was used before or has expired`)
-  }
-  const granted = payload.role === 'researcher' ? await certify(context, payload, invitation.administration) : null
-  const before = context.db.transaction(tx => {
-    const sameName = and(eq(parties.role, payload.role), eq(parties.subject, subject))
-    const stored = tx.select().from(parties).where(sameName).get()
-    // The same bytes may have arrived twice at once.
-    if (stored?.enrolment === compact) return stored
-    if (stored) throw fault('already-enrolled', `${subject} is enrolled already`)
-    tx.insert(parties)
-      .values({
-        fingerprint: print,
-        role: payload.role,
-        subject,
-        publicKey: payload.publicKey,
-        enrolment: compact,
-        certificate: granted,
-        enrolledAt: now,
-      })
-      .run()
-    tx.update(invitations).set({ redeemedBy: print }).where(eq(invitations.codeHash, invitation.codeHash)).run()
-    return undefined
-  })
-  if (before) return before.certificate
-  context.tell({ msg: 'party enrolled', party: payload.role === 'member' ? subject : print })
-  return granted
-}
-
-async function certify(
-  context: Context,
-  researcher: { name: string; publicKey: string },
-  administration: MemberId | null,
-): Promise<string> {
-  const signed = await sign(context.key, certificate, {
-    protocol: PROTOCOL,
-    federation: context.key.fingerprint,
-    name: researcher.name,
-    publicKey: researcher.publicKey,
-    administration,
-    organisation: null,
-    purposes: [],
-    sponsor: null,
-    notAfter: isoTime(context.clock.now() + CERTIFICATE_MS),
-  })
-  return signed.compact
-}
+import { charters, consents, parties } from './schema.ts'
 
 /** How many custodians there are when nobody says: all members of a small federation, five of a larger one. */
 function defaultThreshold(custodians: number): number {
