@@ -5,6 +5,7 @@ import { type App, answerProblem, authenticate, limitBodies, limitRates, newApp 
 import { Lifecycle } from './lifecycle.ts'
 import { tellRequests } from './requests.ts'
 import { federationRoutes } from './routes/federation.ts'
+import { ledgerRoutes } from './routes/ledger.ts'
 import { queryRoutes } from './routes/queries.ts'
 import { roundRoutes } from './routes/rounds.ts'
 import { serviceRoutes } from './routes/service.ts'
@@ -34,7 +35,16 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   })
   app.use(limitBodies())
   // A pattern with a star matches the path before it too.
-  for (const path of ['/charters/*', '/consents', '/prekeys/*', '/work', '/rounds/*', '/queries/*']) {
+  for (const path of [
+    '/charters/*',
+    '/consents',
+    '/prekeys/*',
+    '/work',
+    '/rounds/*',
+    '/queries/*',
+    '/cohorts/*',
+    '/void-certificates/*',
+  ]) {
     app.use(path, authenticate(context, countRequest))
   }
   app.use('/enrolments', (_, next) => {
@@ -44,6 +54,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const service = { context, lifecycle }
   federationRoutes(app, service)
   roundRoutes(app, service)
+  ledgerRoutes(app, service)
   queryRoutes(app, service)
   serviceRoutes(app, service)
   app.notFound(() => {

@@ -112,10 +112,17 @@ export const rounds = sqliteTable(
     cohort: text(),
     /** The signed sum, once every chunk is added up. */
     sum: text(),
+    /** Of a void round with a cohort: what makes that cohort not count for later ones. */
+    voidCertificate: text('void_certificate'),
+    voidCertificateId: text('void_certificate_id'),
     endedAt: integer('ended_at'),
     reason: text(),
   },
-  table => [index('rounds_by_state').on(table.state)],
+  table => [
+    index('rounds_by_state').on(table.state),
+    index('rounds_by_cohort').on(table.cohortId),
+    index('rounds_by_void_certificate').on(table.voidCertificateId),
+  ],
 )
 
 const roundColumn = () =>
@@ -144,7 +151,7 @@ export const refusals = sqliteTable(
   {
     round: roundColumn(),
     member: member(),
-    step: text({ enum: ['contribute', 'agree', 'open'] }).notNull(),
+    step: text({ enum: ['contribute', 'agree', 'open', 'void'] }).notNull(),
     compact: text().notNull(),
     reason: text().notNull(),
     receivedAt: integer('received_at').notNull(),
@@ -171,6 +178,17 @@ export const openings = sqliteTable(
     custodian: member(),
     compact: text().notNull(),
     sealed: blob({ mode: 'buffer' }).notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [primaryKey({ columns: [table.round, table.custodian] })],
+)
+
+export const voidStatements = sqliteTable(
+  'void_statements',
+  {
+    round: roundColumn(),
+    custodian: member(),
+    compact: text().notNull(),
     receivedAt: integer('received_at').notNull(),
   },
   table => [primaryKey({ columns: [table.round, table.custodian] })],

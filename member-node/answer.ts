@@ -80,7 +80,7 @@ async function store(node: Node, round: VerifiedRound, result: ComputationResult
       sealed: createHash('sha256').update(sealedShare(sealedShares, i)).digest('hex'),
     })),
     coverage: [...result.coverage],
-    alone: false,
+    alone: (await node.policy()).alone,
   })
   const row = { manifest: signed.compact, sealedShares }
   node.db

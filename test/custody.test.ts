@@ -248,7 +248,11 @@ describe('a custodian opens', () => {
     for (const custodian of ['BR', 'JP']) {
       const before = holdsPrekey(node(custodian), id)
       expect(before).toBe(1)
-      await perform(node(custodian), { kind: 'void', round: id }, { done() {}, refused() {}, failed() {} })
+      await perform(
+        node(custodian),
+        { kind: 'void', round: id, cohort: true },
+        { done() {}, refused() {}, failed() {} },
+      )
       expect([holdsShares(node(custodian), id), holdsPrekey(node(custodian), id)]).toEqual([0, 0])
       expect(existsSync(ciphertextFile(node(custodian), id))).toBe(false)
     }
@@ -590,7 +594,7 @@ describe('a coordinator that cheats the recipient is refused:', () => {
       () =>
         changed(async evidence => {
           const { payload } = claims(manifest, evidence.manifests[0] as string)
-          const other = await sign(node(payload.member).key, manifest, { ...payload, alone: true })
+          const other = await sign(node(payload.member).key, manifest, { ...payload, alone: !payload.alone })
           return { ...evidence, manifests: [other.compact, ...evidence.manifests.slice(1)] }
         }),
     ],

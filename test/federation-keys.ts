@@ -222,6 +222,7 @@ export async function federationKeys({
       protocol: PROTOCOL,
       round: run,
       manifests: manifests.map(one => ({ member: one.payload.member, manifest: one.id })),
+      leftOut: [],
       logHead: noHead,
       ...change,
     })

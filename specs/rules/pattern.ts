@@ -187,3 +187,9 @@ function companions(next: AskedCohort, before: readonly AskedCohort[], { within,
     .filter(member => !members.includes(member))
     .filter(member => beside.every(one => one.parts.some(part => part.member === member)))
 }
+
+/** An exposure for whoever asked: what the answers together would be about. */
+export function describeExposure({ members, months }: Exposure): string {
+  const when = months.from === months.to ? months.from : `${months.from} to ${months.to}`
+  return `together with the answers to earlier questions, this one would tell ${members.join(', ')} apart from the others (${when})`
+}
