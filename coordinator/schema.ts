@@ -3,7 +3,8 @@ import type { CharterId, CohortId, ManifestId, MemberId, QueryId, RoundId } from
 
 /**
  * What the coordinator remembers. Times are milliseconds since 1970; `compact` columns hold signed messages. Rows of
- * contributions, agreements, openings, consents and the log can be added and never changed: triggers in migrations/ see to it.
+ * contributions, agreements, openings, consents, the log and its hashes can be added and never changed: triggers in migrations/ see
+ * to it.
  */
 
 const member = () => text().$type<MemberId>().notNull()
@@ -195,9 +196,25 @@ export const voidStatements = sqliteTable(
 )
 
 /** One entry for every signed event, in order; its Merkle tree (RFC 6962) is what log heads speak of. */
-export const log = sqliteTable('log', {
-  index: integer().primaryKey(),
-  typ: text().notNull(),
-  message: text().notNull(),
-  at: integer().notNull(),
-})
+export const log = sqliteTable(
+  'log',
+  {
+    /** From 1; a leaf's index in the tree is from 0. */
+    index: integer().primaryKey(),
+    typ: text().notNull(),
+    message: text().notNull(),
+    at: integer().notNull(),
+  },
+  table => [index('log_by_message').on(table.message)],
+)
+
+/** The hash of every perfect subtree of the log: what heads, tiles and proofs are made of. */
+export const logHashes = sqliteTable(
+  'log_hashes',
+  {
+    height: integer().notNull(),
+    index: integer().notNull(),
+    hash: blob({ mode: 'buffer' }).notNull(),
+  },
+  table => [primaryKey({ columns: [table.height, table.index] })],
+)

@@ -48,6 +48,8 @@ export const statuses = {
   'cell-too-large': 422,
   'sum-not-accepted': 422,
   'bad-evidence': 422,
+  'bad-proof': 422,
+  'bad-checkpoint': 422,
   'policy-refused': 403,
   'round-void': 409,
   'coordinator-unreachable': 503,

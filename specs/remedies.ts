@@ -46,6 +46,8 @@ const en: Remedies = {
   'cell-too-large': 'Ask in parts: filter with where, or use finer cells.',
   'sum-not-accepted': 'Wait for further openings, or ask the question again.',
   'bad-evidence': 'Do not use this answer. Tell the secretariat and the members.',
+  'bad-proof': 'Ask again; if it happens twice, tell the secretariat and the members.',
+  'bad-checkpoint': 'Ask again; if it happens twice, tell the secretariat and the members.',
   'policy-refused': 'Change the question as the reason says, or ask that member what it would answer.',
   'round-void': 'Ask again: with more time (closes: 48h), or with fewer members (need: { atLeast: 4 }).',
   'coordinator-unreachable':

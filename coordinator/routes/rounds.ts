@@ -11,14 +11,13 @@ import { fault } from '#specs/errors.ts'
 import { roundId } from '#specs/messages.ts'
 import { sharesFor } from '../answers.ts'
 import { takeAgreement, takeOpening, takeRefusal, takeVoidStatement } from '../custodians.ts'
-import { type App, body, enrolledMember, json, memberOf, route, type Service } from '../http.ts'
+import { type App, binary, body, enrolledMember, json, memberOf, route, type Service } from '../http.ts'
 import { longPoll, since } from '../long-poll.ts'
 import { takeContribution } from '../uploads.ts'
 import { workFor } from '../work.ts'
 
 const tags = ['Rounds']
 const params = z.object({ round: roundId })
-const binary = { 'application/octet-stream': { schema: z.any().openapi({ type: 'string', format: 'binary' }) } }
 
 /** What members and custodians do in a round. */
 export function roundRoutes(app: App, { context, lifecycle }: Service): void {

@@ -38,7 +38,8 @@ const operations: Operation[] = Object.entries(paths).flatMap(([path, methods]) 
   Object.entries(methods).map(([method, { responses, security = [] }]) => ({
     method: method.toUpperCase(),
     path,
-    pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+    // The index of a tile has slashes in it.
+    pattern: new RegExp(`^${path.replace('{index}', '.+').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
     isPublic: security.length === 0,
     responses,
   })),
@@ -108,6 +109,12 @@ const honest: readonly Attempt[] = [
     body: Buffer.from(JSON.stringify({ prekeys: ['0'.repeat(64)] })),
   },
   { who: 'researcher', method: 'GET', path: '/queries', body: Buffer.of() },
+  ...['checkpoint', 'tile/0/000.p/3', 'tile/entries/000.p/3'].map(path => ({
+    who: NOBODY,
+    method: 'GET',
+    path: `/log/${path}`,
+    body: Buffer.of(),
+  })),
 ]
 
 /** One of each operation and sender, newest first. */
@@ -173,7 +180,9 @@ describe('the OpenAPI document', () => {
     for (const { responses, path } of operations) {
       for (const { content = {} } of Object.values(responses)) {
         for (const [type, { schema }] of Object.entries(content)) {
-          if (type === 'application/octet-stream') expect(schema).toMatchObject({ type: 'string', format: 'binary' })
+          if (type === 'text/plain') expect(schema).toMatchObject({ type: 'string' })
+          else if (type === 'application/octet-stream')
+            expect(schema).toMatchObject({ type: 'string', format: 'binary' })
           else
             expect([path, schema]).toEqual([
               path,
