@@ -1,5 +1,6 @@
 import { and, eq, isNotNull, isNull, ne } from 'drizzle-orm'
-import { certificate, cohort, type MemberId, manifest, type Query, query, type RoundId } from '#specs/messages.ts'
+import { certificate, cohort, type MemberId, type Query, query, type RoundId } from '#specs/messages.ts'
+import { partOf } from '#specs/rules/past-cohort.ts'
 import { type AskedCohort, admissible, type Exposure, exposures, type Part } from '#specs/rules/pattern.ts'
 import { claims } from '#specs/signed.ts'
 import type { Context, StoredCharter } from './context.ts'
@@ -39,11 +40,6 @@ function askedCohort(context: Context, row: RoundRow, members: readonly MemberId
 function regionAndReader(asked: Query): Pick<AskedCohort, 'question' | 'recipientAdministration'> {
   const { administration } = claims(certificate, asked.certificate).payload
   return { question: asked.question, recipientAdministration: administration }
-}
-
-function partOf(compact: string): Part {
-  const { member, coverage, alone } = claims(manifest, compact).payload
-  return { member, coverage, alone }
 }
 
 export interface FittingCohort {

@@ -26,7 +26,7 @@ type StoredContribution = Pick<typeof contributions.$inferSelect, 'manifest' | '
  * these into a refusal that says so
  */
 export async function answer(node: Node, announced: Announcement, signal?: AbortSignal): Promise<void> {
-  const round = await verifyAnnouncement(node, announced)
+  const round = await verifyAnnouncement(node, announced, signal)
   const contribution = storedContribution(node, round.id) ?? (await contribute(node, round))
   await send(node, round.id, contribution, signal)
 }

@@ -10,11 +10,18 @@ import { done, prekeyIds } from '#specs/api.ts'
 import { BodyReader } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
 import { agreement, LONGEST_PREKEY_MS, opening, prekey, type RoundId, voidStatement } from '#specs/messages.ts'
-import { type SignedCohort, verifyAgreements, verifyCohort, verifyManifest } from '#specs/rules/cohort.ts'
+import {
+  type SignedCohort,
+  type SignedManifest,
+  verifyAgreements,
+  verifyCohort,
+  verifyManifest,
+} from '#specs/rules/cohort.ts'
 import type { RoundCustodian, VerifiedRound } from '#specs/rules/round.ts'
 import { openingContext, shareContext } from '#specs/sealed-context.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { type Announcement, recallRound, verifyAnnouncement } from './announcements.ts'
+import { checkAgainstLedger, requireSharedHistory } from './ledger.ts'
 import type { Node } from './node.ts'
 import { agreements, contributions, openings, prekeys, seenPrekeys, shares, voidStatements } from './schema.ts'
 
@@ -85,7 +92,7 @@ export async function agree(
   announced: Announcement & { readonly cohort: string },
   signal?: AbortSignal,
 ): Promise<void> {
-  const round = await verifyAnnouncement(node, announced)
+  const round = await verifyAnnouncement(node, announced, signal)
   const cohort = await verifyCohort(announced.cohort, round)
   const stored = node.db.select().from(agreements).where(eq(agreements.round, round.id)).get()
   if (stored && stored.cohort !== cohort.id)
@@ -102,7 +109,8 @@ async function receiveAndAgree(
 ): Promise<string> {
   checkOwnContribution(node, round, cohort)
   const privateKey = bindPrekey(node, round)
-  const received = await receiveShares(node, round, cohort, privateKey, signal)
+  const { received, manifests } = await receiveShares(node, round, cohort, privateKey, signal)
+  await checkAgainstLedger(node, round, cohort, manifests, signal)
   const signed = await sign(node.key, agreement, {
     protocol: PROTOCOL,
     round: round.id,
@@ -111,6 +119,7 @@ async function receiveAndAgree(
   })
   node.db.transaction(tx => {
     requireNotGivenUp(tx, round.id)
+    requireSharedHistory(tx, cohort)
     for (const share of received)
       tx.insert(shares)
         .values({ round: round.id, ...share })
@@ -165,8 +174,10 @@ async function receiveShares(
   const position = round.custodians.findIndex(one => one.id === node.id)
   const reader = new BodyReader(await node.connection.stream(`/rounds/${round.id}/shares`, signal))
   const received: Pick<typeof shares.$inferInsert, 'dealer' | 'ciphertext' | 'sealed'>[] = []
+  const manifests: SignedManifest[] = []
   while (!(await reader.atEnd())) {
-    const { payload } = await verifyManifest(await reader.takeManifest(), round, cohort)
+    const manifest = await verifyManifest(await reader.takeManifest(), round, cohort)
+    const { payload } = manifest
     // At once, or a stream that repeats itself for ever would be kept for ever.
     if (received.some(one => one.dealer === payload.member)) {
       throw fault('bad-cohort', `there is more than one share of ${payload.member}`)
@@ -179,6 +190,7 @@ async function receiveShares(
     const share = { dealer: payload.member, ciphertext: payload.ciphertext, sealed }
     await openShare(node, round, index, privateKey, share)
     received.push(share)
+    manifests.push(manifest)
   }
   if (received.length !== cohort.payload.manifests.length) {
     throw fault('bad-cohort', 'there is not one share of every dealer in the cohort')
@@ -186,7 +198,7 @@ async function receiveShares(
   if (new Set(received.map(one => one.ciphertext)).size !== received.length) {
     throw fault('bad-cohort', 'two members of the cohort contributed the same ciphertext')
   }
-  return received
+  return { received, manifests }
 }
 
 /** @throws InbondError `bad-seal`, `bad-share` */
