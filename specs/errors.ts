@@ -50,6 +50,7 @@ export const statuses = {
   'bad-evidence': 422,
   'bad-proof': 422,
   'bad-checkpoint': 422,
+  'log-not-extended': 422,
   'policy-refused': 403,
   'round-void': 409,
   'coordinator-unreachable': 503,

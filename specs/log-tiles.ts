@@ -1,4 +1,4 @@
-import { HASH_BYTES } from '#crypto/log.ts'
+import { append, type Frontier, HASH_BYTES, leafHash } from '#crypto/log.ts'
 import { fault } from './errors.ts'
 
 /**
@@ -55,6 +55,11 @@ export function parseTilePath(path: string): Tile {
 /** The bytes that a leaf of the log is the hash of. */
 export function entryBytes({ typ, message }: LogEntry): Uint8Array {
   return new TextEncoder().encode(`${typ} ${message}`)
+}
+
+/** The tree with one more entry. */
+export function extend(frontier: Frontier, entry: LogEntry): Frontier {
+  return append(frontier, leafHash(entryBytes(entry)))
 }
 
 /** Entries one after the other, each after its length in two bytes, big endian. */

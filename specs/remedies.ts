@@ -48,6 +48,8 @@ const en: Remedies = {
   'bad-evidence': 'Do not use this answer. Tell the secretariat and the members.',
   'bad-proof': 'Ask again; if it happens twice, tell the secretariat and the members.',
   'bad-checkpoint': 'Ask again; if it happens twice, tell the secretariat and the members.',
+  'log-not-extended':
+    'Keep the directory of this party: it has both signed heads. Tell the members: there may be two histories.',
   'policy-refused': 'Change the question as the reason says, or ask that member what it would answer.',
   'round-void': 'Ask again: with more time (closes: 48h), or with fewer members (need: { atLeast: 4 }).',
   'coordinator-unreachable':
