@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { verifyCheckpoint } from '#crypto/checkpoint.ts'
-import { append, emptyLog, headOf, leafHash } from '#crypto/log.ts'
+import { emptyLog, headOf, leafHash } from '#crypto/log.ts'
 import { consistencyOutline, inclusionOutline, verifyConsistency, verifyInclusion } from '#crypto/log-proofs.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { openDatabase } from '#party/database.ts'
-import { bundleOf, entriesOf, entryBytes, hashesOf, type LogEntry } from '#specs/log-tiles.ts'
+import { bundleOf, entriesOf, entryBytes, extend, hashesOf, type LogEntry } from '#specs/log-tiles.ts'
 import { type Database, EventLog } from './event-log.ts'
 import * as schema from './schema.ts'
 
@@ -20,8 +20,7 @@ const entry = (i: number): LogEntry => ({
   message: createHash('sha256').update(`message ${i}`).digest('hex'),
 })
 const entries = Array.from({ length: SIZE }, (_, i) => entry(i))
-const headAt = (size: number) =>
-  headOf(entries.slice(0, size).reduce((log, one) => append(log, leafHash(entryBytes(one))), emptyLog))
+const headAt = (size: number) => headOf(entries.slice(0, size).reduce(extend, emptyLog))
 
 let folder: string
 let key: IdentityKey
@@ -124,8 +123,7 @@ describe('what anybody reads', () => {
 
   test('is the hash of every full tile, one level higher', () => {
     const roots = hashesOf(tile(1, 0, 2), 2).map(one => Buffer.from(one).toString('hex'))
-    const of = (from: number) =>
-      headOf(entries.slice(from, from + 256).reduce((one, e) => append(one, leafHash(entryBytes(e))), emptyLog)).root
+    const of = (from: number) => headOf(entries.slice(from, from + 256).reduce(extend, emptyLog)).root
     expect(roots).toEqual([of(0), of(256)])
   })
 
