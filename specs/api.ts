@@ -91,6 +91,9 @@ export type QueryStatus = z.infer<typeof queryStatus>
 
 export const queryList = z.object({ queries: z.array(queryStatus) })
 
+/** Hashes of a Merkle tree, from the leaves upwards. */
+const proof = z.array(hash).max(64)
+
 /** The evidence for an answer, all of it signed; the sum and the contributions are fetched beside it. */
 export const answerEvidence = z.object({
   charter: charterBundle,
@@ -102,6 +105,15 @@ export const answerEvidence = z.object({
   agreements: z.array(compact),
   openings: z.array(z.object({ opening: compact, sealed: z.base64url() })),
   sum: compact,
+  /** That all of these are in the coordinator's log: see specs/log.md. */
+  log: z.object({
+    /** A head of the log, as the coordinator signed it. */
+    checkpoint: z.string().max(1000),
+    /** For every message above, by its id: its index in that log, from 0, and the proof of it. */
+    proofs: z.array(z.object({ message: hash, index: z.int().nonnegative(), hashes: proof })),
+    /** That the head which each of these documents names is the beginning of that log. */
+    heads: z.object({ charter: proof, round: proof, cohort: proof }),
+  }),
 })
 export type AnswerEvidence = z.infer<typeof answerEvidence>
 

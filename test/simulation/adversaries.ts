@@ -2,6 +2,7 @@ import type { Adversary } from './adversary.ts'
 import { reusedPrekeys, twoRounds } from './cheating-announcements.ts'
 import { fewAgreements, inventedContribution, otherCohorts, otherShares } from './cheating-custody.ts'
 import { concealedMember, shiftedSum } from './cheating-evidence.ts'
+import { concealedRounds } from './cheating-log.ts'
 import { copiedContribution, inconsistentDealing } from './cheating-members.ts'
 import type { World } from './world.ts'
 
@@ -18,6 +19,7 @@ const adversaries = {
   'two rounds': ({ federation }) => twoRounds(federation),
   'shifted sum': ({ federation }) => shiftedSum(federation),
   'concealed member': ({ federation }) => concealedMember(federation),
+  'concealed rounds': ({ federation }) => concealedRounds(federation),
   'copied contribution': ({ federation, history }) => copiedContribution(federation, history),
   'inconsistent dealing': ({ federation }) => inconsistentDealing(federation),
 } as const satisfies Record<string, (party: Party) => Adversary>

@@ -1,8 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { emptyLog, headOf } from '#crypto/log.ts'
 import { resume } from '#researcher/client.ts'
 import { storedQuery } from '#researcher/researcher.ts'
+import { extend } from '#specs/log-tiles.ts'
+import { entriesIn } from '../forked-log.ts'
 import { MINIMUM_COHORT, RECIPIENT, rowsOf } from './members.ts'
 import type { Run } from './run.ts'
 
@@ -103,6 +106,21 @@ const answersStay: Invariant = async run => {
   return wrong
 }
 
+/** The heads under which answers are, are heads of what happened. */
+const oneHistory: Invariant = ({ asked, world }) => {
+  let frontier = emptyLog
+  const heads = [headOf(frontier)]
+  for (const entry of entriesIn(world.federation.coordinator.context)) {
+    frontier = extend(frontier, entry)
+    heads.push(headOf(frontier))
+  }
+  return asked.flatMap(({ answer }) => {
+    const named = answer?.evidence.log
+    if (answer === undefined || heads.some(head => isDeepStrictEqual(head, named))) return []
+    return [`the answer of ${answer.round} is under a head of ${named?.size} entries that the log never had`]
+  })
+}
+
 /** Once rounds are over and everybody was told, nothing is left that could open them, and no file that nobody needs. */
 const nothingRemains: Invariant = ({ world }) => {
   const { nodes, coordinator } = world.federation
@@ -141,6 +159,7 @@ export const invariants = {
   everythingOnce,
   everyQueryEnds,
   answersStay,
+  oneHistory,
   nothingRemains,
   nothingUnexpected,
   /** A custodian opens only what the threshold of custodians agreed to before. */

@@ -201,6 +201,16 @@ export const mutations: readonly Mutation[] = [
     cheat: 'concealed member',
   },
   {
+    name: 'an answer is in the log that everybody was told of: the heads that its documents name, and the last one seen',
+    edits: [
+      edit('specs/rules/log.ts', 'for (const which of headed) {', 'for (const which of headed.slice(3)) {'),
+      edit(READING, '  await followLog(researcher, checked.log, before, signal)\n'),
+    ],
+    breaks: 'oneHistory',
+    cheat: 'concealed rounds',
+    first: { questions: two },
+  },
+  {
     name: 'a contribution is sent again as it was stored: its code, so that the table refuses',
     edits: [edit(ANSWER, 'storedContribution(node, round.id) ?? ')],
     breaks: 'nothingUnexpected',

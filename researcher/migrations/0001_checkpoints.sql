@@ -1,0 +1,9 @@
+CREATE TABLE `checkpoints` (
+	`checkpoint` text PRIMARY KEY NOT NULL,
+	`size` integer NOT NULL,
+	`root` text NOT NULL,
+	`shown_at` integer NOT NULL,
+	`accepted` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `checkpoints_of_one_history` ON `checkpoints` (`size`) WHERE "checkpoints"."accepted" = 1;
