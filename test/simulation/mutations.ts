@@ -1,13 +1,7 @@
+import { type Edit, edit } from '../edits.ts'
 import type { Cheat } from './adversaries.ts'
 import type { InvariantName } from './invariants.ts'
 import type { Schedule } from './schedule.ts'
-
-interface Edit {
-  readonly file: string
-  /** Stands in the file once. */
-  readonly find: string
-  readonly replace: string
-}
 
 /**
  * A protection that is switched off, with every other that would stand in for it: then some schedule must break an invariant.
@@ -32,8 +26,6 @@ const COHORT = 'specs/rules/cohort.ts'
 const CONTEXT = 'specs/sealed-context.ts'
 const ONE_SHOT = 'crypto/one-shot.ts'
 const READING = 'researcher/reading.ts'
-
-const edit = (file: string, find: string, replace = ''): Edit => ({ file, find, replace })
 
 const ask = (change: Partial<Schedule['questions'][number]> = {}): Schedule['questions'] => [
   { at: 0, need: '{ atLeast: 3 }', closes: '1h', large: false, withdrawn: null, ...change },

@@ -1,0 +1,49 @@
+import { packShare } from '#crypto/packing.ts'
+import { CELLS_PER_CHUNK } from '#crypto/parameters.ts'
+import { seal } from '#crypto/sealing.ts'
+import type { Compute } from '#member-node/computation.ts'
+import { shareContext } from '#specs/sealed-context.ts'
+import { edit } from '../edits.ts'
+import { seededRandomness } from '../randomness.ts'
+import type { Attack } from './attack.ts'
+import { QUESTION, type Scene, TOTAL } from './scene.ts'
+
+/**
+ * VN has the computation of its own node in its hands, and seals for BR something else than for the others: to spoil the answer, or to
+ * make BR look like a liar. The opening of BR then disagrees, which accuses nobody, and four others must be found that fit.
+ */
+async function deceive(scene: Scene): Promise<unknown> {
+  const node = scene.node('VN')
+  const honest = node.compute
+  const compute: Compute = async task => {
+    const result = await honest(task)
+    const [{ id, prekey, sealingKey }] = task.custodians as [(typeof task.custodians)[number]]
+    const { round, dealer } = task
+    const context = shareContext({ round, dealer, custodian: id, prekey, ciphertext: result.ciphertext })
+    const share = packShare(new Int32Array(CELLS_PER_CHUNK).fill(12_345_678))
+    const sealedShares = new Uint8Array(result.sealedShares)
+    sealedShares.set(await seal('inbond/share/v1', sealingKey, context, share, seededRandomness('inconsistent shares')))
+    return { ...result, sealedShares }
+  }
+  Object.assign(node, { compute })
+  const { rows, evidence } = await scene.federation.ask(QUESTION)
+  const { openedBy, disagreeing } = evidence
+  return { isRight: rows.length === 1 && rows[0]?.['sum(value)'] === TOTAL, openedBy, disagreeing }
+}
+
+export const attacks: readonly Attack[] = [
+  {
+    row: 11,
+    name: 'a member deals one custodian another share than the others',
+    attempt: deceive,
+    holds: { has: { isRight: true, openedBy: ['FR', 'JP', 'KR', 'VN'], disagreeing: ['BR'] } },
+    protection: [
+      edit(
+        'crypto/one-shot.ts',
+        'of subsets(sealed.openings, sealed.threshold)) {',
+        'of [sealed.openings.slice(0, sealed.threshold)]) {',
+      ),
+    ],
+    fails: { refused: 'sum-not-accepted', saying: /./ },
+  },
+]
