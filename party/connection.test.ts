@@ -7,7 +7,7 @@ import { verify } from '#specs/signed.ts'
 import { TestClock } from '#test/clock.ts'
 import { Connection, type Fetch, mayPass } from './connection.ts'
 
-const TO = { url: 'http://coordinator.test', federation: 'f'.repeat(43) }
+const TO = { url: 'https://coordinator.test', federation: 'f'.repeat(43) }
 const schema = z.object({ figure: z.number() })
 const clock = new TestClock()
 
