@@ -1,10 +1,5 @@
-import { packShare } from '#crypto/packing.ts'
-import { CELLS_PER_CHUNK } from '#crypto/parameters.ts'
-import { seal } from '#crypto/sealing.ts'
-import type { Compute } from '#member-node/computation.ts'
-import { shareContext } from '#specs/sealed-context.ts'
 import { edit } from '../edits.ts'
-import { seededRandomness } from '../randomness.ts'
+import { dealInconsistently } from '../simulation/cheating-members.ts'
 import type { Attack } from './attack.ts'
 import { QUESTION, type Scene, TOTAL } from './scene.ts'
 
@@ -14,18 +9,7 @@ import { QUESTION, type Scene, TOTAL } from './scene.ts'
  */
 async function deceive(scene: Scene): Promise<unknown> {
   const node = scene.node('VN')
-  const honest = node.compute
-  const compute: Compute = async task => {
-    const result = await honest(task)
-    const [{ id, prekey, sealingKey }] = task.custodians as [(typeof task.custodians)[number]]
-    const { round, dealer } = task
-    const context = shareContext({ round, dealer, custodian: id, prekey, ciphertext: result.ciphertext })
-    const share = packShare(new Int32Array(CELLS_PER_CHUNK).fill(12_345_678))
-    const sealedShares = new Uint8Array(result.sealedShares)
-    sealedShares.set(await seal('inbond/share/v1', sealingKey, context, share, seededRandomness('inconsistent shares')))
-    return { ...result, sealedShares }
-  }
-  Object.assign(node, { compute })
+  Object.assign(node, { compute: dealInconsistently(node.compute) })
   const { rows, evidence } = await scene.federation.ask(QUESTION)
   const { openedBy, disagreeing } = evidence
   return { isRight: rows.length === 1 && rows[0]?.['sum(value)'] === TOTAL, openedBy, disagreeing }

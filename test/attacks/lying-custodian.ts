@@ -1,12 +1,5 @@
-import { createHash } from 'node:crypto'
-import { packShare } from '#crypto/packing.ts'
-import { CELLS_PER_CHUNK } from '#crypto/parameters.ts'
-import { seal } from '#crypto/sealing.ts'
-import { opening, query } from '#specs/messages.ts'
-import { openingContext } from '#specs/sealed-context.ts'
-import { claims, sign } from '#specs/signed.ts'
 import { edit } from '../edits.ts'
-import { seededRandomness } from '../randomness.ts'
+import { falseOpening } from '../simulation/cheating-members.ts'
 import type { Attack } from './attack.ts'
 import { QUESTION, type Scene, TOTAL } from './scene.ts'
 
@@ -15,18 +8,11 @@ import { QUESTION, type Scene, TOTAL } from './scene.ts'
  * shares. The other four are enough: the answer must come, right, and name BR as disagreeing, which accuses nobody.
  */
 async function openWrongly(scene: Scene): Promise<unknown> {
-  const randomness = seededRandomness('lying custodian')
-  const { researcher } = scene.federation
+  const { $client } = scene.federation.researcher.db
   scene.between = (who, direct) => async (url, init) => {
     if (who !== 'BR' || !url.endsWith('/openings')) return direct(url, init)
-    const { payload } = claims(opening, JSON.parse(String(init?.body)).opening)
-    const asked = researcher.db.$client.prepare('SELECT compact FROM queries').pluck().get() as string
-    const to = new Uint8Array(Buffer.from(claims(query, asked).payload.recipient, 'base64url'))
-    const share = packShare(new Int32Array(CELLS_PER_CHUNK).fill(12_345_678))
-    const sealed = Buffer.from(await seal('inbond/opening/v1', to, openingContext(payload), share, randomness))
-    const sha256 = createHash('sha256').update(sealed).digest('hex')
-    const signed = await sign(scene.node('BR').key, opening, { ...payload, sealed: sha256 })
-    const body = JSON.stringify({ opening: signed.compact, sealed: sealed.toString('base64url') })
+    const asked = $client.prepare('SELECT compact FROM queries').pluck().get() as string
+    const body = await falseOpening(scene.node('BR').key, asked, JSON.parse(String(init?.body)).opening)
     return direct(url, { ...init, body })
   }
   const { rows, evidence } = await scene.federation.ask(QUESTION)
