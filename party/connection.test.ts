@@ -72,6 +72,17 @@ describe('a request', () => {
     if (!response().ok) await expect(answering(response).stream('/work')).rejects.toMatchObject({ code })
   })
 
+  test('does not follow where something else leads', async () => {
+    const asked: (string | undefined)[] = []
+    const elsewhere = connected(async (_, init) => {
+      asked.push(init?.redirect)
+      return new Response(null, { status: 307, headers: { location: 'http://elsewhere.example/work' } })
+    })
+    await expect(elsewhere.get('/work', schema)).rejects.toMatchObject({ code: 'bad-answer' })
+    await expect(elsewhere.put('/rounds/1/contribution', new Blob(['x']))).rejects.toMatchObject({ code: 'bad-answer' })
+    expect(asked).toEqual(['manual', 'manual'])
+  })
+
   test('is not answered by JSON without end', async () => {
     const piece = new TextEncoder().encode(' '.repeat(1024 * 1024))
     let sent = 0
