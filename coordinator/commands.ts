@@ -1,14 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { isIPv6 } from 'node:net'
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { backupCommands } from '#party/backup-command.ts'
+import { systemClock } from '#party/clock.ts'
 import {
   type CommonOptions,
   command,
   group,
+  insisting,
   optionValue,
   passphraseOf,
   type Terminal,
+  warnOfPlainHttp,
   warnOfPlainKey,
 } from '#party/command.ts'
 import { beginDirectory, checkUnused, completeDirectory } from '#party/directory.ts'
@@ -18,8 +22,9 @@ import { runningProcess } from '#party/running.ts'
 import { fault } from '#specs/errors.ts'
 import { memberId, typedName } from '#specs/messages.ts'
 import { backupContents } from './backup.ts'
+import { CertificateFiles } from './certificate.ts'
 import { proposeCharter } from './charters.ts'
-import { config } from './config.ts'
+import { type Config, checkEncryption, config } from './config.ts'
 import { type Context, createContext } from './context.ts'
 import { invite } from './enrolment.ts'
 import { withCoordinator } from './open.ts'
@@ -33,9 +38,9 @@ function withContext<T>(
   path: string,
   options: CommonOptions,
   terminal: Terminal,
-  work: (context: Context, url: string) => T | Promise<T>,
+  work: (context: Context, settings: Config) => T | Promise<T>,
 ): Promise<T> {
-  return withCoordinator(path, options, terminal, (parts, { url }) => work(createContext(parts), url))
+  return withCoordinator(path, options, terminal, (parts, settings) => work(createContext(parts), settings))
 }
 
 function initCommand(terminal: Terminal) {
@@ -50,27 +55,47 @@ function initCommand(terminal: Terminal) {
     .option('--port <port>', 'port to listen on', '8400')
     .option('--url <url>', 'public address, where it is another one')
     .option('--currency <code>', 'currency of values', 'USD')
+    .option('--tls-cert <file>', 'certificate in PEM, to speak HTTPS; read again when it is replaced')
+    .option('--tls-key <file>', 'its private key in PEM')
+    .option('--behind-proxy', 'a reverse proxy speaks HTTPS, on another machine')
+    .option('--plain-http', 'insist on requests that can be read on the way; it is for trying out')
     .option('--metrics-port <port>', 'port of this machine alone on which /metrics can be read (default: nowhere)')
     .action(async (path: string, options) => {
       await checkUnused(path)
       const port = portOption('--port', options.port)
+      const tls = tlsOption(options)
       const parsed = config.safeParse({
         role: 'coordinator',
         name: options.name,
         currency: options.currency,
         host: options.host,
         port,
-        url: options.url ?? `http://${isIPv6(options.host) ? `[${options.host}]` : options.host}:${port}`,
+        url:
+          options.url ??
+          `${tls ? 'https' : 'http'}://${isIPv6(options.host) ? `[${options.host}]` : options.host}:${port}`,
+        ...(tls ? { tls } : {}),
+        ...(options.behindProxy ? { behindProxy: true } : {}),
+        ...insisting(options),
         ...metricsOption(options.metricsPort),
       })
       if (!parsed.success) throw fault('bad-option', parsed.error.issues.map(issue => issue.message).join('; '))
+      checkEncryption(parsed.data)
+      if (tls) await new CertificateFiles(tls, parsed.data.url, systemClock).read()
       const passphrase = await passphraseOf(options, terminal)
       const key = await beginDirectory(path, passphrase)
       await completeDirectory(path, parsed.data)
       warnOfPlainKey(passphrase, terminal)
+      if (options.plainHttp) warnOfPlainHttp(parsed.data, terminal)
       terminal.err(`Made the coordinator of "${options.name}" in ${path}. Next: inbond coordinator start ${path}\n`)
       terminal.out(`${key.fingerprint}\n`)
     })
+}
+
+/** Both files or none, by paths that hold wherever the coordinator is started. @throws InbondError `bad-option` */
+function tlsOption({ tlsCert, tlsKey }: { tlsCert?: string; tlsKey?: string }): Config['tls'] {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined
+  if (tlsCert !== undefined && tlsKey !== undefined) return { certificate: resolve(tlsCert), key: resolve(tlsKey) }
+  throw fault('bad-option', '--tls-cert and --tls-key go together')
 }
 
 function startCommand(terminal: Terminal) {
@@ -91,7 +116,9 @@ function inviteCommand(terminal: Terminal) {
     .action(async (path: string, options) => {
       const invitee = inviteeOf(options)
       const code = randomBytes(CODE_BYTES).toString('base64url')
-      await withContext(path, options, terminal, (context, url) => {
+      await withContext(path, options, terminal, (context, settings) => {
+        checkEncryption(settings)
+        const { url } = settings
         invite(context, invitee, code)
         const { fingerprint } = context.key
         terminal.err(
@@ -148,7 +175,7 @@ function statusCommand(terminal: Terminal) {
     .argument('<dir>', "the coordinator's directory")
     .option('--json', 'for programs')
     .action(async (path: string, options) => {
-      await withContext(path, options, terminal, (context, url) => {
+      await withContext(path, options, terminal, (context, { url }) => {
         const status = overview(context, url, runningProcess(path))
         const now = context.clock.now()
         const whole = { concerns: concernsOf(status, now), ...status }

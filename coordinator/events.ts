@@ -27,6 +27,10 @@ export type RequestEvent = {
 export type CoordinatorEvent =
   | RequestEvent
   | { readonly msg: 'the coordinator is ready'; readonly host: string; readonly port: number; readonly url: string }
+  | { readonly msg: 'requests are not encrypted: whoever is on the way can read them'; readonly url: string }
+  | { readonly msg: 'certificate renewed' }
+  /** The one before goes on to be used, until the files are replaced again. */
+  | ({ readonly msg: 'certificate not renewed' } & LoggedError)
   | { readonly msg: 'stopped' }
   | { readonly msg: 'party enrolled'; readonly party: string }
   | { readonly msg: 'charter in force'; readonly charter: CharterId; readonly epoch: number; readonly members: number }
@@ -57,6 +61,8 @@ export function levelOf(event: CoordinatorEvent & LogEvent): Level {
   switch (event.msg) {
     case 'request':
       return levelOfRequest(event)
+    case 'requests are not encrypted: whoever is on the way can read them':
+    case 'certificate not renewed':
     case 'round void':
     case 'sum failed':
       return 'warn'

@@ -6,11 +6,13 @@ import { systemClock } from '#party/clock.ts'
 import {
   command,
   group,
+  insisting,
   optionValue,
   passphraseOf,
   readTextFile,
   type Terminal,
   table,
+  warnOfPlainHttp,
   warnOfPlainKey,
 } from '#party/command.ts'
 import { Connection } from '#party/connection.ts'
@@ -52,6 +54,7 @@ function initCommand(terminal: Terminal) {
     .option('--trade-system <system>', 'general or special', 'general')
     .option('--date-basis <basis>', 'lodged, accepted or released', 'accepted')
     .option('--metrics-port <port>', 'port of this machine alone on which /metrics can be read (default: nowhere)')
+    .option('--plain-http', 'insist on a coordinator whose requests can be read on the way; it is for trying out')
     .action(async (path: string, options) => {
       await checkUnused(path)
       const id = optionValue('--id', memberId, options.id)
@@ -69,7 +72,7 @@ function initCommand(terminal: Terminal) {
       const invitation = parseInvitation(options.invite)
       if (invitation.role !== 'member') throw fault('bad-invitation', `this invitation is for a ${invitation.role}`)
       const { url, federation, code } = invitation
-      const coordinator = { url, federation }
+      const coordinator = { url, federation, ...insisting(options) }
       const { name: title, currency } = await meetCoordinator(coordinator)
       const passphrase = await passphraseOf(options, terminal)
       const enrolled = await enrolDirectory(path, passphrase, async key => {
@@ -88,6 +91,7 @@ function initCommand(terminal: Terminal) {
         return { role: 'member', id, name, coordinator, currency, policy, conventions: made, ...metrics }
       })
       warnOfPlainKey(passphrase, terminal)
+      warnOfPlainHttp(coordinator, terminal)
       if (policy === 'open') terminal.err(OPEN_POLICY)
       terminal.err(`Enrolled ${id} with "${title}". Next: inbond member charter sign ${path}, once one is proposed\n`)
       terminal.out(`${enrolled.fingerprint}\n`)

@@ -12,6 +12,7 @@ export type About = { readonly step: WorkItem['kind']; readonly round?: string; 
 export type NodeEvent =
   | { readonly msg: 'started'; readonly coordinator: string }
   | { readonly msg: 'the policy is open: this node answers everything that the charter allows' }
+  | { readonly msg: 'requests are not encrypted: whoever is on the way can read them'; readonly coordinator: string }
   | { readonly msg: 'waits'; readonly for: string }
   | { readonly msg: 'the charter is in force' }
   | ({ readonly msg: 'done' } & About)
@@ -25,6 +26,7 @@ export type Tell = (event: NodeEvent) => void
 export function levelOf(event: NodeEvent & LogEvent): Level {
   switch (event.msg) {
     case 'the policy is open: this node answers everything that the charter allows':
+    case 'requests are not encrypted: whoever is on the way can read them':
     case 'refused':
     case 'failed; it will be tried again':
       return 'stack' in event ? 'error' : 'warn'

@@ -3,6 +3,7 @@ import type { CommonOptions, Terminal } from '#party/command.ts'
 import type { Coordinates } from '#party/coordinates.ts'
 import { meetCoordinator } from '#party/invitation.ts'
 import { openLog } from '#party/log.ts'
+import { isReadable } from '#party/loopback.ts'
 import { Operator } from '#party/operator.ts'
 import { claimDirectory } from '#party/running.ts'
 import type { FederationInfo } from '#specs/api.ts'
@@ -27,8 +28,11 @@ export function start(path: string, options: CommonOptions, terminal: Terminal):
       const { tell } = operator
       if (settings.policy === 'open')
         tell({ msg: 'the policy is open: this node answers everything that the charter allows' })
+      const { url } = settings.coordinator
+      if (isReadable(url))
+        tell({ msg: 'requests are not encrypted: whoever is on the way can read them', coordinator: url })
       await operator.serve(registry => measureState(registry, node, warehouseFile(path)), node.db)
-      tell({ msg: 'started', coordinator: settings.coordinator.url })
+      tell({ msg: 'started', coordinator: url })
       await Promise.all([
         work(node, observer(tell), terminal.signal),
         sayWhoIsAwaited(node, settings.coordinator, tell, terminal.signal),

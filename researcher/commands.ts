@@ -8,11 +8,13 @@ import {
   type CommonOptions,
   command,
   group,
+  insisting,
   optionValue,
   passphraseOf,
   readTextFile,
   type Terminal,
   table,
+  warnOfPlainHttp,
   warnOfPlainKey,
 } from '#party/command.ts'
 import { Connection, mayPass } from '#party/connection.ts'
@@ -45,6 +47,7 @@ async function withResearcher<T>(
   work: (researcher: Researcher) => Promise<T>,
 ): Promise<T> {
   const { config: settings, key } = await openDirectory(path, config, await passphraseOf(options, terminal))
+  warnOfPlainHttp(settings.coordinator, terminal)
   const db = openDatabase(join(path, 'researcher.sqlite'), schema, MIGRATIONS)
   try {
     return await work({
@@ -71,13 +74,14 @@ function initCommand(terminal: Terminal) {
     .argument('<dir>', 'a new directory')
     .requiredOption('--name <name>', 'the name that the invitation is for')
     .requiredOption('--invite <invitation>', 'the line that the secretariat sent')
+    .option('--plain-http', 'insist on a coordinator whose requests can be read on the way; it is for trying out')
     .action(async (path: string, options) => {
       await checkUnused(path)
       const name = optionValue('--name', typedName, options.name)
       const invitation = parseInvitation(options.invite)
       if (invitation.role !== 'researcher') throw fault('bad-invitation', `this invitation is for a ${invitation.role}`)
       const { url, federation, code } = invitation
-      const coordinator = { url, federation }
+      const coordinator = { url, federation, ...insisting(options) }
       const { name: title } = await meetCoordinator(coordinator)
       const passphrase = await passphraseOf(options, terminal)
       const enrolled = await enrolDirectory(path, passphrase, async key => {
@@ -94,6 +98,7 @@ function initCommand(terminal: Terminal) {
         return { role: 'researcher', name, coordinator, certificate }
       })
       warnOfPlainKey(passphrase, terminal)
+      warnOfPlainHttp(coordinator, terminal)
       terminal.err(`Enrolled ${name} with "${title}". Next: inbond query run FILE.yaml --as ${path}\n`)
       terminal.out(`${enrolled.fingerprint}\n`)
     })

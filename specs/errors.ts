@@ -63,6 +63,8 @@ export const statuses = {
   'already-initialised': 409,
   'already-running': 409,
   'bad-config': 422,
+  'bad-certificate': 422,
+  'plain-http': 422,
   'bad-option': 422,
   'not-confirmed': 409,
   'file-not-readable': 404,

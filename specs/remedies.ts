@@ -63,6 +63,8 @@ const en: Remedies = {
   'already-initialised': 'Use another directory, or remove this one if nothing in it is needed.',
   'already-running': 'Stop the other process first, or use its directory no further.',
   'bad-config': 'Correct config.yaml in that directory.',
+  'bad-certificate': 'Put a certificate and its key in PEM where config.yaml names them: docs/coordinator.md.',
+  'plain-http': 'Use HTTPS (docs/coordinator.md); where nobody can listen, insist: --plain-http or plainHttp: true.',
   'bad-option': 'See --help for what it takes, with an example.',
   'not-confirmed': 'Compare the fingerprints with those that the members tell you, then run it again with --yes.',
   'file-not-readable': 'Check the path and the permissions.',

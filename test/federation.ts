@@ -41,7 +41,7 @@ import { seededIdentityKey, seededRandomness } from './randomness.ts'
  * clock that the test moves. Nothing happens unless the test lets it: `settle` lets everybody do what there is to do.
  */
 
-const URL = 'http://coordinator.test'
+const URL = 'https://coordinator.test'
 // Thousands of sealings would take most of the time.
 useNativeX25519()
 

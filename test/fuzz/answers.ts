@@ -78,7 +78,7 @@ function json(exchange: Exchange): unknown {
 
 /** A party whose coordinator answers every request like this. */
 export function answered(key: IdentityKey, response: () => Response): Connection {
-  const to = { url: 'http://coordinator.test', federation: key.fingerprint }
+  const to = { url: 'https://coordinator.test', federation: key.fingerprint }
   return new Connection(to, key, new TestClock(), async () => response())
 }
 
@@ -121,7 +121,7 @@ function refusals({ key }: Known): Decoder {
 
 function introductions({ key }: Known, said: readonly unknown[]): Decoder {
   const examples = [said[0], said.at(-1)]
-  const to = { url: 'http://coordinator.test', federation: key.fingerprint }
+  const to = { url: 'https://coordinator.test', federation: key.fingerprint }
   return decoder<string, FederationInfo>({
     name: 'a coordinator that introduces itself',
     examples: examples.map(one => JSON.stringify(one)),

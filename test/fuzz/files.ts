@@ -131,12 +131,14 @@ const COORDINATOR = {
   host: '127.0.0.1',
   port: 8400,
   url: 'https://inbond.example/path',
+  tls: { certificate: '/etc/ssl/inbond.crt', key: '/etc/ssl/inbond.key' },
+  plainHttp: true,
 }
 const MEMBER = {
   role: 'member',
   id: 'KR',
   name: 'Korea Customs',
-  coordinator: { url: 'https://inbond.example', federation: FEDERATION },
+  coordinator: { url: 'https://inbond.example', federation: FEDERATION, plainHttp: true },
   currency: 'USD',
   policy: 'standard',
   conventions: { importValuation: 'CIF', exportValuation: 'FOB', tradeSystem: 'general', dateBasis: 'lodged' },

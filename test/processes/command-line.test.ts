@@ -182,10 +182,32 @@ describe('coordinator, typed wrongly', () => {
   })
 
   it.concurrent('an address that this machine does not have', async () => {
-    const terms = ['--name', 'Elsewhere', '--host', '203.0.113.7', '--port', String(await freePort())]
+    const terms = ['--name', 'Elsewhere', '--host', '203.0.113.7', '--port', String(await freePort()), '--behind-proxy']
+    terms.push('--url', 'https://elsewhere.example')
     await federation.line.succeed('coordinator', 'init', at('elsewhere'), ...terms)
     const finished = await run('coordinator', 'start', at('elsewhere'))
     expectRefusal(finished, 'bad-config', /cannot listen on 203\.0\.113\.7/)
+  })
+
+  const secured = (...files: string[]) => ['--tls-cert', file('tls.crt', 'hello'), ...files]
+  const beyond = (...options: string[]) => ['coordinator', 'init', nowhere(), '--name', 'X', ...options]
+  // biome-ignore format: a table reads better with a case on each line
+  refuses([
+    ['an address of others without encryption', () => beyond('--host', '0.0.0.0', '--url', 'https://inbond.example'), 'plain-http', /0\.0\.0\.0 can be reached from other machines/],
+    ['an invitation to a plain address', () => beyond('--url', 'http://inbond.example'), 'plain-http', /requests to http:\/\/inbond\.example would not be encrypted/],
+    ['a certificate without its key', () => beyond(...secured()), 'bad-option', /--tls-cert and --tls-key go together/],
+    ['a certificate that is none', () => beyond(...secured('--tls-key', file('tls.key', 'hello'))), 'bad-certificate', /is no certificate in PEM/],
+    ['a certificate that is not there', () => beyond('--tls-cert', nowhere(), '--tls-key', nowhere()), 'file-not-readable', /nowhere cannot be read/],
+  ])
+
+  it.concurrent('an address of others without encryption, in a config.yaml of before', async () => {
+    await federation.line.succeed('coordinator', 'init', at('open'), '--name', 'Open')
+    const config = join(at('open'), 'config.yaml')
+    writeFileSync(config, readFileSync(config, 'utf8').replace('host: 127.0.0.1', 'host: 0.0.0.0'))
+    for (const [command, ...options] of [['start'], ['invite', '--member', 'AA']]) {
+      const finished = await run('coordinator', command as string, at('open'), ...options)
+      expectRefusal(finished, 'plain-http', /0\.0\.0\.0 can be reached from other machines/)
+    }
   })
 
   it.concurrent('a config.yaml that was spoilt', async () => {
@@ -219,6 +241,7 @@ describe('enrolment, typed wrongly', () => {
   refuses([
     ['without an invitation', () => member(), 'bad-option', /'--invite <invitation>' not specified/],
     ['with something else', () => member('--invite', 'hello'), 'bad-invitation', /it looks like https/],
+    ['at a plain address', () => member('--invite', anInvitation().replace('127.0.0.1', 'inbond.example')), 'plain-http', /requests to http:\/\/inbond\.example:\d+ would not be encrypted/],
     ['with a strange id', () => ['member', 'init', nowhere(), '--id', 'd', '--name', 'D', '--invite', 'x'], 'bad-option', /--id "d": a member id is 2 to 16 capital/],
     ['with an empty name', () => ['member', 'init', nowhere(), '--id', 'DD', '--name', '', '--invite', 'x'], 'bad-option', /a name has 1 to 200/],
     ['with a policy that is not there', () => member('--invite', 'x', '--policy', nowhere()), 'file-not-readable', /nowhere cannot be read: it does not exist/],

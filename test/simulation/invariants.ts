@@ -72,6 +72,21 @@ const everythingOnce: Invariant = ({ world }) => {
   return [...twice, ...copies]
 }
 
+/** What a member contributes is sealed to prekeys that their custodians made, and is for a query that the researcher signed. */
+const sealedToItsReaders: Invariant = ({ world }) => {
+  const { nodes, researcher } = world.federation
+  const made = (id: string, prekey: string) =>
+    nodes.get(id)?.db.$client.prepare('SELECT 1 FROM prekeys WHERE id = ?').get(prekey) !== undefined
+  const asked = (id: string | undefined) =>
+    researcher.db.$client.prepare('SELECT 1 FROM queries WHERE id = ?').get(id ?? '') !== undefined
+  return [...world.history.manifests.values()].flatMap(({ member, round, shares }) => [
+    ...shares
+      .filter(one => !made(one.custodian, one.prekey))
+      .map(one => `${member} sealed for a false ${one.custodian}`),
+    ...(asked(world.history.rounds.get(round)?.query) ? [] : [`${member} answered what nobody asked`]),
+  ])
+}
+
 /** Every query that the coordinator accepted is answered, or void with a reason; and whoever asked has the one or the other. */
 const everyQueryEnds: Invariant = run => {
   // Whoever breaks the rules may withhold an answer.
@@ -157,6 +172,7 @@ export const invariants = {
   nothingBelowTheMinimum,
   alwaysTheSameBytes,
   everythingOnce,
+  sealedToItsReaders,
   everyQueryEnds,
   answersStay,
   oneHistory,

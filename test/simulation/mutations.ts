@@ -1,13 +1,7 @@
+import { type Edit, edit } from '../edits.ts'
 import type { Cheat } from './adversaries.ts'
 import type { InvariantName } from './invariants.ts'
 import type { Schedule } from './schedule.ts'
-
-interface Edit {
-  readonly file: string
-  /** Stands in the file once. */
-  readonly find: string
-  readonly replace: string
-}
 
 /**
  * A protection that is switched off, with every other that would stand in for it: then some schedule must break an invariant.
@@ -33,8 +27,6 @@ const CONTEXT = 'specs/sealed-context.ts'
 const ONE_SHOT = 'crypto/one-shot.ts'
 const READING = 'researcher/reading.ts'
 
-const edit = (file: string, find: string, replace = ''): Edit => ({ file, find, replace })
-
 const ask = (change: Partial<Schedule['questions'][number]> = {}): Schedule['questions'] => [
   { at: 0, need: '{ atLeast: 3 }', closes: '1h', large: false, withdrawn: null, ...change },
 ]
@@ -55,6 +47,11 @@ const agreesAgain = [
   edit(CUSTODY, 'if (stored && stored.cohort !== cohort.id)', 'if (stored === null)'),
   edit(CUSTODY, 'stored?.compact ?? (await receiveAndAgree(', '(await receiveAndAgree('),
 ]
+const budget = edit(
+  ONE_SHOT,
+  'if (noiseBudget < smallestNoiseBudget(sealed.contributors)) return undefined',
+  'if (noiseBudget < 0) return undefined',
+)
 const addsUpAgain = edit(READING, '  if (small) {', '  if (small && total.length === 0) {')
 const sameCohort = edit(COHORT, ' || payload.cohort !== to) {', ') {')
 
@@ -176,15 +173,40 @@ export const mutations: readonly Mutation[] = [
     first: { questions: ask({ large: true }) },
   },
   {
-    name: 'a key is accepted only if it is short and leaves the noise budget: either holds alone',
+    name: 'a prekey is signed by its custodian',
     edits: [
-      edit(ONE_SHOT, 'Math.abs(coefficient) > longest', 'Math.abs(coefficient) > Infinity'),
+      edit('specs/rules/round.ts', 'verify(prekey, compact, entry.publicKey)', 'verify(prekey, compact, coordinator)'),
+    ],
+    breaks: 'sealedToItsReaders',
+    cheat: 'false prekeys',
+  },
+  {
+    name: 'a query is signed by its researcher',
+    edits: [
       edit(
-        ONE_SHOT,
-        'if (noiseBudget < smallestNoiseBudget(sealed.contributors)) return undefined',
-        'if (noiseBudget < 0) return undefined',
+        'specs/rules/round.ts',
+        'verify(query, compact, researcher.publicKey)',
+        'verify(query, compact, charter.payload.coordinator)',
       ),
     ],
+    breaks: 'sealedToItsReaders',
+    cheat: 'another recipient',
+  },
+  {
+    name: 'a sum leaves the noise budget',
+    edits: [budget],
+    breaks: 'answersEqualPlaintext',
+    cheat: 'bad ciphertext',
+  },
+  {
+    name: 'a key is accepted only if it is short and leaves the noise budget, whoever lies: either holds alone',
+    edits: [edit(ONE_SHOT, 'Math.abs(coefficient) > longest', 'Math.abs(coefficient) > Infinity'), budget],
+    breaks: 'answersEqualPlaintext',
+    cheat: 'lying custodian',
+  },
+  {
+    name: 'a key is accepted only if it is short and leaves the noise budget: either holds alone',
+    edits: [edit(ONE_SHOT, 'Math.abs(coefficient) > longest', 'Math.abs(coefficient) > Infinity'), budget],
     breaks: 'answersEqualPlaintext',
     cheat: 'inconsistent dealing',
   },
