@@ -5,6 +5,8 @@ import { type App, answerProblem, authenticate, limitBodies, limitRates, newApp 
 import { Lifecycle } from './lifecycle.ts'
 import { tellRequests } from './requests.ts'
 import { federationRoutes } from './routes/federation.ts'
+import { ledgerRoutes } from './routes/ledger.ts'
+import { logRoutes } from './routes/log.ts'
 import { queryRoutes } from './routes/queries.ts'
 import { roundRoutes } from './routes/rounds.ts'
 import { serviceRoutes } from './routes/service.ts'
@@ -27,6 +29,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const lifecycle = new Lifecycle(context, options.aggregate, options.onError)
   const app = newApp()
   const countRequest = limitRates(context)
+  const authenticated = authenticate(context, countRequest)
   app.use(tellRequests(context.tell, context.clock))
   app.use((_, next) => {
     if (context.changes.ended) throw fault('shutting-down', 'the coordinator is being stopped')
@@ -34,16 +37,33 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   })
   app.use(limitBodies())
   // A pattern with a star matches the path before it too.
-  for (const path of ['/charters/*', '/consents', '/prekeys/*', '/work', '/rounds/*', '/queries/*']) {
-    app.use(path, authenticate(context, countRequest))
+  for (const path of [
+    '/charters/*',
+    '/consents',
+    '/prekeys/*',
+    '/work',
+    '/rounds/*',
+    '/queries/*',
+    '/cohorts/*',
+    '/void-certificates/*',
+  ]) {
+    app.use(path, authenticated)
   }
   app.use('/enrolments', (_, next) => {
     countRequest('anonymous')
     return next()
   })
+  // Whoever shows who it is does not depend on how much strangers read.
+  app.use('/log/*', (c, next) => {
+    if (c.req.header('authorization') !== undefined) return authenticated(c, next)
+    countRequest('anonymous reader')
+    return next()
+  })
   const service = { context, lifecycle }
   federationRoutes(app, service)
+  logRoutes(app, service)
   roundRoutes(app, service)
+  ledgerRoutes(app, service)
   queryRoutes(app, service)
   serviceRoutes(app, service)
   app.notFound(() => {

@@ -12,8 +12,10 @@ import {
   round,
 } from '#specs/messages.ts'
 import { plan } from '#specs/query.ts'
+import { describeExposure } from '#specs/rules/pattern.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
 import { type Context, charterById, charterInForce, requireCharter } from './context.ts'
+import { fittingRoster } from './ledger.ts'
 import { parties, prekeys, queries, rounds } from './schema.ts'
 
 /** A query may be signed for at most this long before it becomes a round. */
@@ -148,11 +150,20 @@ export async function announceRound(
   const asked = claims(query, compact).payload
   const voidReason = reasonToEnd(context, asked, expiresAt)
   if (voidReason !== undefined) {
-    context.db.update(queries).set({ voidReason }).where(eq(queries.id, id)).run()
-    context.tell({ msg: 'query void', query: id, reason: voidReason })
+    endQuery(context, id, voidReason)
     return true
   }
   const charter = charterById(context.db, asked.charter)
+  const { members: eligible, exposure } = fittingRoster(context, asked, charter)
+  const needed = asked.need === 'all' ? charter.payload.minimumCohort : asked.need.atLeast
+  if (eligible.length < needed) {
+    endQuery(
+      context,
+      id,
+      `${exposure === undefined ? 'too few members' : describeExposure(exposure)}; ${needed} members are needed, and ${eligible.length} could be asked`,
+    )
+    return true
+  }
   const closes = now + asked.closesAfter
   const ends = closes + asked.closesAfter
   const chosen = charter.payload.custodians.flatMap(custodian => freePrekey(context, custodian, ends) ?? [])
@@ -165,7 +176,7 @@ export async function announceRound(
     opens: isoTime(now),
     closes: isoTime(closes),
     ends: isoTime(ends),
-    eligible: charter.payload.members.map(one => one.id),
+    eligible: [...eligible],
     prekeys: chosen.map(one => one.compact),
     logHead: context.log.head(),
   })
@@ -176,9 +187,14 @@ export async function announceRound(
     for (const one of chosen) tx.update(prekeys).set({ round: signed.id }).where(eq(prekeys.id, one.id)).run()
     context.log.append(tx, round.typ, signed.id, now)
   })
-  const eligible = charter.payload.members.length
-  context.tell({ msg: 'round announced', round: signed.id, query: id, eligible, custodians: chosen.length })
+  const custodians = chosen.length
+  context.tell({ msg: 'round announced', round: signed.id, query: id, eligible: eligible.length, custodians })
   return true
+}
+
+function endQuery(context: Context, id: QueryId, reason: string): void {
+  context.db.update(queries).set({ voidReason: reason }).where(eq(queries.id, id)).run()
+  context.tell({ msg: 'query void', query: id, reason })
 }
 
 function reasonToEnd(context: Context, asked: Query, expiresAt: number): string | undefined {

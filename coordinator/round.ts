@@ -27,6 +27,8 @@ export interface RoundFacts {
   readonly ends: number
   readonly closedAt: number | null
   readonly contributed: readonly MemberId[]
+  /** Those of the members who contributed that may be told about together beside the answers before (specs/rules/pattern.ts). */
+  readonly fitting: (contributed: readonly MemberId[]) => readonly MemberId[]
   readonly refused: readonly MemberId[]
   readonly agreed: readonly MemberId[]
   /** Custodians that refuse to agree or to open. */
@@ -37,7 +39,7 @@ export interface RoundFacts {
 }
 
 export type Step =
-  | { readonly to: 'closed'; readonly cohort: readonly MemberId[] }
+  | { readonly to: 'closed'; readonly cohort: readonly MemberId[]; readonly leftOut: readonly MemberId[] }
   | { readonly to: 'agreed' }
   | { readonly to: 'opened' }
   | { readonly to: 'void'; readonly reason: string }
@@ -83,14 +85,22 @@ function closing(round: RoundFacts, now: number): Step | undefined {
       reason: `${round.contributed.length} of the ${needed} members needed contributed in time; missing: ${list(outstanding)}`,
     }
   }
-  const counted = round.contributed.filter(id => id !== round.recipientAdministration)
+  const cohort = [...round.fitting(round.contributed)].sort()
+  const leftOut = round.contributed.filter(id => !cohort.includes(id)).sort()
+  if (cohort.length < needed) {
+    return {
+      to: 'void',
+      reason: `${list(leftOut)} would stand apart from the others beside the answers to earlier questions, and without ${leftOut.length === 1 ? 'it' : 'them'} fewer than the ${needed} needed are left`,
+    }
+  }
+  const counted = cohort.filter(id => id !== round.recipientAdministration)
   if (counted.length < round.minimumCohort) {
     return {
       to: 'void',
       reason: `a cohort needs ${round.minimumCohort} members beside the recipient's own administration; there are ${counted.length}`,
     }
   }
-  return { to: 'closed', cohort: [...round.contributed].sort() }
+  return { to: 'closed', cohort, leftOut }
 }
 
 /** Custodians have as long for their part as members had for theirs, counted from the closing, and until `closes` in any case. */

@@ -3,7 +3,8 @@ import type { CharterId, CohortId, ManifestId, MemberId, QueryId, RoundId } from
 
 /**
  * What the coordinator remembers. Times are milliseconds since 1970; `compact` columns hold signed messages. Rows of
- * contributions, agreements, openings, consents and the log can be added and never changed: triggers in migrations/ see to it.
+ * contributions, agreements, openings, consents, the log and its hashes can be added and never changed: triggers in migrations/ see
+ * to it.
  */
 
 const member = () => text().$type<MemberId>().notNull()
@@ -112,10 +113,17 @@ export const rounds = sqliteTable(
     cohort: text(),
     /** The signed sum, once every chunk is added up. */
     sum: text(),
+    /** Of a void round with a cohort: what makes that cohort not count for later ones. */
+    voidCertificate: text('void_certificate'),
+    voidCertificateId: text('void_certificate_id'),
     endedAt: integer('ended_at'),
     reason: text(),
   },
-  table => [index('rounds_by_state').on(table.state)],
+  table => [
+    index('rounds_by_state').on(table.state),
+    index('rounds_by_cohort').on(table.cohortId),
+    index('rounds_by_void_certificate').on(table.voidCertificateId),
+  ],
 )
 
 const roundColumn = () =>
@@ -144,7 +152,7 @@ export const refusals = sqliteTable(
   {
     round: roundColumn(),
     member: member(),
-    step: text({ enum: ['contribute', 'agree', 'open'] }).notNull(),
+    step: text({ enum: ['contribute', 'agree', 'open', 'void'] }).notNull(),
     compact: text().notNull(),
     reason: text().notNull(),
     receivedAt: integer('received_at').notNull(),
@@ -176,10 +184,37 @@ export const openings = sqliteTable(
   table => [primaryKey({ columns: [table.round, table.custodian] })],
 )
 
+export const voidStatements = sqliteTable(
+  'void_statements',
+  {
+    round: roundColumn(),
+    custodian: member(),
+    compact: text().notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [primaryKey({ columns: [table.round, table.custodian] })],
+)
+
 /** One entry for every signed event, in order; its Merkle tree (RFC 6962) is what log heads speak of. */
-export const log = sqliteTable('log', {
-  index: integer().primaryKey(),
-  typ: text().notNull(),
-  message: text().notNull(),
-  at: integer().notNull(),
-})
+export const log = sqliteTable(
+  'log',
+  {
+    /** From 1; a leaf's index in the tree is from 0. */
+    index: integer().primaryKey(),
+    typ: text().notNull(),
+    message: text().notNull(),
+    at: integer().notNull(),
+  },
+  table => [index('log_by_message').on(table.message)],
+)
+
+/** The hash of every perfect subtree of the log: what heads, tiles and proofs are made of. */
+export const logHashes = sqliteTable(
+  'log_hashes',
+  {
+    height: integer().notNull(),
+    index: integer().notNull(),
+    hash: blob({ mode: 'buffer' }).notNull(),
+  },
+  table => [primaryKey({ columns: [table.height, table.index] })],
+)

@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm'
 import { messageId } from '#crypto/signature.ts'
 import { certificate, type MemberId, prekey, query, type RoundId, round } from '#specs/messages.ts'
+import type { Period } from '#specs/period.ts'
 import { type Need, plan } from '#specs/query.ts'
 import { claims } from '#specs/signed.ts'
 import { charterById } from './context.ts'
@@ -18,6 +19,8 @@ export interface RoundTerms {
   readonly custodians: readonly { readonly id: MemberId; readonly prekey: string }[]
   readonly threshold: number
   readonly slots: number
+  /** Of which a manifest says what its data cover. */
+  readonly months: Period | undefined
 }
 
 const remembered = new Remembered<RoundId, RoundTerms>(100)
@@ -29,6 +32,7 @@ export function termsOf(db: Database, row: Pick<typeof rounds.$inferSelect, 'id'
     const charter = charterById(db, announced.charter).payload
     const asked = db.select().from(queries).where(eq(queries.id, row.query)).get() as typeof queries.$inferSelect
     const signed = claims(query, asked.compact).payload
+    const { slots, months } = plan(signed.question)
     return {
       eligible: announced.eligible,
       need: signed.need,
@@ -39,7 +43,8 @@ export function termsOf(db: Database, row: Pick<typeof rounds.$inferSelect, 'id'
         prekey: messageId(compact),
       })),
       threshold: charter.threshold,
-      slots: plan(signed.question).slots,
+      slots,
+      months,
     }
   })
 }

@@ -4,6 +4,7 @@ import type { RoundId } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
 import { charterInForce, charterOf } from './charters.ts'
+import { followLog } from './log-mirror.ts'
 import type { Node } from './node.ts'
 import { rounds, seenPrekeys } from './schema.ts'
 
@@ -15,10 +16,16 @@ export interface Announcement {
 /**
  * Verifies an announced round against the charter that this node signed, and writes it down: from then on its prekeys belong
  * to it and its query has no other round here.
- * @throws InbondError `no-charter`, `prekey-used`, `bad-round`, and what `verifyRound` throws
+ * @throws InbondError `no-charter`, `prekey-used`, `bad-round`, `log-not-extended`, and what `verifyRound` throws
  */
-export async function verifyAnnouncement(node: Node, announced: Announcement): Promise<VerifiedRound> {
+export async function verifyAnnouncement(
+  node: Node,
+  announced: Announcement,
+  signal?: AbortSignal,
+): Promise<VerifiedRound> {
   const round = await verifyRound(announced, requireCharter(node), node.clock.now())
+  const isNew = node.db.select().from(rounds).where(eq(rounds.id, round.id)).get() === undefined
+  if (isNew) await followLog(node, round.round.logHead, signal)
   record(node, round)
   return round
 }

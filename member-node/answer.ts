@@ -26,7 +26,7 @@ type StoredContribution = Pick<typeof contributions.$inferSelect, 'manifest' | '
  * these into a refusal that says so
  */
 export async function answer(node: Node, announced: Announcement, signal?: AbortSignal): Promise<void> {
-  const round = await verifyAnnouncement(node, announced)
+  const round = await verifyAnnouncement(node, announced, signal)
   const contribution = storedContribution(node, round.id) ?? (await contribute(node, round))
   await send(node, round.id, contribution, signal)
 }
@@ -80,7 +80,7 @@ async function store(node: Node, round: VerifiedRound, result: ComputationResult
       sealed: createHash('sha256').update(sealedShare(sealedShares, i)).digest('hex'),
     })),
     coverage: [...result.coverage],
-    alone: false,
+    alone: (await node.policy()).alone,
   })
   const row = { manifest: signed.compact, sealedShares }
   node.db

@@ -150,8 +150,9 @@ test('a stricter line never allows what the laxer one refused', async () => {
         dimensionsAtFinest: Math.min(a.dimensionsAtFinest, b.dimensionsAtFinest),
         smallestCohort: Math.max(a.smallestCohort, b.smallestCohort),
         questionsADay: Math.min(a.questionsADay, b.questionsADay),
+        alone: false,
       }
-      if (objection({ ...a, datasets: 'all' }, round, today) !== undefined) {
+      if (objection({ ...a, datasets: 'all', alone: false }, round, today) !== undefined) {
         expect(objection(stricter, round, today)).toBeDefined()
       }
     }),
@@ -170,6 +171,7 @@ describe('a policy file', () => {
       dimensionsAtFinest: 1,
       smallestCohort: 4,
       questionsADay: 10,
+      alone: false,
     })
   })
 

@@ -30,6 +30,8 @@ export const policy = z.strictObject({
   smallestCohort: whole.pipe(z.int().min(3)),
   /** Questions answered in any 24 hours. */
   questionsADay: whole.pipe(z.int().min(0)),
+  /** Whether this member accepts that answers together tell it apart, where it joined, left or revised its data alone. */
+  alone: z.union([z.boolean(), z.literal(['true', 'false']).transform(text => text === 'true')]).default(false),
 })
 export type Policy = z.infer<typeof policy>
 
@@ -41,6 +43,7 @@ const open: Policy = {
   dimensionsAtFinest: 8,
   smallestCohort: 3,
   questionsADay: 1_000_000,
+  alone: true,
 }
 
 /** Tables as statistical offices publish them: few dimensions, fine goods codes only on their own. */
@@ -51,6 +54,7 @@ const standard: Policy = {
   dimensionsAtFinest: 1,
   smallestCohort: 3,
   questionsADay: 50,
+  alone: false,
 }
 
 export const presets: Readonly<Record<string, Policy>> = { open, standard }

@@ -59,7 +59,7 @@ export const refusals = sqliteTable(
   'refusals',
   {
     round: text().$type<RoundId>().notNull(),
-    step: text({ enum: ['contribute', 'agree', 'open'] }).notNull(),
+    step: text({ enum: ['contribute', 'agree', 'open', 'void'] }).notNull(),
     compact: text().notNull(),
     reason: text().notNull(),
     createdAt: integer('created_at').notNull(),
@@ -109,4 +109,42 @@ export const openings = sqliteTable('openings', {
   compact: text().notNull(),
   sealed: blob({ mode: 'buffer' }).notNull(),
   createdAt: integer('created_at').notNull(),
+})
+
+/** Rounds that this custodian never opened and never will. A round has a row here or among the openings, never in both. */
+export const voidStatements = sqliteTable('void_statements', {
+  round: text().$type<RoundId>().primaryKey(),
+  compact: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+})
+
+/** The coordinator's log as far as this node has read it: one row. What it is shown later must extend it. */
+export const logReading = sqliteTable('log_reading', {
+  only: integer().primaryKey().default(1),
+  size: integer().notNull(),
+  /** Roots of the perfect subtrees, largest first, 32 bytes each: from them follow the root and what comes next. */
+  subtrees: blob({ mode: 'buffer' }).notNull(),
+})
+
+/** The entries of the log that a custodian goes by: cohorts and void certificates. */
+export const logEntries = sqliteTable('log_entries', {
+  index: integer().primaryKey(),
+  typ: text().notNull(),
+  message: text().notNull().unique(),
+})
+
+/** What the pattern rule needs to know of a cohort in the log, fetched once and verified by its hashes. */
+export const pastCohorts = sqliteTable('past_cohorts', {
+  cohort: text().$type<CohortId>().primaryKey(),
+  round: text().$type<RoundId>().notNull(),
+  query: text().$type<QueryId>().notNull(),
+  charter: text().$type<CharterId>().notNull(),
+  /** `AskedCohort` of specs/rules/pattern.ts, as JSON. */
+  asked: text().notNull(),
+})
+
+/** Rounds with a verified void certificate: their cohorts do not count. */
+export const voidRounds = sqliteTable('void_rounds', {
+  round: text().$type<RoundId>().primaryKey(),
+  certificate: text().notNull(),
 })

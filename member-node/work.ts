@@ -8,7 +8,7 @@ import type { Refusal, RoundId } from '#specs/messages.ts'
 import { isCleared } from './announcements.ts'
 import { answer } from './answer.ts'
 import { learnCharter } from './charters.ts'
-import { agree, forgetOldPrekeys, forgetRound, open, publishPrekeys, withdrawLostPrekeys } from './custody.ts'
+import { agree, forgetOldPrekeys, forgetRound, giveUp, open, publishPrekeys, withdrawLostPrekeys } from './custody.ts'
 import { ciphertextFile, type Node, partOf } from './node.ts'
 import { refuse } from './refusals.ts'
 import { rounds } from './schema.ts'
@@ -139,6 +139,8 @@ function partIn(item: WorkItem): { readonly round: RoundId; readonly step: Refus
       return { round: messageId(item.round) as RoundId, step: item.kind }
     case 'open':
       return { round: item.round, step: item.kind }
+    case 'void':
+      return item.cohort ? { round: item.round, step: item.kind } : undefined
     default:
       return undefined
   }
@@ -175,8 +177,17 @@ function act(node: Node, item: WorkItem, signal: AbortSignal | undefined): Promi
     case 'open':
       return open(node, item, signal)
     case 'void':
-      return clear(node, item.round)
+      return endRound(node, item, signal)
   }
+}
+
+async function endRound(
+  node: Node,
+  { round, cohort }: WorkItem & { kind: 'void' },
+  signal?: AbortSignal,
+): Promise<void> {
+  await clear(node, round)
+  if (cohort) await giveUp(node, round, signal)
 }
 
 /** Removes what no round needs any more. */

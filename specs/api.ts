@@ -43,7 +43,8 @@ export const workItem = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('contribute'), round: compact, query: compact }),
   z.object({ kind: z.literal('agree'), round: compact, query: compact, cohort: compact }),
   z.object({ kind: z.literal('open'), round: roundId, agreements: z.array(compact) }),
-  z.object({ kind: z.literal('void'), round: roundId }),
+  /** `cohort`: the round had one, so that custodians say that they never open it. */
+  z.object({ kind: z.literal('void'), round: roundId, cohort: z.boolean() }),
 ])
 export type WorkItem = z.infer<typeof workItem>
 
@@ -104,6 +105,17 @@ export const answerEvidence = z.object({
 })
 export type AnswerEvidence = z.infer<typeof answerEvidence>
 
+/** A cohort with what it is made of, each named by its hash in the one before. */
+export const cohortBundle = z.object({
+  cohort: compact,
+  round: compact,
+  query: compact,
+  manifests: z.array(compact),
+})
+export type CohortBundle = z.infer<typeof cohortBundle>
+
+export const voidCertificateAnswer = z.object({ certificate: compact })
+
 /** An answer without content worth reading. */
 export const done = z.object({})
 
@@ -113,6 +125,7 @@ export const prekeysRequest = z.object({ prekeys: z.array(compact).min(1).max(20
 export const prekeyIds = z.object({ prekeys: z.array(hash).max(200) })
 export const refusalRequest = z.object({ refusal: compact })
 export const agreementRequest = z.object({ agreement: compact })
+export const voidStatementRequest = z.object({ statement: compact })
 export const openingRequest = z.object({ opening: compact, sealed: z.base64url().max(20_000) })
 export const queryRequest = z.object({ query: compact })
 export const queryReceipt = z.object({ query: queryId })

@@ -188,6 +188,7 @@ const samples: Record<string, Json> = {
     protocol: PROTOCOL,
     round: hashOf('round'),
     manifests: [{ member: 'KR', manifest: hashOf('manifest') }],
+    leftOut: ['JP'],
     logHead: head,
   },
   'inbond-agreement': { protocol: PROTOCOL, round: hashOf('round'), cohort: hashOf('cohort'), custodian: 'KR' },
@@ -197,7 +198,10 @@ const samples: Record<string, Json> = {
     cohort: hashOf('cohort'),
     custodian: 'KR',
     sealed: hashOf('opening'),
+    share: hashOf('share'),
   },
+  'inbond-void-statement': { protocol: PROTOCOL, round: hashOf('round'), custodian: 'KR' },
+  'inbond-void-certificate': { protocol: PROTOCOL, round: hashOf('round'), statements: ['a.b.c', 'd.e.f'] },
   'inbond-sum': {
     protocol: PROTOCOL,
     round: hashOf('round'),

@@ -32,6 +32,8 @@ export const manifestId = hash.brand<'ManifestId'>()
 export type ManifestId = z.infer<typeof manifestId>
 export const cohortId = hash.brand<'CohortId'>()
 export type CohortId = z.infer<typeof cohortId>
+export const voidCertificateId = hash.brand<'VoidCertificateId'>()
+export type VoidCertificateId = z.infer<typeof voidCertificateId>
 
 const instant = z.iso.datetime({ precision: 3 })
 const identityKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'expected an Ed25519 public key, base64url')
@@ -238,13 +240,13 @@ export type Manifest = z.infer<typeof manifest.schema>
 export const refusal = kind(
   'refusal',
   'member',
-  'A member will not contribute to a round, or a custodian will not agree to its cohort; with the reason.',
+  'A member will not contribute to a round, or a custodian will not agree to its cohort, open it or give it up; with the reason.',
   z.strictObject({
     /** Of whoever refuses: a node that needs an upgrade says so to a coordinator that has it. */
     protocol: z.int().positive(),
     round: roundId,
     member: memberId,
-    step: z.enum(['contribute', 'agree', 'open']),
+    step: z.enum(['contribute', 'agree', 'open', 'void']),
     code: z.string().max(64),
     reason,
   }),
@@ -262,6 +264,8 @@ export const cohort = kind(
       .array(z.strictObject({ member: memberId, manifest: manifestId }))
       .min(1)
       .max(LARGEST_ROSTER),
+    /** Who contributed, but would stand apart from the others beside the answers to earlier questions. */
+    leftOut: z.array(memberId).max(LARGEST_ROSTER),
     logHead,
   }),
 )
@@ -277,8 +281,22 @@ export const agreement = kind(
 export const opening = kind(
   'opening',
   'custodian',
-  "The hash of the custodian's summed key shares, sealed to the recipient.",
-  z.strictObject({ protocol, round: roundId, cohort: cohortId, custodian: memberId, sealed: hash }),
+  "The hashes of the custodian's summed key shares: sealed to the recipient, and as they are, should the recipient publish them.",
+  z.strictObject({ protocol, round: roundId, cohort: cohortId, custodian: memberId, sealed: hash, share: hash }),
+)
+
+export const voidStatement = kind(
+  'void-statement',
+  'custodian',
+  'A custodian never opened the round and never will: its shares and the prekey to them are destroyed.',
+  z.strictObject({ protocol, round: roundId, custodian: memberId }),
+)
+
+export const voidCertificate = kind(
+  'void-certificate',
+  'coordinator',
+  'As many void statements as the threshold: the cohort of the round does not count for later ones.',
+  z.strictObject({ protocol, round: roundId, statements: z.array(compact).min(2).max(15) }),
 )
 
 export const sum = kind(
@@ -315,6 +333,8 @@ export const messageKinds = [
   cohort,
   agreement,
   opening,
+  voidStatement,
+  voidCertificate,
   sum,
   token,
 ] as const satisfies readonly Kind<z.ZodType>[]

@@ -33,6 +33,8 @@ const en: Remedies = {
   'charter-pending': 'Wait until every member has signed the charter: inbond member charter sign DIR.',
   'bad-charter': 'Do not sign it; the secretariat proposes a corrected one: inbond coordinator charter propose DIR.',
   'bad-round': 'Nothing to do: this node does not answer it. Tell the secretariat if it happens again.',
+  'exposes-members':
+    'Ask for what an earlier answer was about, with the same members, or wait until more of them have new data.',
   'bad-cohort': 'Nothing to do: this custodian does not agree to it. Tell the secretariat if it happens again.',
   'query-expired': 'Ask again; a query is signed for a limited time.',
   'prekey-used': 'Nothing to do for this node; if the round ends without an answer, the question is asked again.',
@@ -46,6 +48,10 @@ const en: Remedies = {
   'cell-too-large': 'Ask in parts: filter with where, or use finer cells.',
   'sum-not-accepted': 'Wait for further openings, or ask the question again.',
   'bad-evidence': 'Do not use this answer. Tell the secretariat and the members.',
+  'bad-proof': 'Ask again; if it happens twice, tell the secretariat and the members.',
+  'bad-checkpoint': 'Ask again; if it happens twice, tell the secretariat and the members.',
+  'log-not-extended':
+    'Keep the directory of this party: it has both signed heads. Tell the members: there may be two histories.',
   'policy-refused': 'Change the question as the reason says, or ask that member what it would answer.',
   'round-void': 'Ask again: with more time (closes: 48h), or with fewer members (need: { atLeast: 4 }).',
   'coordinator-unreachable':

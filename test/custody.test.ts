@@ -238,7 +238,11 @@ describe('a custodian opens', () => {
     for (const custodian of ['BR', 'JP']) {
       const before = holdsPrekey(node(custodian), id)
       expect(before).toBe(1)
-      await perform(node(custodian), { kind: 'void', round: id }, { done() {}, refused() {}, failed() {} })
+      await perform(
+        node(custodian),
+        { kind: 'void', round: id, cohort: true },
+        { done() {}, refused() {}, failed() {} },
+      )
       expect([holdsShares(node(custodian), id), holdsPrekey(node(custodian), id)]).toEqual([0, 0])
       expect(existsSync(ciphertextFile(node(custodian), id))).toBe(false)
     }

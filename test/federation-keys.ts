@@ -206,7 +206,12 @@ export async function federationKeys({
       slots: to.slots,
       ciphertext: hashOf(`ciphertext of ${member} in ${to.id}`),
       shares: to.custodians.map(({ id, prekey }) => ({ custodian: id, prekey, sealed: hashOf(member + id) })),
-      coverage: [{ period: '2029-01', state: 'complete', version: 1, asOf: at(NOON - DAY) }],
+      coverage: Array.from({ length: 12 }, (_, i) => ({
+        period: `2029-${String(i + 1).padStart(2, '0')}`,
+        state: 'complete' as const,
+        version: 1,
+        asOf: at(NOON - DAY),
+      })),
       alone: false,
       ...change,
     })
@@ -222,6 +227,7 @@ export async function federationKeys({
       protocol: PROTOCOL,
       round: run,
       manifests: manifests.map(one => ({ member: one.payload.member, manifest: one.id })),
+      leftOut: [],
       logHead: noHead,
       ...change,
     })

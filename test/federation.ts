@@ -217,9 +217,9 @@ export function loadRecords(
   )
 }
 
-/** A charter in force and a round that is over stay listed; there is nothing to do about them twice. */
-function isWork(item: WorkItem): boolean {
-  return item.kind !== 'void'
+/** A round that ended without a cohort stays listed; there is nothing to do about it twice. */
+export function isWork(item: WorkItem): boolean {
+  return item.kind !== 'void' || item.cohort
 }
 
 function observerOf(node: TestNode): Observer {

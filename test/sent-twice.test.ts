@@ -37,10 +37,11 @@ test('an answer comes of it', async () => {
   expect((await federation.ask(QUESTION)).rows).toEqual([{ 'sum(value)': '5.00' }])
 })
 
-test('a query is withdrawn', async () => {
+test('a query is withdrawn, and custodians give its round up', async () => {
   const { query } = await pose(federation, QUESTION)
-  await step(federation, 'contribute', ['BR'])
+  for (const kind of ['contribute', 'agree'] as const) await step(federation, kind)
   await cancel(federation.researcher, query)
+  await federation.settle()
 })
 
 test('a member refuses', async () => {

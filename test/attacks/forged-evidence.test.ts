@@ -113,7 +113,7 @@ const cases: [string, string, RegExp, () => (who: string, direct: Fetch) => Fetc
     () =>
       changed(async evidence => {
         const { payload } = claims(manifest, evidence.manifests[0] as string)
-        const other = await sign(scene.node(payload.member).key, manifest, { ...payload, alone: true })
+        const other = await sign(scene.node(payload.member).key, manifest, { ...payload, alone: !payload.alone })
         return { ...evidence, manifests: [other.compact, ...evidence.manifests.slice(1)] }
       }),
   ],

@@ -68,7 +68,12 @@ function operations(app: Coordinator['app']): Operation[] {
 }
 
 /** Whose business the operations of a tag are; those that need no token are everybody's. */
-const CLIENTS: Readonly<Record<string, Kind>> = { Federation: 'member', Rounds: 'member', Queries: 'researcher' }
+const CLIENTS: Readonly<Record<string, Kind>> = {
+  Federation: 'member',
+  Rounds: 'member',
+  Ledger: 'member',
+  Queries: 'researcher',
+}
 
 function sends(kind: Kind, app: Coordinator['app']): string[] {
   const all = operations(app)

@@ -72,7 +72,9 @@ export async function record(): Promise<Recording> {
   rounds.opened = { query: answer.query as QueryId, round: answer.round as RoundId }
   rounds.void = await pose(federation, QUESTION)
   federation.researcher.db.$client.prepare('UPDATE queries SET sent_at = 1 WHERE id = ?').run(rounds.void.query)
+  for (const kind of ['contribute', 'agree'] as const) await step(federation, kind)
   await cancel(federation.researcher, rounds.void.query)
+  await step(federation, 'void')
   rounds.agreed = await pose(federation, QUESTION)
   for (const kind of ['contribute', 'agree'] as const) await step(federation, kind)
   rounds.closed = await pose(federation, QUESTION)

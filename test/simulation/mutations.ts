@@ -101,9 +101,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a share is the one that the manifest names',
-    edits: [
-      edit(CUSTODY, "if (createHash('sha256').update(sealed).digest('hex') !== expected) {", "if (expected === '') {"),
-    ],
+    edits: [edit(CUSTODY, 'if (sha256(sealed) !== expected) {', "if (expected === '') {")],
     breaks: 'sharesAsDealt',
     cheat: 'other shares',
   },
@@ -268,9 +266,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'the prekey of a round that is over is forgotten',
-    edits: [
-      edit(CUSTODY, '    tx.update(prekeys).set({ privateKey: null }).where(inArray(prekeys.id, named)).run()\n'),
-    ],
+    edits: [edit(CUSTODY, '  tx.update(prekeys).set({ privateKey: null }).where(inArray(prekeys.id, named)).run()\n')],
     breaks: 'nothingRemains',
     cheat: null,
     first: refused,

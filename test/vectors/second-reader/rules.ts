@@ -152,12 +152,27 @@ export function verifyCohort(compact: string, round: Round): { id: string; membe
   return { id, members, manifests }
 }
 
+/** Whether coverage has the months of a question once each, in order; of one without a period, any month once. */
+function coversTheMonths(coverage: readonly { period: string }[], question: Fields): boolean {
+  const months = coverage.map(one => one.period)
+  if (!distinct(months)) return false
+  const where = question.where as { dimension: string; from: string; to: string }[]
+  const period = where.find(one => one.dimension === 'period')
+  if (period === undefined) return true
+  const first = period.from.length === 4 ? `${period.from}-01` : period.from
+  const last = period.to.length === 4 ? `${period.to}-12` : period.to
+  const count = (month: string) => Number(month.slice(0, 4)) * 12 + Number(month.slice(5))
+  const complete = months.length === count(last) - count(first) + 1
+  return complete && months.every((month, i) => count(month) === count(first) + i)
+}
+
 /** Whether a manifest is of this round, for its custodians and prekeys in their order, and as long as its question. */
 export function fits(manifest: Fields, round: Round, slots: number): boolean {
   const shares = manifest.shares as { custodian: string; prekey: string }[]
   return (
     manifest.round === round.id &&
     manifest.slots === slots &&
+    coversTheMonths(manifest.coverage as { period: string }[], round.query.payload.question as Fields) &&
     shares.length === round.custodians.length &&
     shares.every((share, i) => {
       const { id, prekey } = round.custodians[i] as RoundCustodian

@@ -212,6 +212,8 @@ async function writeCohorts(file: Writing, made: Scenario): Promise<void> {
     ],
     ['bad-cohort', 'of another round', await renamed({ round: cohort.id })],
     ['bad-cohort', 'a slot too few', await renamed({ slots: slots - 1 })],
+    ['bad-cohort', 'a month left out', await renamed({ coverage: own.payload.coverage.slice(1) })],
+    ['bad-cohort', 'months in another order', await renamed({ coverage: own.payload.coverage.toReversed() })],
     ['bad-cohort', 'custodians in another order', await renamed({ shares: [second, first, last] })],
     ['bad-cohort', 'a custodian left out', await renamed({ shares: [first, second] })],
     ['bad-cohort', 'another prekey', await renamed({ shares: [{ ...first, prekey: second.prekey }, second, last] })],

@@ -1,0 +1,21 @@
+CREATE TABLE `log_hashes` (
+	`height` integer NOT NULL,
+	`index` integer NOT NULL,
+	`hash` blob NOT NULL,
+	PRIMARY KEY(`height`, `index`)
+);
+--> statement-breakpoint
+CREATE TABLE `void_statements` (
+	`round` text NOT NULL,
+	`custodian` text NOT NULL,
+	`compact` text NOT NULL,
+	`received_at` integer NOT NULL,
+	PRIMARY KEY(`round`, `custodian`),
+	FOREIGN KEY (`round`) REFERENCES `rounds`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+ALTER TABLE `rounds` ADD `void_certificate` text;--> statement-breakpoint
+ALTER TABLE `rounds` ADD `void_certificate_id` text;--> statement-breakpoint
+CREATE INDEX `rounds_by_cohort` ON `rounds` (`cohort_id`);--> statement-breakpoint
+CREATE INDEX `rounds_by_void_certificate` ON `rounds` (`void_certificate_id`);--> statement-breakpoint
+CREATE INDEX `log_by_message` ON `log` (`message`);

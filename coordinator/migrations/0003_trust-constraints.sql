@@ -1,0 +1,29 @@
+-- A void statement is kept as it came, only a void round has a certificate, and it has one.
+CREATE TRIGGER `void_statements_no_update` BEFORE UPDATE ON `void_statements` BEGIN
+  SELECT RAISE(ABORT, 'a void statement is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `void_statements_no_delete` BEFORE DELETE ON `void_statements` BEGIN
+  SELECT RAISE(ABORT, 'a void statement is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `void_statements_no_replace` BEFORE INSERT ON `void_statements` WHEN EXISTS (SELECT 1 FROM `void_statements` WHERE `round` = NEW.`round` AND `custodian` = NEW.`custodian`) BEGIN
+  SELECT RAISE(ABORT, 'a void statement is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `rounds_one_void_certificate` BEFORE UPDATE OF `void_certificate` ON `rounds` WHEN OLD.`void_certificate` IS NOT NULL OR OLD.`state` <> 'void' BEGIN
+  SELECT RAISE(ABORT, 'only a void round has a void certificate, and only one');
+END;
+--> statement-breakpoint
+-- A head that was signed stands on these; one that changed would be another history.
+CREATE TRIGGER `log_hashes_no_update` BEFORE UPDATE ON `log_hashes` BEGIN
+  SELECT RAISE(ABORT, 'the log is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `log_hashes_no_delete` BEFORE DELETE ON `log_hashes` BEGIN
+  SELECT RAISE(ABORT, 'the log is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `log_hashes_no_replace` BEFORE INSERT ON `log_hashes` WHEN EXISTS (SELECT 1 FROM `log_hashes` WHERE `height` = NEW.`height` AND `index` = NEW.`index`) BEGIN
+  SELECT RAISE(ABORT, 'the log is never changed');
+END;

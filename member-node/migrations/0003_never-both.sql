@@ -1,0 +1,45 @@
+-- A custodian opens a round or gives it up, never both; and it agrees to nothing that it gave up.
+CREATE TRIGGER `void_statements_no_update` BEFORE UPDATE ON `void_statements` BEGIN
+  SELECT RAISE(ABORT, 'a void statement is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `void_statements_no_delete` BEFORE DELETE ON `void_statements` BEGIN
+  SELECT RAISE(ABORT, 'a void statement is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `void_statements_no_replace` BEFORE INSERT ON `void_statements` WHEN EXISTS (SELECT 1 FROM `void_statements` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'a void statement is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `void_statements_never_opened` BEFORE INSERT ON `void_statements` WHEN EXISTS (SELECT 1 FROM `openings` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'an opened round is never given up');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `openings_never_void` BEFORE INSERT ON `openings` WHEN EXISTS (SELECT 1 FROM `void_statements` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'a round that was given up is never opened');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `agreements_never_void` BEFORE INSERT ON `agreements` WHEN EXISTS (SELECT 1 FROM `void_statements` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'a round that was given up is never agreed to');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `shares_never_void` BEFORE INSERT ON `shares` WHEN EXISTS (SELECT 1 FROM `void_statements` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'a round that was given up has no shares');
+END;
+--> statement-breakpoint
+-- The log is read forward only, and what was read stays.
+CREATE TRIGGER `log_reading_forward` BEFORE UPDATE ON `log_reading` WHEN NEW.`size` < OLD.`size` BEGIN
+  SELECT RAISE(ABORT, 'the log is never read back');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `log_reading_no_delete` BEFORE DELETE ON `log_reading` BEGIN
+  SELECT RAISE(ABORT, 'the log is never read back');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `log_entries_no_update` BEFORE UPDATE ON `log_entries` BEGIN
+  SELECT RAISE(ABORT, 'the log is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `log_entries_no_delete` BEFORE DELETE ON `log_entries` BEGIN
+  SELECT RAISE(ABORT, 'the log is never changed');
+END;
