@@ -40,7 +40,8 @@ async function injectPath(scene: Scene): Promise<unknown> {
   const node = scene.node('VN')
   const precious = join(node.directory, 'precious.ciphertext')
   writeFileSync(precious, 'what the operator keeps there')
-  scene.between = () => async () => Response.json({ version: '1', items: [{ kind: 'void', round: '../precious' }] })
+  scene.between = () => async () =>
+    Response.json({ version: '1', items: [{ kind: 'void', round: '../precious', cohort: false }] })
   const { items } = await poll(node, undefined)
   for (const item of items) await perform(node, item, { done() {}, refused() {}, failed() {} })
   return existsSync(precious) ? 'nothing' : 'a deleted file'

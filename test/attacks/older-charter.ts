@@ -36,7 +36,8 @@ async function announce(scene: Scene): Promise<unknown> {
     prekeys: prekeys as string[],
     logHead: scene.coordinator.log.head(),
   })
-  scene.between = () => async () => new Response(null, { status: 204 })
+  scene.between = (_, direct) => async (url, init) =>
+    init?.method === 'PUT' ? new Response(null, { status: 204 }) : direct(url, init)
   await answer(scene.node('VN'), { round: announced.compact, query: asked.compact })
   return 'a contribution of VN'
 }

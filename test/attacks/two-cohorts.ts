@@ -62,7 +62,9 @@ export const attacks: readonly Attack[] = [
     name: 'the coordinator has a custodian agree to two cohorts of a round',
     attempt: agreeTwice,
     holds: { refused: 'bad-cohort', saying: /agreed to another cohort of the round/ },
+    // Beside it stands the rule on overlapping cohorts, which the second one breaks as well.
     protection: [
+      edit('member-node/ledger.ts', 'if (isHidden) throw', 'if (isHidden === null) throw'),
       edit(CUSTODY, 'if (stored && stored.cohort !== cohort.id)', 'if (stored === null)'),
       edit(CUSTODY, 'stored?.compact ?? (await receiveAndAgree(', '(await receiveAndAgree('),
       edit(CUSTODY, '    requireSharedHistory(tx, cohort)\n'),
