@@ -31,6 +31,7 @@ import {
 import { openingContext, shareContext } from '#specs/sealed-context.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { Federation, type TestNode } from './federation.ts'
+import { logged } from './forked-log.ts'
 import { documentOf, pose, roundRow, step, workOf } from './steps.ts'
 
 const QUESTION = `dataset: declarations
@@ -534,7 +535,8 @@ describe('a coordinator that cheats the recipient is refused:', () => {
           if (!url.endsWith('/answer')) return response
           const evidence = (await response.json()) as AnswerEvidence
           altered = await bent(await sumOf(evidence))
-          return Response.json({ ...evidence, sum: await resigned(evidence, { ciphertext: sha256(altered) }) })
+          const changed = { ...evidence, sum: await resigned(evidence, { ciphertext: sha256(altered) }) }
+          return Response.json(logged(federation.coordinator.context, changed))
         }
       },
     ],

@@ -67,13 +67,22 @@ function operations(app: Coordinator['app']): Operation[] {
   )
 }
 
-/** Whose business the operations of a tag are; those that need no token are everybody's. */
-const CLIENTS: Readonly<Record<string, Kind>> = { Federation: 'member', Rounds: 'member', Queries: 'researcher' }
+/** Whose business the operations of a tag are; those that need no token are everybody's, but for the log. */
+const CLIENTS: Readonly<Record<string, Kind>> = {
+  Federation: 'member',
+  Rounds: 'member',
+  Queries: 'researcher',
+  Log: 'researcher',
+}
+/** What only witnesses ask for. */
+const FOR_WITNESSES = ['GET /log/checkpoint', 'GET /log/tile/entries/{index}']
 
 function sends(kind: Kind, app: Coordinator['app']): string[] {
-  const all = operations(app)
+  const all = operations(app).filter(one => !FOR_WITNESSES.includes(one.name))
   if (kind === 'coordinator') return all.map(one => `answer ${one.name}`)
-  return all.filter(one => one.isPublic || CLIENTS[one.tag] === kind).map(one => `send ${one.name}`)
+  return all
+    .filter(one => (one.isPublic && one.tag !== 'Log') || CLIENTS[one.tag] === kind)
+    .map(one => `send ${one.name}`)
 }
 
 const ID = '{id}'
