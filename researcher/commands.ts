@@ -32,6 +32,7 @@ import type { Answer } from './answer.ts'
 import { backupContents } from './backup.ts'
 import { cancel, prepare, resume } from './client.ts'
 import { config } from './config.ts'
+import { acceptHistory, twoHistories } from './history.ts'
 import { csvOf, describeAnswer, describeProgress } from './presentation.ts'
 import { Progress } from './progress.ts'
 import { type Researcher, storedQuery } from './researcher.ts'
@@ -246,12 +247,33 @@ function cancelCommand(terminal: Terminal) {
     )
 }
 
+function acceptLogCommand(terminal: Terminal) {
+  return command(
+    'accept-log',
+    'go on with another history of the log, after the coordinator lost a part of it',
+    'inbond researcher accept-log me --yes',
+  )
+    .argument('<dir>', "the researcher's directory")
+    .option('--yes', 'the members confirm that this is the log that they see too')
+    .action((path: string, options) =>
+      withResearcher(path, options, terminal, async ({ db }) => {
+        const { followed, refused } = twoHistories(db)
+        const show = options.yes ? terminal.out : terminal.err
+        show(`Until now:\n\n${followed.checkpoint}\nShown since, and refused:\n\n${refused.checkpoint}`)
+        if (!options.yes) throw fault('not-confirmed', 'the log that was shown before stays the one to go on from')
+        acceptHistory(db)
+        terminal.err('Accepted. Both heads are kept in this directory.\n')
+      }),
+    )
+}
+
 /** The commands of a researcher: `inbond researcher …` and `inbond query …`. */
 export function program(terminal: Terminal): Command {
   return group('inbond', 'who asks questions', [
     group('researcher', 'who asks questions', [
       initCommand(terminal),
       statusCommand(terminal),
+      acceptLogCommand(terminal),
       ...backupCommands(terminal, backupContents),
     ]),
     group('query', 'questions and answers', [

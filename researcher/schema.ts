@@ -24,8 +24,8 @@ export const charters = sqliteTable('charters', {
 })
 
 /**
- * Heads of the coordinator's log that it signed and showed, as it signed them. Those that were accepted are of one history; the others
- * are kept, as the proof that there are two.
+ * Heads of the coordinator's log, as it signed and showed them. One that does not go on from the others is kept too, as the proof
+ * that there are two histories.
  */
 export const checkpoints = sqliteTable(
   'checkpoints',
@@ -34,7 +34,8 @@ export const checkpoints = sqliteTable(
     size: integer().notNull(),
     root: text().notNull(),
     shownAt: integer('shown_at').notNull(),
-    accepted: integer({ mode: 'boolean' }).notNull(),
+    /** The history that it is a head of: 1, or more once a person accepted another; 0 if it was refused. */
+    history: integer().notNull(),
   },
-  table => [uniqueIndex('checkpoints_of_one_history').on(table.size).where(sql`${table.accepted} = 1`)],
+  table => [uniqueIndex('checkpoints_of_one_history').on(table.history, table.size).where(sql`${table.history} > 0`)],
 )

@@ -6,7 +6,7 @@ import { generateIdentityKey, messageId } from '#crypto/signature.ts'
 import type { Answer } from '#researcher/answer.ts'
 import { resume } from '#researcher/client.ts'
 import { checkEvidence } from '#researcher/evidence.ts'
-import { followLog, lastCheckpoint } from '#researcher/history.ts'
+import { acceptHistory, followLog, lastCheckpoint } from '#researcher/history.ts'
 import { fetchCharter } from '#researcher/researcher.ts'
 import { type AnswerEvidence, answerEvidence } from '#specs/api.ts'
 import type { LogEntry } from '#specs/log-tiles.ts'
@@ -51,10 +51,10 @@ beforeEach(() => {
 
 const context = () => federation.coordinator.context
 const remembered = () =>
-  federation.researcher.db.$client
-    .prepare('SELECT size, accepted FROM checkpoints ORDER BY shown_at, rowid')
-    .raw()
-    .all() as [size: number, accepted: number][]
+  federation.researcher.db.$client.prepare('SELECT size, history FROM checkpoints ORDER BY rowid').raw().all() as [
+    size: number,
+    history: number,
+  ][]
 
 describe('an answer', () => {
   test('names the head of the log, which goes on from the one before', async () => {
@@ -64,7 +64,7 @@ describe('an answer', () => {
     const sizes = [first, second].map(one => one.evidence.log?.size as number)
     expect(sizes[0]).toBeLessThan(sizes[1] as number)
     expect(remembered()).toEqual(sizes.map(size => [size, 1]))
-    expect(lastCheckpoint(federation.researcher.db)).toEqual(second.evidence.log)
+    expect(lastCheckpoint(federation.researcher.db)).toMatchObject(second.evidence.log ?? {})
   })
 
   test.each([
@@ -80,7 +80,7 @@ describe('an answer', () => {
       [log?.size, 1],
       [context().log.head().size, 0],
     ])
-    expect(lastCheckpoint(federation.researcher.db)).toEqual(log)
+    expect(lastCheckpoint(federation.researcher.db)).toMatchObject(log ?? {})
     // Whoever showed another history once goes on with it, or not at all.
     const { id } = storedQueries().at(-1) as { id: QueryId }
     change = entries => [
@@ -182,6 +182,28 @@ describe('the evidence of an answer', () => {
   })
 })
 
+test('a person goes on with the other history, once, and both heads stay', async () => {
+  const { db } = federation.researcher
+  const { log, key } = context()
+  const [head, other] = await Promise.all(
+    [log, historyOf(context(), entriesIn(context()).slice(0, -9))].map(one =>
+      verifyCheckpoint(one.checkpoint(), key.publicKey),
+    ),
+  )
+  expect(() => acceptHistory(db)).toThrow(expect.objectContaining({ code: 'not-found' }))
+  await followLog(federation.researcher, head as Checkpoint, undefined)
+  expect(() => acceptHistory(db)).toThrow(expect.objectContaining({ code: 'not-found' }))
+  const shorter = followLog(federation.researcher, other as Checkpoint, lastCheckpoint(db))
+  await expect(shorter).rejects.toMatchObject({ code: 'log-not-extended' })
+  acceptHistory(db)
+  expect(lastCheckpoint(db)).toMatchObject({ size: other?.size, root: other?.root })
+  expect(remembered()).toEqual([
+    [head?.size, 1],
+    [other?.size, 2],
+  ])
+  expect(() => acceptHistory(db)).toThrow(expect.objectContaining({ code: 'not-found' }))
+})
+
 describe('two processes of a researcher', () => {
   let early: Checkpoint
   let late: Checkpoint
@@ -211,7 +233,7 @@ describe('two processes of a researcher', () => {
     expect(outcomes.map(one => one.status).toSorted()).toEqual(['fulfilled', 'rejected'])
     expect(
       remembered()
-        .map(([, accepted]) => accepted)
+        .map(([, history]) => history)
         .toSorted(),
     ).toEqual([0, 1])
   })

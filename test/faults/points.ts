@@ -67,18 +67,28 @@ function operations(app: Coordinator['app']): Operation[] {
   )
 }
 
-/** Whose business the operations of a tag are; those that need no token are everybody's. */
+/** Whose business the operations of a tag are; those that need no token are everybody's, but for the log. */
 const CLIENTS: Readonly<Record<string, Kind>> = {
   Federation: 'member',
   Rounds: 'member',
   Ledger: 'member',
   Queries: 'researcher',
 }
+/** The checkpoint is asked for by witnesses alone. */
+const READERS: Readonly<Record<string, readonly Kind[]>> = {
+  'GET /log/checkpoint': [],
+  'GET /log/tile/entries/{index}': ['member'],
+  'GET /log/tile/{level}/{index}': ['member', 'researcher'],
+}
 
 function sends(kind: Kind, app: Coordinator['app']): string[] {
   const all = operations(app)
-  if (kind === 'coordinator') return all.map(one => `answer ${one.name}`)
-  return all.filter(one => one.isPublic || CLIENTS[one.tag] === kind).map(one => `send ${one.name}`)
+  const isSent = ({ name, isPublic, tag }: Operation, by: Kind) =>
+    READERS[name]?.includes(by) ?? (isPublic || CLIENTS[tag] === by)
+  if (kind === 'coordinator') {
+    return all.filter(one => READERS[one.name]?.length !== 0).map(one => `answer ${one.name}`)
+  }
+  return all.filter(one => isSent(one, kind)).map(one => `send ${one.name}`)
 }
 
 const ID = '{id}'

@@ -5,7 +5,7 @@ import { around, faults, reach } from './trace.ts'
 
 const templates = faults.names.paths.map(path => ({
   path,
-  // The index of a tile may have several parts.
+  // The index of a tile has slashes in it.
   pattern: new RegExp(`^${path.replace('{index}', '.+').replace(/\{\w+\}/g, '[^/]+')}$`),
 }))
 

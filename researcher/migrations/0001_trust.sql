@@ -3,7 +3,7 @@ CREATE TABLE `checkpoints` (
 	`size` integer NOT NULL,
 	`root` text NOT NULL,
 	`shown_at` integer NOT NULL,
-	`accepted` integer NOT NULL
+	`history` integer NOT NULL
 );
 --> statement-breakpoint
-CREATE UNIQUE INDEX `checkpoints_of_one_history` ON `checkpoints` (`size`) WHERE "checkpoints"."accepted" = 1;
+CREATE UNIQUE INDEX `checkpoints_of_one_history` ON `checkpoints` (`history`,`size`) WHERE "checkpoints"."history" > 0;
