@@ -6,6 +6,7 @@ import { Lifecycle } from './lifecycle.ts'
 import { tellRequests } from './requests.ts'
 import { federationRoutes } from './routes/federation.ts'
 import { queryRoutes } from './routes/queries.ts'
+import { researcherRoutes } from './routes/researchers.ts'
 import { roundRoutes } from './routes/rounds.ts'
 import { serviceRoutes } from './routes/service.ts'
 
@@ -34,9 +35,9 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   })
   app.use(limitBodies())
   // A pattern with a star matches the path before it too.
-  for (const path of ['/charters/*', '/consents', '/prekeys/*', '/work', '/rounds/*', '/queries/*']) {
-    app.use(path, authenticate(context, countRequest))
-  }
+  const known = ['/charters/*', '/consents', '/prekeys/*', '/work', '/rounds/*', '/queries/*']
+  const aboutResearchers = ['/researchers', '/sponsorships', '/revocations/*', '/certificate']
+  for (const path of [...known, ...aboutResearchers]) app.use(path, authenticate(context, countRequest))
   app.use('/enrolments', (_, next) => {
     countRequest('anonymous')
     return next()
@@ -45,6 +46,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   federationRoutes(app, service)
   roundRoutes(app, service)
   queryRoutes(app, service)
+  researcherRoutes(app, service)
   serviceRoutes(app, service)
   app.notFound(() => {
     // What was asked for is not repeated: whoever pastes the wrong line into an address would find it in the log.

@@ -29,6 +29,8 @@ export type CoordinatorEvent =
   | { readonly msg: 'the coordinator is ready'; readonly host: string; readonly port: number; readonly url: string }
   | { readonly msg: 'stopped' }
   | { readonly msg: 'party enrolled'; readonly party: string }
+  | { readonly msg: 'researcher sponsored'; readonly party: string; readonly sponsor: MemberId }
+  | { readonly msg: 'researcher revoked'; readonly revocation: string; readonly by: string }
   | { readonly msg: 'charter in force'; readonly charter: CharterId; readonly epoch: number; readonly members: number }
   | { readonly msg: 'query recorded'; readonly query: QueryId; readonly party: string }
   | { readonly msg: 'query void'; readonly query: QueryId; readonly reason: string }
@@ -55,6 +57,7 @@ export function levelOf(event: CoordinatorEvent & LogEvent): Level {
   switch (event.msg) {
     case 'request':
       return levelOfRequest(event)
+    case 'researcher revoked':
     case 'round void':
     case 'sum failed':
       return 'warn'

@@ -8,6 +8,7 @@ import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import type { Aggregate } from './aggregation.ts'
 import type { Context } from './context.ts'
 import { announceRound, waitingQueries } from './queries.ts'
+import { reasonOfRevocation } from './researchers.ts'
 import { nextStep, type RoundFacts, type Step } from './round.ts'
 import { agreements, contributions, openings, queries, refusals, rounds } from './schema.ts'
 import { termsOf } from './terms.ts'
@@ -200,6 +201,7 @@ export function factsOf(context: Context, row: RoundRow): RoundFacts {
     opened: custodians(openings),
     summed: row.sum !== null,
     cancelled: (withdrawn?.by ?? null) !== null,
+    revoked: reasonOfRevocation(db, terms.researcher),
   }
 }
 

@@ -91,6 +91,14 @@ const member = {
   hsEdition: 'HS2022',
 }
 
+const standing = {
+  administration: null,
+  organisation: 'Institute of tests',
+  role: null,
+  purposes: ['official-statistics'],
+  sponsor: 'KR',
+}
+
 /** A well-formed payload of each kind. */
 const samples: Record<string, Json> = {
   'inbond-enrolment': {
@@ -103,16 +111,31 @@ const samples: Record<string, Json> = {
     name: 'Customs of KR',
     conventions: member,
   },
+  'inbond-sponsorship': {
+    protocol: PROTOCOL,
+    federation: key43,
+    of: 'researcher',
+    name: 'A. Researcher',
+    publicKey: key43,
+    ...standing,
+    notAfter: at(NOON),
+  },
   'inbond-researcher-certificate': {
     protocol: PROTOCOL,
     federation: key43,
     name: 'A. Researcher',
     publicKey: key43,
-    administration: null,
-    organisation: null,
-    purposes: [],
-    sponsor: null,
+    ...standing,
+    sponsorship: 'a.b.c',
     notAfter: at(NOON),
+  },
+  'inbond-revocation': {
+    protocol: PROTOCOL,
+    federation: key43,
+    by: 'KR',
+    of: 'researcher',
+    publicKey: key43,
+    reason: 'left the organisation',
   },
   'inbond-charter': {
     protocol: PROTOCOL,
@@ -303,6 +326,10 @@ describe('fields', () => {
     ['inbond-charter-consent', { charter: hashOf('charter').toUpperCase() }],
     ['inbond-charter-consent', { charter: hashOf('charter').slice(1) }],
     ['inbond-charter-consent', { protocol: '1' }],
+    ['inbond-sponsorship', { purposes: [] }],
+    ['inbond-sponsorship', { purposes: ['Research'] }],
+    ['inbond-sponsorship', { role: '' }],
+    ['inbond-revocation', { by: 'coordinator' }],
     ['inbond-token', { issuedAt: '2030-01-15T12:00:00Z' }],
     ['inbond-token', { issuedAt: '2030-01-15T13:00:00.000+01:00' }],
     ['inbond-prekey', { publicKey: sealingKey.slice(1) }],

@@ -12,6 +12,9 @@ export const CLOCK_TOLERANCE_MS = 120_000
 /** A prekey that lasts longer could be read from a stolen disk for longer. */
 export const LONGEST_PREKEY_MS = 30 * 86_400_000
 
+/** A sponsor says anew every year whom it vouches for; a day more, so that a whole year can be said in any time zone. */
+export const LONGEST_SPONSORSHIP_MS = 366 * 86_400_000
+
 /** Characters of a refusal's reason. */
 export const LONGEST_REASON = 1000
 
@@ -32,11 +35,15 @@ export const manifestId = hash.brand<'ManifestId'>()
 export type ManifestId = z.infer<typeof manifestId>
 export const cohortId = hash.brand<'CohortId'>()
 export type CohortId = z.infer<typeof cohortId>
+export const sponsorshipId = hash.brand<'SponsorshipId'>()
+export type SponsorshipId = z.infer<typeof sponsorshipId>
+export const revocationId = hash.brand<'RevocationId'>()
+export type RevocationId = z.infer<typeof revocationId>
 
 const instant = z.iso.datetime({ precision: 3 })
 const identityKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'expected an Ed25519 public key, base64url')
 /** RFC 7638 thumbprint of an identity key; that of the coordinator's key names the federation. */
-const keyFingerprint = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
+export const keyFingerprint = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 const sealingKey = z.string().regex(/^[A-Za-z0-9_-]{1622}$/, 'expected an X-Wing public key, base64url')
 const nameLength = 'a name has 1 to 200 characters'
 /** Of a federation, a member or a researcher; nothing around it, or two could look the same. */
@@ -47,6 +54,16 @@ const partyName = printable
 /** A party's name as somebody types it. */
 export const typedName = z.string().trim().pipe(partyName)
 const reason = printable.min(1).max(LONGEST_REASON)
+/** As somebody types it. */
+export const typedReason = z.string().trim().pipe(reason)
+/** What a researcher is in its organisation, such as analyst. */
+const role = printable.min(1, 'a role has 1 to 100 characters').max(100, 'a role has 1 to 100 characters')
+export const typedRole = z.string().trim().pipe(role)
+/** What a researcher may ask for, such as official-statistics. */
+export const purposeCode = z
+  .string()
+  .regex(/^[a-z][a-z-]{1,39}$/, 'a purpose is 2 to 40 small letters and hyphens, such as official-statistics')
+const purposes = z.array(purposeCode).min(1).max(20)
 const compact = z.string().max(LONGEST_MESSAGE)
 const month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/)
 /** Size and root of the coordinator's log (RFC 6962) when the document was made. */
@@ -90,23 +107,63 @@ export const enrolment = kind(
   ]),
 )
 
+/** What a sponsor says of a researcher, and the certificate after it. */
+const standing = {
+  /** The sponsor, if the researcher belongs to that administration: its part does not count towards the minimum cohort. */
+  administration: memberId.nullable(),
+  organisation: partyName.nullable(),
+  role: role.nullable(),
+  purposes,
+  sponsor: memberId,
+}
+
+export const sponsorship = kind(
+  'sponsorship',
+  'member',
+  'A member vouches for a researcher: who holds this key, for which organisation and purposes, and until when.',
+  z.strictObject({
+    protocol,
+    federation: keyFingerprint,
+    of: z.literal('researcher'),
+    name: partyName,
+    publicKey: identityKey,
+    ...standing,
+    notAfter: instant,
+  }),
+)
+export type Sponsorship = z.infer<typeof sponsorship.schema>
+
 export const certificate = kind(
   'researcher-certificate',
   'coordinator',
-  'Says who a researcher is. `administration` is the member whose own cohort the researcher belongs to, `sponsor` the member that vouches.',
+  'Says who a researcher is, with the words of the sponsorship that it carries and nothing beyond them.',
   z.strictObject({
     protocol,
     federation: keyFingerprint,
     name: partyName,
     publicKey: identityKey,
-    administration: memberId.nullable(),
-    organisation: partyName.nullable(),
-    purposes: z.array(printable.max(100)).max(50),
-    sponsor: memberId.nullable(),
+    ...standing,
+    sponsorship: compact,
     notAfter: instant,
   }),
 )
 export type Certificate = z.infer<typeof certificate.schema>
+
+export const revocation = kind(
+  'revocation',
+  'member or coordinator',
+  'Stops a researcher for good. It counts where the coordinator signed it, or the member that sponsors the researcher.',
+  z.strictObject({
+    protocol,
+    federation: keyFingerprint,
+    /** The member that signs; null for the coordinator. */
+    by: memberId.nullable(),
+    of: z.literal('researcher'),
+    publicKey: identityKey,
+    reason,
+  }),
+)
+export type Revocation = z.infer<typeof revocation.schema>
 
 export const charter = kind(
   'charter',
@@ -303,7 +360,9 @@ export const token = kind(
 /** For the reference page and for the tests that try every message. */
 export const messageKinds = [
   enrolment,
+  sponsorship,
   certificate,
+  revocation,
   charter,
   consent,
   prekey,

@@ -4,6 +4,7 @@ import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import type { CharterBundle } from '#specs/api.ts'
 import {
   agreement,
+  type Certificate,
   type CharterId,
   type Cohort,
   type CohortId,
@@ -22,6 +23,9 @@ import {
   query,
   type RoundId,
   round,
+  type Sponsorship,
+  type SponsorshipId,
+  sponsorship,
 } from '#specs/messages.ts'
 import { parseQueryFile, plan } from '#specs/query.ts'
 import { verifyCharter } from '#specs/rules/charter.ts'
@@ -126,19 +130,30 @@ export async function federationKeys({
   const inForce = await verifyCharter(bundle, coordinator.publicKey)
   const recipient = await generateSealingKeyPair(randomness)
 
-  function certify(change: object = {}, by = coordinator) {
-    return sign(by, certificate, {
+  /** By the member that the researcher belongs to, or by the first. */
+  function vouch(change: Partial<Sponsorship> = {}, by?: IdentityKey): Promise<Signed<Sponsorship, SponsorshipId>> {
+    const sponsor = change.sponsor ?? change.administration ?? (ids[0] as MemberId)
+    return sign<typeof sponsorship.schema, SponsorshipId>(by ?? keyOf(sponsor), sponsorship, {
       protocol: PROTOCOL,
       federation: coordinator.fingerprint,
+      of: 'researcher',
       name: 'A. Researcher',
       publicKey: researcher.publicKey,
       administration: null,
-      organisation: null,
-      purposes: [],
-      sponsor: null,
+      organisation: 'Institute of tests',
+      role: 'analyst',
+      purposes: ['official-statistics', 'research'],
+      sponsor,
       notAfter: at(NOON + 365 * DAY),
       ...change,
     })
+  }
+
+  /** A certificate after a sponsorship. `change` is what the sponsor says otherwise, or, beside a sponsorship, the certificate alone. */
+  async function certify(change: Partial<Certificate> = {}, by = coordinator, sponsored?: Signed<Sponsorship>) {
+    const { compact, payload } = sponsored ?? (await vouch(change))
+    const { of: _, ...said } = payload
+    return sign(by, certificate, { ...said, ...(sponsored ? change : {}), sponsorship: compact })
   }
 
   async function ask(change: object = {}, by = researcher, certified?: Signed<unknown>) {
@@ -254,6 +269,7 @@ export async function federationKeys({
     propose,
     consentTo,
     bundleOf,
+    vouch,
     certify,
     ask,
     publish,

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { invite } from '#coordinator/enrolment.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { type ErrorCode, errorCodes, statuses } from '#specs/errors.ts'
-import { enrolment } from '#specs/messages.ts'
+import { enrolment, type MemberId } from '#specs/messages.ts'
 import { remedyOf } from '#specs/problem.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { effort, seed } from '../effort.ts'
@@ -53,7 +53,7 @@ function operationOf(method: string, path: string): Operation | undefined {
 /** A researcher beside the one who asked. */
 async function another(): Promise<{ key: IdentityKey; enrolled: Pick<Exchange, 'method' | 'path' | 'sent'> }> {
   const key = await generateIdentityKey()
-  invite(coordinator.context, { role: 'researcher', subject: 'Grace', administration: null }, 'g'.repeat(24))
+  invite(coordinator.context, { role: 'researcher', subject: 'Grace', sponsor: 'BR' as MemberId }, 'g'.repeat(24))
   const signed = await sign(key, enrolment, {
     protocol: PROTOCOL,
     role: 'researcher',
@@ -107,6 +107,7 @@ const honest: readonly Attempt[] = [
     path: '/prekeys/withdrawals',
     body: Buffer.from(JSON.stringify({ prekeys: ['0'.repeat(64)] })),
   },
+  { who: 'BR', method: 'GET', path: `/revocations/${recording.revocation}`, body: Buffer.of() },
   { who: 'researcher', method: 'GET', path: '/queries', body: Buffer.of() },
 ]
 
@@ -325,8 +326,8 @@ describe('who asks for what', () => {
 
   test('the other role may do nothing of it', async () => {
     for (const one of distinct.filter(({ method, path }) => secured.includes(operationOf(method, path) as Operation))) {
-      // A charter is for everybody who is enrolled.
-      if (one.path.startsWith('/charters/')) continue
+      // These are for everybody who is enrolled.
+      if (/^\/(charters|revocations)\//.test(one.path)) continue
       const response = await send({ ...one, who: one.who === 'researcher' ? 'BR' : 'researcher' })
       expect([one.method, one.path, response.status]).toEqual([one.method, one.path, 403])
     }

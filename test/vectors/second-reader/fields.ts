@@ -105,21 +105,30 @@ const need = either(oneOf('all'), object({ atLeast: value => whole(1)(value) && 
 
 const enrolment = { protocol, federation: thumbprint, invitation: text(0, 64), publicKey: identityKey, name }
 
+const person = { protocol, federation: thumbprint, name, publicKey: identityKey }
+const standing = {
+  administration: orNull(member),
+  organisation: orNull(name),
+  role: orNull(line(1, 100)),
+  purposes: list(like(/^[a-z][a-z-]{1,39}$/), 1, 20),
+  sponsor: member,
+  notAfter: instant,
+}
+
 const messages: Record<string, Test> = {
   'inbond-enrolment': either(
     object({ ...enrolment, role: oneOf('member'), id: member, conventions }),
     object({ ...enrolment, role: oneOf('researcher') }),
   ),
-  'inbond-researcher-certificate': object({
+  'inbond-sponsorship': object({ ...person, ...standing, of: oneOf('researcher') }),
+  'inbond-researcher-certificate': object({ ...person, ...standing, sponsorship: message }),
+  'inbond-revocation': object({
     protocol,
     federation: thumbprint,
-    name,
+    by: orNull(member),
+    of: oneOf('researcher'),
     publicKey: identityKey,
-    administration: orNull(member),
-    organisation: orNull(name),
-    purposes: list(text(0, 100), 0, 50),
-    sponsor: orNull(member),
-    notAfter: instant,
+    reason: line(1, 1000),
   }),
   'inbond-charter': object({
     protocol,

@@ -1,4 +1,4 @@
-import type { MemberId } from '#specs/messages.ts'
+import { type Certificate, type MemberId, memberId } from '#specs/messages.ts'
 import { at, DAY, HOUR, NOON } from '#test/federation-keys.ts'
 import type { Fields } from '../format.ts'
 import { type Scenario, scenario } from '../scenario.ts'
@@ -117,6 +117,13 @@ async function writeRounds(file: Writing, made: Scenario): Promise<void> {
     at: at(NOON),
   })
   const wrong = async (...of: Parameters<typeof query>): Promise<Fields> => ({ rounds: [await query(...of)] })
+  const strangers = memberId.parse('XX')
+  const certified = async (change: Partial<Certificate>, sponsored?: Awaited<ReturnType<typeof federation.vouch>>) =>
+    wrong(
+      {},
+      undefined,
+      await federation.certify(change, federation.coordinator, sponsored ?? (await federation.vouch())),
+    )
   file.refuses('a query that is about to expire', [
     ['bad-round', 'it expired a millisecond before', await wrong({ expires: at(NOON - 1) })],
     ['bad-round', 'it is under another charter', await wrong({ charter: cohort.id })],
@@ -127,14 +134,37 @@ async function writeRounds(file: Writing, made: Scenario): Promise<void> {
       await wrong({}, undefined, await federation.certify({}, stranger)),
     ],
     [
-      'bad-round',
+      'bad-certificate',
       'its certificate is of another federation',
       await wrong({}, undefined, await federation.certify({ federation: stranger.fingerprint })),
     ],
     [
-      'bad-round',
+      'bad-certificate',
       'its certificate ended a millisecond before',
       await wrong({}, undefined, await federation.certify({ notAfter: at(NOON - 1) })),
+    ],
+    [
+      'bad-signature',
+      'its sponsorship is signed by the coordinator',
+      await certified({}, await federation.vouch({}, federation.coordinator)),
+    ],
+    [
+      'bad-certificate',
+      'its sponsor is not on the roster',
+      await certified({}, await federation.vouch({ sponsor: strangers }, stranger)),
+    ],
+    ['bad-certificate', 'it says more than its sponsor', await certified({ purposes: ['risk-analysis'] })],
+    ['bad-certificate', 'it lasts longer than its sponsor said', await certified({ notAfter: at(NOON + 366 * DAY) })],
+    ['bad-certificate', 'it names another sponsor', await certified({ sponsor: KE })],
+    [
+      'bad-certificate',
+      'its sponsorship lasts two years',
+      await wrong({}, undefined, await federation.certify({ notAfter: at(NOON + 730 * DAY) })),
+    ],
+    [
+      'bad-certificate',
+      'its sponsor says who belongs to another member',
+      await certified({}, await federation.vouch({ sponsor: JP, administration: KE })),
     ],
   ])
 }
