@@ -38,10 +38,12 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const known = ['/charters/*', '/consents', '/prekeys/*', '/work', '/rounds/*', '/queries/*']
   const aboutResearchers = ['/researchers', '/sponsorships', '/revocations/*', '/certificate']
   for (const path of [...known, ...aboutResearchers]) app.use(path, authenticate(context, countRequest))
-  app.use('/enrolments', (_, next) => {
-    countRequest('anonymous')
-    return next()
-  })
+  for (const path of ['/enrolments', '/logins']) {
+    app.use(path, (_, next) => {
+      countRequest('anonymous')
+      return next()
+    })
+  }
   const service = { context, lifecycle }
   federationRoutes(app, service)
   roundRoutes(app, service)

@@ -30,6 +30,7 @@ export type CoordinatorEvent =
   | { readonly msg: 'stopped' }
   | { readonly msg: 'party enrolled'; readonly party: string }
   | { readonly msg: 'researcher sponsored'; readonly party: string; readonly sponsor: MemberId }
+  | { readonly msg: 'researcher logged in'; readonly party: string; readonly sponsor: MemberId }
   | { readonly msg: 'researcher revoked'; readonly revocation: string; readonly by: string }
   | { readonly msg: 'charter in force'; readonly charter: CharterId; readonly epoch: number; readonly members: number }
   | { readonly msg: 'query recorded'; readonly query: QueryId; readonly party: string }

@@ -1,23 +1,25 @@
-import { and, asc, desc, eq } from 'drizzle-orm'
+import { and, asc, desc, eq, inArray, notInArray } from 'drizzle-orm'
 import { z } from 'zod'
 import { fingerprint } from '#crypto/signature.ts'
 import { isoTime } from '#party/clock.ts'
 import { fault } from '#specs/errors.ts'
 import {
+  type Certificate,
   certificate,
   type MemberId,
   memberId,
+  type PersonSponsorship,
   type Revocation,
   type RevocationId,
   revocation,
-  type Sponsorship,
   sponsorship,
 } from '#specs/messages.ts'
 import {
-  checkLasts,
+  checkTerm,
   isRevoked,
   type Revocable,
   targetOf,
+  targetsOf,
   verifyRevocation,
   verifySponsorship,
 } from '#specs/rules/researcher.ts'
@@ -26,19 +28,21 @@ import type { Context } from './context.ts'
 import type { Member } from './custodians.ts'
 import { checkSponsor } from './enrolment.ts'
 import type { Database, Transaction } from './event-log.ts'
-import { parties, revocations, sponsorships } from './schema.ts'
+import { logins, parties, revocations, sponsorships } from './schema.ts'
 
 /** Who may ask: sponsorships of members, the certificates that follow from them, and revocations. */
 
 /** Whom a member is asked to vouch for, in the order of their enrolment. */
 export function researchersOf(context: Context, sponsor: MemberId) {
-  const asking = and(eq(parties.role, 'researcher'), eq(parties.sponsor, sponsor))
+  const loggedIn = context.db.select({ researcher: logins.researcher }).from(logins)
+  const invited = notInArray(parties.fingerprint, loggedIn)
+  const asking = and(eq(parties.role, 'researcher'), eq(parties.sponsor, sponsor), invited)
   const rows = context.db.select().from(parties).where(asking).orderBy(asc(parties.enrolledAt)).all()
   return rows.map(row => ({
     enrolment: row.enrolment,
     enrolledAt: isoTime(row.enrolledAt),
     sponsorship: newestSponsorship(context.db, row.fingerprint),
-    revocation: revocationOf(context.db, row)?.compact ?? null,
+    revocation: revocationOf(context.db, revocable(row))?.compact ?? null,
   }))
 }
 
@@ -46,7 +50,7 @@ export function researchersOf(context: Context, sponsor: MemberId) {
 export function everyResearcher(context: Context) {
   const rows = context.db.select().from(parties).where(eq(parties.role, 'researcher')).all()
   return rows.map(row => {
-    const stopped = revocationOf(context.db, row)
+    const stopped = revocationOf(context.db, revocable(row))
     return {
       name: row.subject,
       fingerprint: row.fingerprint,
@@ -66,7 +70,16 @@ function newestSponsorship(db: Database, researcher: string): string | null {
 export function standingOf(context: Context, researcher: string) {
   const row = researcherCalled(context, researcher)
   const { sponsor } = row
-  return { sponsor, certificate: row.certificate, revocation: revocationOf(context.db, row)?.compact ?? null }
+  return {
+    sponsor,
+    certificate: row.certificate,
+    revocation: revocationOf(context.db, revocable(row))?.compact ?? null,
+  }
+}
+
+/** A researcher as the one whom its newest certificate names, or as it asks for one. */
+function revocable({ publicKey, sponsor, certificate: compact }: typeof parties.$inferSelect): Revocable {
+  return { publicKey, sponsor, sponsorship: compact === null ? '' : certified(compact).sponsorship }
 }
 
 /** @throws InbondError `not-found` */
@@ -77,15 +90,22 @@ function researcherCalled(context: Context, print: string) {
 }
 
 /**
- * Takes a sponsorship and certifies what it says. Sent again, it changes nothing.
+ * Takes a sponsorship, and certifies the researcher whom it names. Sent again, it changes nothing.
  * @throws InbondError `bad-certificate`, `bad-signature`, `bad-message`, `not-found`, `not-allowed`, `researcher-revoked`
  */
 export async function takeSponsorship(context: Context, member: Member, compact: string): Promise<void> {
-  const terms = { coordinator: context.key.publicKey, members: [member] }
-  const signed = await verifySponsorship(compact, terms)
-  const { payload } = signed
-  const now = context.clock.now()
-  checkLasts(payload, now)
+  const signed = await verifySponsorship(compact, { coordinator: context.key.publicKey, members: [member] })
+  const { payload, id } = signed
+  checkTerm(payload, context.clock.now())
+  if (payload.of === 'organisation') return store(context, { id, sponsor: member.id, compact }, undefined)
+  const researcher = await sponsoredResearcher(context, member, payload)
+  refuseRevoked(context.db, { ...payload, sponsorship: compact })
+  const { of: _, ...said } = payload
+  const made = await sign(context.key, certificate, { ...said, sponsorship: compact, idToken: null })
+  store(context, { id, sponsor: member.id, researcher, compact }, made)
+}
+
+async function sponsoredResearcher(context: Context, member: Member, payload: PersonSponsorship): Promise<string> {
   const researcher = researcherCalled(context, await fingerprint(payload.publicKey))
   if (researcher.sponsor !== member.id) {
     throw fault('not-allowed', `${researcher.subject} asks ${researcher.sponsor ?? 'nobody'} for sponsorship`)
@@ -93,24 +113,37 @@ export async function takeSponsorship(context: Context, member: Member, compact:
   if (payload.name !== researcher.subject) {
     throw fault('bad-certificate', `the researcher enrolled as ${researcher.subject}, not as ${payload.name}`)
   }
-  refuseRevoked(context.db, payload)
-  const certified = await certify(context, payload, compact)
-  const isNew = context.db.transaction(tx => {
-    const { fingerprint: of } = researcher
-    const row = { id: signed.id, sponsor: member.id, researcher: of, compact, receivedAt: now }
-    if (tx.select().from(sponsorships).where(eq(sponsorships.id, signed.id)).get()) return false
-    tx.insert(sponsorships).values(row).run()
-    tx.update(parties).set({ certificate: certified.compact }).where(eq(parties.fingerprint, of)).run()
-    context.log.append(tx, sponsorship.typ, signed.id, now)
-    context.log.append(tx, certificate.typ, certified.id, now)
-    return true
-  })
-  if (isNew) context.tell({ msg: 'researcher sponsored', party: researcher.fingerprint, sponsor: member.id })
+  return researcher.fingerprint
 }
 
-function certify(context: Context, sponsored: Sponsorship, compact: string) {
-  const { of: _, ...said } = sponsored
-  return sign(context.key, certificate, { ...said, sponsorship: compact })
+function store(
+  context: Context,
+  row: Pick<typeof sponsorships.$inferInsert, 'id' | 'sponsor' | 'researcher' | 'compact'>,
+  made: Signed<Certificate> | undefined,
+): void {
+  const now = context.clock.now()
+  const { id, sponsor, researcher } = row
+  const isNew = context.db.transaction(tx => {
+    if (tx.select().from(sponsorships).where(eq(sponsorships.id, id)).get()) return false
+    tx.insert(sponsorships)
+      .values({ ...row, receivedAt: now })
+      .run()
+    context.log.append(tx, sponsorship.typ, id, now)
+    if (made && researcher) keepCertificate(context, tx, researcher, made)
+    return true
+  })
+  if (isNew) context.tell({ msg: 'researcher sponsored', party: researcher ?? 'organisation', sponsor })
+}
+
+/** The newest counts. */
+export function keepCertificate(
+  context: Context,
+  tx: Transaction,
+  researcher: string,
+  made: Signed<Certificate>,
+): void {
+  tx.update(parties).set({ certificate: made.compact }).where(eq(parties.fingerprint, researcher)).run()
+  context.log.append(tx, certificate.typ, made.id, context.clock.now())
 }
 
 /** @throws InbondError `researcher-revoked` */
@@ -128,7 +161,11 @@ export function revocationOf(
   db: Database | Transaction,
   certified: Revocable,
 ): { readonly compact: string; readonly payload: Revocation } | undefined {
-  const rows = db.select().from(revocations).where(eq(revocations.target, certified.publicKey)).all()
+  const rows = db
+    .select()
+    .from(revocations)
+    .where(inArray(revocations.target, targetsOf(certified)))
+    .all()
   return rows
     .map(({ compact }) => ({ compact, payload: claims(revocation, compact).payload }))
     .find(one => isRevoked(certified, [one.payload]))
@@ -146,17 +183,23 @@ export function reasonOfRevocation(db: Database, certified: Revocable): string |
  */
 export async function takeRevocation(context: Context, member: Member, compact: string): Promise<RevocationId> {
   const signed = await verifyRevocation(compact, { coordinator: context.key.publicKey, members: [member] })
-  const { by, publicKey } = signed.payload
-  const researcher = researcherCalled(context, await fingerprint(publicKey))
-  if (by !== member.id || !isSponsor(context.db, member.id, researcher)) {
-    throw fault('not-allowed', `${researcher.subject} is not sponsored by ${member.id}`)
+  const { by } = signed.payload
+  if (by !== member.id || !(await isSponsorOf(context, member.id, signed.payload))) {
+    throw fault('not-allowed', `${member.id} does not sponsor what it revokes`)
   }
-  store(context, signed)
+  keepRevocation(context, signed)
   return signed.id
 }
 
-/** Whether a member vouched for a researcher, or is asked to. */
-function isSponsor(db: Database, member: MemberId, { fingerprint: print, sponsor }: typeof parties.$inferSelect) {
+/** Whether a member vouched for what is revoked, or is asked to. @throws InbondError `not-found` */
+async function isSponsorOf(context: Context, member: MemberId, revoked: Revocation): Promise<boolean> {
+  const { db } = context
+  if (revoked.of === 'organisation') {
+    const row = db.select().from(sponsorships).where(eq(sponsorships.id, revoked.sponsorship)).get()
+    if (!row) throw fault('not-found', `there is no sponsorship ${revoked.sponsorship}`)
+    return row.sponsor === member
+  }
+  const { fingerprint: print, sponsor } = researcherCalled(context, await fingerprint(revoked.publicKey))
   const own = and(eq(sponsorships.sponsor, member), eq(sponsorships.researcher, print))
   return sponsor === member || db.select().from(sponsorships).where(own).get() !== undefined
 }
@@ -172,10 +215,10 @@ export async function revoke(context: Context, print: string, reason: string): P
     publicKey,
     reason,
   })
-  store(context, signed)
+  keepRevocation(context, signed)
 }
 
-function store(context: Context, signed: Signed<Revocation, RevocationId>): void {
+function keepRevocation(context: Context, signed: Signed<Revocation, RevocationId>): void {
   const now = context.clock.now()
   const { id, compact, payload } = signed
   const isNew = context.db.transaction(tx => {
@@ -210,6 +253,7 @@ const readable = {
     publicKey: z.string(),
     administration: memberId.nullable(),
     sponsor: memberId.nullable(),
+    sponsorship: z.string().default(''),
     notAfter: z.string(),
   }),
 }

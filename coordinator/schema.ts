@@ -53,20 +53,33 @@ export const sponsorships = sqliteTable(
   {
     id: text().$type<SponsorshipId>().primaryKey(),
     sponsor: member(),
-    researcher: text()
-      .notNull()
-      .references(() => parties.fingerprint),
+    /** Null where it is of an organisation. */
+    researcher: text().references(() => parties.fingerprint),
     compact: text().notNull(),
     receivedAt: integer('received_at').notNull(),
   },
   table => [index('sponsorships_by_researcher').on(table.researcher)],
 )
 
+/** Of whoever an organisation let log in. ID tokens are in their certificates too, which members see. */
+export const logins = sqliteTable(
+  'logins',
+  {
+    id: text().primaryKey(),
+    researcher: text()
+      .notNull()
+      .references(() => parties.fingerprint),
+    compact: text().notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [index('logins_by_researcher').on(table.researcher)],
+)
+
 export const revocations = sqliteTable(
   'revocations',
   {
     id: text().$type<RevocationId>().primaryKey(),
-    /** The identity key that is stopped. */
+    /** The identity key, or the sponsorship of an organisation, that is stopped. */
     target: text().notNull(),
     compact: text().notNull(),
     receivedAt: integer('received_at').notNull(),

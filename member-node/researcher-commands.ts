@@ -1,8 +1,24 @@
 import { command, group, optionValue, type Terminal, table } from '#party/command.ts'
 import { fault } from '#specs/errors.ts'
-import { LONGEST_SPONSORSHIP_MS, purposeCode, typedName, typedReason, typedRole } from '#specs/messages.ts'
+import {
+  issuerAddress,
+  LONGEST_SPONSORSHIP_MS,
+  purposeCode,
+  sponsorshipId,
+  typedName,
+  typedReason,
+  typedRole,
+} from '#specs/messages.ts'
 import { withNode } from './open.ts'
-import { researchersOf, revoke, type Sponsored, sponsor } from './researchers.ts'
+import { providerKeys } from './organisations.ts'
+import {
+  researchersOf,
+  revoke,
+  revokeOrganisation,
+  type Sponsored,
+  sponsor,
+  sponsorOrganisation,
+} from './researchers.ts'
 
 /** `inbond member researcher …`: whom this member vouches for. */
 
@@ -29,8 +45,12 @@ function standing({ sponsorship, revocation }: Sponsored, now: number): string {
   return Date.parse(notAfter) <= now ? `expired on ${day}` : `until ${day}, for ${purposes.join(', ')}`
 }
 
+/** Of an option that may stand several times. */
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value]
+}
+
 function sponsorCommand(terminal: Terminal) {
-  const collect = (value: string, before: string[] = []) => [...before, value]
   return command(
     'sponsor',
     'vouch for a researcher, or vouch again before it expires',
@@ -47,19 +67,59 @@ function sponsorCommand(terminal: Terminal) {
     )
     .option('--expires <days>', 'for how long, at most 366d', '365d')
     .action((path: string, print: string, options) => {
-      const { organisation, role } = options
+      const { organisation } = options
       const said = {
+        ...vouchingOptions(options),
         organisation: organisation === undefined ? null : optionValue('--organisation', typedName, organisation),
-        role: role === undefined ? null : optionValue('--role', typedRole, role),
-        purposes: (options.purpose as string[]).map(code => optionValue('--purpose', purposeCode, code)),
-        isOwn: options.ownAdministration === true,
-        lasts: durationOption(options.expires),
       }
       return withNode(path, options, terminal, async node => {
-        const { payload } = await sponsor(node, print, said)
-        terminal.err(`${node.id} vouches for ${payload.name} until ${payload.notAfter.slice(0, 10)}.\n`)
+        const { name, notAfter } = await sponsor(node, print, said)
+        terminal.err(`${node.id} vouches for ${name} until ${notAfter.slice(0, 10)}.\n`)
       })
     })
+}
+
+function sponsorOrganisationCommand(terminal: Terminal) {
+  return command(
+    'sponsor-organisation',
+    'vouch for whomever an organisation lets log in with its own OpenID Connect provider',
+    'inbond member researcher sponsor-organisation kr --organisation "Bank of Korea" --issuer https://login.example.org ' +
+      '--client-id inbond --purpose research',
+  )
+    .argument('<dir>', "the node's directory")
+    .requiredOption('--organisation <name>', 'for whom its people ask')
+    .requiredOption('--issuer <address>', 'its provider: the keys that it publishes now are written down')
+    .requiredOption('--client-id <id>', 'of Inbond at that provider')
+    .option('--role <role>', 'what its people are there, such as analyst')
+    .requiredOption('--purpose <code>', 'what may be asked for; repeat it for several', collect)
+    .option('--own-administration', 'it is your administration, which then does not count towards the smallest cohort')
+    .option('--expires <days>', 'for how long, at most 366d', '365d')
+    .action((path: string, options) => {
+      const said = {
+        ...vouchingOptions(options),
+        organisation: optionValue('--organisation', typedName, options.organisation),
+        issuer: optionValue('--issuer', issuerAddress, options.issuer),
+        clientId: optionValue('--client-id', typedName, options.clientId),
+      }
+      return withNode(path, options, terminal, async node => {
+        const keys = await providerKeys(said.issuer, globalThis.fetch)
+        const id = await sponsorOrganisation(node, { ...said, keys })
+        terminal.err(
+          `${node.id} vouches for the people of ${said.organisation}, with ${keys.length} keys: ` +
+            `${keys.map(one => one.kid).join(', ')}. When the provider has others, do it again.\n`,
+        )
+        terminal.out(`${id}\n`)
+      })
+    })
+}
+
+function vouchingOptions(options: { role?: string; purpose: string[]; ownAdministration?: boolean; expires: string }) {
+  return {
+    role: options.role === undefined ? null : optionValue('--role', typedRole, options.role),
+    purposes: options.purpose.map(code => optionValue('--purpose', purposeCode, code)),
+    isOwn: options.ownAdministration === true,
+    lasts: durationOption(options.expires),
+  }
 }
 
 function durationOption(text: string): number {
@@ -75,12 +135,13 @@ function revokeCommand(terminal: Terminal) {
     'inbond member researcher revoke kr FINGERPRINT --reason "left the organisation"',
   )
     .argument('<dir>', "the node's directory")
-    .argument('<fingerprint>', "of the researcher's key")
+    .argument('<fingerprint>', "of the researcher's key; or the id that sponsor-organisation printed")
     .requiredOption('--reason <text>', 'why, for the researcher and the other members')
     .action((path: string, print: string, options) => {
       const reason = optionValue('--reason', typedReason, options.reason)
       return withNode(path, options, terminal, async node => {
-        await revoke(node, print, reason)
+        const ofOrganisation = sponsorshipId.safeParse(print).data
+        await (ofOrganisation ? revokeOrganisation(node, ofOrganisation, reason) : revoke(node, print, reason))
         terminal.err(`Revoked ${print}. Its queries are refused, and rounds that nobody agreed to yet become void.\n`)
       })
     })
@@ -90,6 +151,7 @@ export function researcherCommands(terminal: Terminal) {
   return group('researcher', 'whom this member vouches for', [
     listCommand(terminal),
     sponsorCommand(terminal),
+    sponsorOrganisationCommand(terminal),
     revokeCommand(terminal),
   ])
 }

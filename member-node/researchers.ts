@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm'
+import { eq, inArray, isNotNull } from 'drizzle-orm'
 import { fingerprint, type PublicKey } from '#crypto/signature.ts'
 import { isoTime } from '#party/clock.ts'
 import { done, researcherList, revocationReceipt } from '#specs/api.ts'
@@ -6,14 +6,17 @@ import { fault } from '#specs/errors.ts'
 import {
   type Certificate,
   enrolment,
+  type OrganisationSponsorship,
+  type PersonSponsorship,
   type Revocation,
   type RevocationId,
   revocation,
+  type SigningKey,
   type Sponsorship,
   type SponsorshipId,
   sponsorship,
 } from '#specs/messages.ts'
-import { isRevoked, targetOf, verifyRevocation } from '#specs/rules/researcher.ts'
+import { isRevoked, targetOf, targetsOf, verifyRevocation } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
 import { requireCharter } from './charters.ts'
 import type { Node } from './node.ts'
@@ -31,7 +34,7 @@ export interface Sponsored {
   readonly publicKey: PublicKey
   readonly enrolledAt: string
   /** The newest that the coordinator has, by this member. */
-  readonly sponsorship: Sponsorship | null
+  readonly sponsorship: PersonSponsorship | null
   readonly revocation: Revocation | null
 }
 
@@ -51,7 +54,7 @@ async function checkedResearcher(node: Node, listed: (typeof researcherList)['_o
     fingerprint: await fingerprint(publicKey),
     publicKey,
     enrolledAt: listed.enrolledAt,
-    sponsorship: own?.publicKey === publicKey && own.sponsor === node.id ? own : null,
+    sponsorship: own?.of === 'researcher' && own.publicKey === publicKey && own.sponsor === node.id ? own : null,
     revocation: listed.revocation === null ? null : claims(revocation, listed.revocation).payload,
   }
 }
@@ -71,11 +74,11 @@ export interface Vouching {
  * Vouches for the researcher whose key has this fingerprint, as the researcher told it: the coordinator's word is not enough.
  * @throws InbondError `not-found`, `researcher-revoked`, `bad-certificate`, `not-on-roster`
  */
-export async function sponsor(node: Node, print: string, said: Vouching): Promise<Signed<Sponsorship, SponsorshipId>> {
+export async function sponsor(node: Node, print: string, said: Vouching): Promise<PersonSponsorship> {
   const found = (await researchersOf(node)).find(one => one.fingerprint === print)
   if (!found) throw fault('not-found', `nobody with the fingerprint ${print} asks ${node.id} for sponsorship`)
   const now = node.clock.now()
-  const signed = await sign<typeof sponsorship.schema, SponsorshipId>(node.key, sponsorship, {
+  const payload: PersonSponsorship = {
     protocol: PROTOCOL,
     federation: node.federation,
     of: 'researcher',
@@ -87,8 +90,45 @@ export async function sponsor(node: Node, print: string, said: Vouching): Promis
     purposes: [...said.purposes],
     sponsor: node.id,
     notAfter: isoTime(now + said.lasts),
-  })
-  const row = { id: signed.id, researcher: found.publicKey, compact: signed.compact, createdAt: now }
+  }
+  await signAndSend(node, payload, found.publicKey)
+  return payload
+}
+
+/** Whom an organisation lets log in, and how it is known. */
+export interface Organisation extends Vouching {
+  readonly organisation: string
+  readonly issuer: string
+  readonly clientId: string
+  readonly keys: readonly SigningKey[]
+}
+
+/**
+ * Vouches for whomever an organisation lets log in with its own provider, whose keys every member then verifies by itself.
+ * @throws InbondError `bad-certificate`, `not-on-roster`
+ */
+export async function sponsorOrganisation(node: Node, said: Organisation): Promise<SponsorshipId> {
+  const payload: OrganisationSponsorship = {
+    protocol: PROTOCOL,
+    federation: node.federation,
+    of: 'organisation',
+    issuer: said.issuer,
+    clientId: said.clientId,
+    keys: [...said.keys],
+    administration: said.isOwn ? node.id : null,
+    organisation: said.organisation,
+    role: said.role,
+    purposes: [...said.purposes],
+    sponsor: node.id,
+    notAfter: isoTime(node.clock.now() + said.lasts),
+  }
+  return (await signAndSend(node, payload, null)).id
+}
+
+/** Stored before it is sent. */
+async function signAndSend(node: Node, payload: Sponsorship, researcher: PublicKey | null) {
+  const signed = await sign<typeof sponsorship.schema, SponsorshipId>(node.key, sponsorship, payload)
+  const row = { id: signed.id, researcher, compact: signed.compact, createdAt: node.clock.now() }
   node.db.insert(sponsorships).values(row).onConflictDoNothing().run()
   await node.connection.post('/sponsorships', { sponsorship: signed.compact }, done)
   return signed
@@ -100,31 +140,43 @@ export async function sponsor(node: Node, print: string, said: Vouching): Promis
  */
 export async function revoke(node: Node, print: string, reason: string): Promise<void> {
   const publicKey = await keyCalled(node, print)
-  const compact = ownRevocation(node, publicKey) ?? (await makeRevocation(node, publicKey, reason))
+  await stop(node, publicKey, { of: 'researcher', publicKey, reason })
+}
+
+/** Stops everybody whom an organisation let log in under a sponsorship of this member. @throws InbondError `not-found`, `not-allowed` */
+export async function revokeOrganisation(node: Node, sponsored: SponsorshipId, reason: string): Promise<void> {
+  await stop(node, sponsored, { of: 'organisation', sponsorship: sponsored, reason })
+}
+
+type Stopped =
+  | Pick<Extract<Revocation, { of: 'researcher' }>, 'of' | 'publicKey' | 'reason'>
+  | Pick<Extract<Revocation, { of: 'organisation' }>, 'of' | 'sponsorship' | 'reason'>
+
+async function stop(node: Node, target: string, stopped: Stopped): Promise<void> {
+  const compact = ownRevocation(node, target) ?? (await makeRevocation(node, stopped))
   await node.connection.post('/revocations', { revocation: compact }, revocationReceipt)
 }
 
 /** From what this node signed, or, after a restore, from what the coordinator has. */
 async function keyCalled(node: Node, print: string): Promise<PublicKey> {
-  const signed = node.db.selectDistinct({ key: sponsorships.researcher }).from(sponsorships).all()
-  for (const { key } of signed) if ((await fingerprint(key)) === print) return key
+  const persons = isNotNull(sponsorships.researcher)
+  const signed = node.db.selectDistinct({ key: sponsorships.researcher }).from(sponsorships).where(persons).all()
+  for (const { key } of signed) if (key !== null && (await fingerprint(key)) === print) return key
   const listed = (await researchersOf(node)).find(one => one.fingerprint === print)
   if (listed) return listed.publicKey
   throw fault('not-found', `nobody with the fingerprint ${print} is sponsored by ${node.id}, or asks for it`)
 }
 
 function ownRevocation(node: Node, target: string): string | undefined {
-  return storedRevocations(node, target).find(one => one.payload.by === node.id)?.compact
+  return storedRevocations(node, [target]).find(one => one.payload.by === node.id)?.compact
 }
 
-async function makeRevocation(node: Node, publicKey: PublicKey, reason: string): Promise<string> {
+async function makeRevocation(node: Node, stopped: Stopped): Promise<string> {
   const signed = await sign<typeof revocation.schema, RevocationId>(node.key, revocation, {
     protocol: PROTOCOL,
     federation: node.federation,
     by: node.id,
-    of: 'researcher',
-    publicKey,
-    reason,
+    ...stopped,
   })
   store(node, signed)
   return signed.compact
@@ -147,8 +199,12 @@ function store(node: Node, { id, compact, payload }: Signed<Revocation, Revocati
   })
 }
 
-function storedRevocations(node: Pick<Node, 'db'>, target: string) {
-  const rows = node.db.select().from(revocations).where(eq(revocations.target, target)).all()
+function storedRevocations(node: Pick<Node, 'db'>, targets: readonly string[]) {
+  const rows = node.db
+    .select()
+    .from(revocations)
+    .where(inArray(revocations.target, [...targets]))
+    .all()
   return rows.map(({ compact }) => ({ compact, payload: claims(revocation, compact).payload }))
 }
 
@@ -157,7 +213,7 @@ function storedRevocations(node: Pick<Node, 'db'>, target: string) {
  * @throws InbondError `researcher-revoked`
  */
 export function refuseRevoked(node: Pick<Node, 'db'>, researcher: Certificate): void {
-  const found = storedRevocations(node, researcher.publicKey).find(one => isRevoked(researcher, [one.payload]))
+  const found = storedRevocations(node, targetsOf(researcher)).find(one => isRevoked(researcher, [one.payload]))
   if (!found) return
   const { by, reason } = found.payload
   throw fault('researcher-revoked', `${researcher.name} was revoked by ${by ?? 'the coordinator'}: ${reason}`)

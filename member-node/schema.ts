@@ -28,8 +28,8 @@ export const charters = sqliteTable('charters', {
 /** What this member said of researchers; stored before it is sent. */
 export const sponsorships = sqliteTable('sponsorships', {
   id: text().$type<SponsorshipId>().primaryKey(),
-  /** The identity key that it vouches for. */
-  researcher: text().notNull(),
+  /** The identity key that it vouches for; null where it is of an organisation. */
+  researcher: text(),
   compact: text().notNull(),
   createdAt: integer('created_at').notNull(),
 })
@@ -39,7 +39,7 @@ export const revocations = sqliteTable(
   'revocations',
   {
     id: text().$type<RevocationId>().primaryKey(),
-    /** The identity key that is stopped. */
+    /** The identity key, or the sponsorship of an organisation, that is stopped. */
     target: text().notNull(),
     compact: text().notNull(),
     learnedAt: integer('learned_at').notNull(),

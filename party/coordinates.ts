@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { fault } from '#specs/errors.ts'
 
 const NO_ADDRESS = 'an address begins with http:// or https://, and has neither a user, nor a query, nor a fragment'
 
@@ -19,3 +20,13 @@ export const coordinatorUrl = z
 /** Where a coordinator is reached, and the fingerprint of its key, by which it is known. */
 export const coordinates = z.strictObject({ url: coordinatorUrl, federation: z.string() })
 export type Coordinates = Readonly<z.infer<typeof coordinates>>
+
+/** A federation in one line, as its secretariat publishes it: `URL#FINGERPRINT`. @throws InbondError `bad-option` */
+export function parseFederation(line: string): Coordinates {
+  const [address, federation, ...more] = line.trim().split('#')
+  const url = coordinatorUrl.safeParse(address)
+  if (url.success && /^[\w-]{43}$/.test(federation ?? '') && more.length === 0) {
+    return { url: url.data, federation: federation as string }
+  }
+  throw fault('bad-option', 'a federation looks like https://address#fingerprint')
+}

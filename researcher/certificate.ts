@@ -1,5 +1,6 @@
 import { desc } from 'drizzle-orm'
 import { InbondError } from '#crypto/error.ts'
+import { mayPass } from '#party/connection.ts'
 import { certificateAnswer } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { type Certificate, certificate, type MemberId, revocation } from '#specs/messages.ts'
@@ -59,13 +60,30 @@ async function takeUp({ key, clock, db }: Researcher, compact: string, charter: 
  * @throws InbondError `not-sponsored`, `researcher-revoked`, `bad-certificate`, …
  */
 export async function fetchCertificate(researcher: Researcher, charter: SignedCharter): Promise<string> {
-  const { certificate: compact, obstacle } = await askStanding(researcher, charter)
+  const { certificate: compact, obstacle } = await askStanding(researcher, charter).catch(async error => {
+    const known = await stillGood(researcher, charter)
+    // The query is kept, and taken later: when the coordinator can be asked again, or the clock is right.
+    if (known === undefined || !(mayPass(error) || error.code === 'clock-skew')) throw error
+    return { certificate: known, obstacle: null }
+  })
   if (compact === null) throw obstacle
   return compact
 }
 
+async function stillGood(researcher: Researcher, charter: SignedCharter): Promise<string | undefined> {
+  const row = newest(researcher)
+  if (row === undefined || Date.parse(claims(certificate, row.compact).payload.notAfter) <= researcher.clock.now())
+    return
+  await verifyCertificate(row.compact, charter.payload)
+  return row.compact
+}
+
+function newest({ db }: Pick<Researcher, 'db'>) {
+  return db.select().from(certificates).orderBy(desc(certificates.learnedAt)).limit(1).get()
+}
+
 /** What the newest certificate that was in hand says. */
-export function knownCertificate({ db }: Pick<Researcher, 'db'>): Certificate | undefined {
-  const row = db.select().from(certificates).orderBy(desc(certificates.learnedAt)).limit(1).get()
+export function knownCertificate(researcher: Pick<Researcher, 'db'>): Certificate | undefined {
+  const row = newest(researcher)
   return row && claims(certificate, row.compact).payload
 }

@@ -30,6 +30,7 @@ import type { Answer } from './answer.ts'
 import { backupContents } from './backup.ts'
 import { cancel, prepare, resume } from './client.ts'
 import { config } from './config.ts'
+import { loginCommand } from './login-command.ts'
 import { csvOf, describeAnswer, describeProgress } from './presentation.ts'
 import { Progress } from './progress.ts'
 import { type Researcher, storedQuery } from './researcher.ts'
@@ -250,6 +251,7 @@ export function program(terminal: Terminal): Command {
   return group('inbond', 'who asks questions', [
     group('researcher', 'who asks questions', [
       initCommand(terminal),
+      loginCommand(terminal),
       statusCommand(terminal),
       ...backupCommands(terminal, backupContents),
     ]),

@@ -36,6 +36,11 @@ export const enrolmentReceipt = z.object({
   sponsor: memberId.nullable(),
 })
 
+/** What a person may log in under: sponsorships of organisations. */
+export const organisationList = z.object({ organisations: z.array(compact) })
+export const loginRequest = z.object({ login: compact })
+export const loginReceipt = z.object({ certificate: compact })
+
 /** Those whom a member is asked to vouch for, or did. */
 export const researcherList = z.object({
   researchers: z.array(

@@ -36,6 +36,8 @@ export const statuses = {
   'charter-pending': 409,
   'bad-charter': 422,
   'bad-certificate': 422,
+  'bad-id-token': 422,
+  'login-failed': 403,
   'bad-round': 422,
   'bad-cohort': 422,
   'query-expired': 409,

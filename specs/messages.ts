@@ -9,6 +9,9 @@ import { type Kind, kind, LONGEST_MESSAGE, PROTOCOL } from './signed.ts'
 /** How far the clocks of two parties may differ; a larger difference is an error that says so. */
 export const CLOCK_TOLERANCE_MS = 120_000
 
+/** Whoever logged in does so again after this long. */
+export const LONGEST_LOGIN_MS = 30 * 86_400_000
+
 /** A prekey that lasts longer could be read from a stolen disk for longer. */
 export const LONGEST_PREKEY_MS = 30 * 86_400_000
 
@@ -117,21 +120,88 @@ const standing = {
   sponsor: memberId,
 }
 
+const keyPart = z.string().regex(/^[\w-]{1,2000}$/)
+const signingKey = z.discriminatedUnion('kty', [
+  z.strictObject({
+    kty: z.literal('RSA'),
+    kid: z.string().max(200),
+    alg: z.enum(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']),
+    n: keyPart,
+    e: keyPart,
+  }),
+  z.strictObject({
+    kty: z.literal('EC'),
+    kid: z.string().max(200),
+    alg: z.enum(['ES256', 'ES384', 'ES512']),
+    crv: z.enum(['P-256', 'P-384', 'P-521']),
+    x: keyPart,
+    y: keyPart,
+  }),
+  z.strictObject({
+    kty: z.literal('OKP'),
+    kid: z.string().max(200),
+    alg: z.enum(['EdDSA', 'Ed25519']),
+    crv: z.literal('Ed25519'),
+    x: keyPart,
+  }),
+])
+/** A public key of a provider of identities, as a JWK (RFC 7517) without anything that no reader needs. */
+export type SigningKey = z.infer<typeof signingKey>
+export const signingKeys = z.array(signingKey).min(1).max(20)
+
+/** An address of OpenID Connect. On this machine alone it may be without TLS. */
+export const issuerAddress = z
+  .string()
+  .max(500)
+  .regex(/^(https:\/\/|http:\/\/(127\.0\.0\.1|\[::1\]|localhost)[:/])[\x21-\x7e]+$/, 'an issuer begins with https://')
+
 export const sponsorship = kind(
   'sponsorship',
   'member',
-  'A member vouches for a researcher: who holds this key, for which organisation and purposes, and until when.',
+  'A member vouches for a researcher, or for whomever an organisation lets log in: who it is, for which purposes, and until when.',
+  z.discriminatedUnion('of', [
+    z.strictObject({
+      protocol,
+      federation: keyFingerprint,
+      of: z.literal('researcher'),
+      name: partyName,
+      publicKey: identityKey,
+      ...standing,
+      notAfter: instant,
+    }),
+    z.strictObject({
+      protocol,
+      federation: keyFingerprint,
+      of: z.literal('organisation'),
+      /** Of the organisation's OpenID Connect provider, as its ID tokens have it. */
+      issuer: issuerAddress,
+      clientId: printable.min(1).max(200),
+      keys: signingKeys,
+      ...standing,
+      organisation: partyName,
+      notAfter: instant,
+    }),
+  ]),
+)
+export type Sponsorship = z.infer<typeof sponsorship.schema>
+export type PersonSponsorship = Extract<Sponsorship, { of: 'researcher' }>
+export type OrganisationSponsorship = Extract<Sponsorship, { of: 'organisation' }>
+
+/** An ID token of OpenID Connect. */
+const idToken = z.string().min(1).max(20_000)
+
+export const login = kind(
+  'login',
+  'researcher',
+  'Somebody whom an organisation let log in asks to be certified. Signed with the key to which the ID token is bound.',
   z.strictObject({
     protocol,
     federation: keyFingerprint,
-    of: z.literal('researcher'),
-    name: partyName,
     publicKey: identityKey,
-    ...standing,
-    notAfter: instant,
+    sponsorship: sponsorshipId,
+    idToken,
   }),
 )
-export type Sponsorship = z.infer<typeof sponsorship.schema>
 
 export const certificate = kind(
   'researcher-certificate',
@@ -144,6 +214,8 @@ export const certificate = kind(
     publicKey: identityKey,
     ...standing,
     sponsorship: compact,
+    /** Of whoever logged in with the organisation's provider. */
+    idToken: idToken.nullable(),
     notAfter: instant,
   }),
 )
@@ -152,16 +224,26 @@ export type Certificate = z.infer<typeof certificate.schema>
 export const revocation = kind(
   'revocation',
   'member or coordinator',
-  'Stops a researcher for good. It counts where the coordinator signed it, or the member that sponsors the researcher.',
-  z.strictObject({
-    protocol,
-    federation: keyFingerprint,
-    /** The member that signs; null for the coordinator. */
-    by: memberId.nullable(),
-    of: z.literal('researcher'),
-    publicKey: identityKey,
-    reason,
-  }),
+  'Stops a researcher, or all of an organisation, for good. It counts where the coordinator signed it, or the sponsor.',
+  z.discriminatedUnion('of', [
+    z.strictObject({
+      protocol,
+      federation: keyFingerprint,
+      /** The member that signs; null for the coordinator. */
+      by: memberId.nullable(),
+      of: z.literal('researcher'),
+      publicKey: identityKey,
+      reason,
+    }),
+    z.strictObject({
+      protocol,
+      federation: keyFingerprint,
+      by: memberId.nullable(),
+      of: z.literal('organisation'),
+      sponsorship: sponsorshipId,
+      reason,
+    }),
+  ]),
 )
 export type Revocation = z.infer<typeof revocation.schema>
 
@@ -361,6 +443,7 @@ export const token = kind(
 export const messageKinds = [
   enrolment,
   sponsorship,
+  login,
   certificate,
   revocation,
   charter,

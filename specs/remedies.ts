@@ -35,6 +35,8 @@ const en: Remedies = {
   'charter-pending': 'Wait until every member has signed the charter: inbond member charter sign DIR.',
   'bad-charter': 'Do not sign it; the secretariat proposes a corrected one: inbond coordinator charter propose DIR.',
   'bad-certificate': 'Have the researcher sponsored again, by a member on the roster; else tell the secretariat.',
+  'bad-id-token': 'Log in again; if that does not help, the sponsor writes down the keys of the provider anew.',
+  'login-failed': 'Log in again with inbond researcher login; the operators of the provider know why it refused.',
   'bad-round': 'Nothing to do: this node does not answer it. Tell the secretariat if it happens again.',
   'bad-cohort': 'Nothing to do: this custodian does not agree to it. Tell the secretariat if it happens again.',
   'query-expired': 'Ask again; a query is signed for a limited time.',

@@ -13,12 +13,12 @@ import {
   type Certificate,
   certificate,
   type MemberId,
+  type PersonSponsorship,
   type QueryId,
   query,
   type Revocation,
   type RevocationId,
   revocation,
-  type Sponsorship,
   sponsorship,
 } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
@@ -115,7 +115,7 @@ describe('a sponsorship', () => {
   })
 
   /** What a member sends that does not sign as its node would. */
-  async function sent(change: Partial<Sponsorship>, by = 'BR'): Promise<unknown> {
+  async function sent(change: Partial<PersonSponsorship>, by = 'BR'): Promise<unknown> {
     const { researcher, coordinator } = federation
     const node = federation.node(by)
     const signed = await sign(node.key, sponsorship, {
@@ -184,16 +184,16 @@ describe('a coordinator that cheats', () => {
 
   async function certifiedWith(
     vouching: IdentityKey,
-    change: Partial<Sponsorship> = {},
+    change: Partial<PersonSponsorship> = {},
     key = federation.researcher.key,
   ) {
     const { context } = federation.coordinator
     const own = claims(certificate, (await currentCertificate()) as string).payload
-    const { sponsorship: _, ...said } = own
+    const { sponsorship: _, idToken, ...said } = own
     const asserted = { ...said, of: 'researcher' as const, publicKey: key.publicKey, ...change }
     const sponsored = await sign(vouching, sponsorship, asserted)
     const { of: __, ...certified } = asserted
-    return sign(context.key, certificate, { ...certified, sponsorship: sponsored.compact })
+    return sign(context.key, certificate, { ...certified, idToken, sponsorship: sponsored.compact })
   }
 
   async function currentCertificate() {
@@ -295,7 +295,7 @@ describe('a revocation', () => {
     expect(stored).toBe(1)
   })
 
-  const revocationBy = (key: IdentityKey, change: Partial<Revocation>) =>
+  const revocationBy = (key: IdentityKey, change: Partial<Extract<Revocation, { of: 'researcher' }>>) =>
     sign<typeof revocation.schema, RevocationId>(key, revocation, {
       protocol: PROTOCOL,
       federation: federation.coordinator.context.key.fingerprint,

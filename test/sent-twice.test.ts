@@ -5,6 +5,7 @@ import { revoke, sponsor } from '#member-node/researchers.ts'
 import type { Fetch } from '#party/connection.ts'
 import { cancel } from '#researcher/client.ts'
 import { Federation, VOUCHING } from './federation.ts'
+import { logInMadeUp } from './login/made-up.ts'
 import { pose, step } from './steps.ts'
 
 /** Every request that writes arrives twice at the same moment, as from two processes of one party. */
@@ -47,6 +48,10 @@ test('a query is withdrawn', async () => {
 test('a member refuses', async () => {
   federation.node('JP').rules = { ...(presets.open as Policy), questionsADay: 0 }
   await expect(federation.ask(QUESTION)).rejects.toMatchObject({ code: 'round-void' })
+})
+
+test('somebody logs in with an organisation', async () => {
+  await logInMadeUp(federation, 'BR')
 })
 
 test('a researcher is sponsored again, and revoked', async () => {

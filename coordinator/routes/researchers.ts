@@ -2,6 +2,9 @@ import { z } from '@hono/zod-openapi'
 import {
   certificateAnswer,
   done,
+  loginReceipt,
+  loginRequest,
+  organisationList,
   researcherList,
   revocationReceipt,
   revocationRequest,
@@ -9,6 +12,7 @@ import {
 } from '#specs/api.ts'
 import { revocationId } from '#specs/messages.ts'
 import { type App, body, enrolledMember, json, memberOf, route, type Service } from '../http.ts'
+import { organisations, takeLogin } from '../logins.ts'
 import { researcherOf } from '../queries.ts'
 import { researchersOf, revocationCalled, standingOf, takeRevocation, takeSponsorship } from '../researchers.ts'
 
@@ -67,6 +71,35 @@ export function researcherRoutes(app: App, { context, lifecycle }: Service): voi
       responses: { 200: json('As it was signed', revocationRequest) },
     }),
     c => c.json({ revocation: revocationCalled(context, c.req.valid('param').revocation) }, 200),
+  )
+
+  app.openapi(
+    route(
+      {
+        method: 'get',
+        path: '/organisations',
+        tags: ['Logins'],
+        summary: 'Organisations that let their people log in, as members vouch for them',
+        responses: { 200: json('Sponsorships', organisationList) },
+      },
+      'public',
+    ),
+    c => c.json({ organisations: organisations(context) }, 200),
+  )
+
+  app.openapi(
+    route(
+      {
+        method: 'post',
+        path: '/logins',
+        tags: ['Logins'],
+        summary: 'Become a researcher with an ID token of an organisation',
+        request: body(loginRequest),
+        responses: { 201: json('Certified', loginReceipt) },
+      },
+      'public',
+    ),
+    async c => c.json({ certificate: await takeLogin(context, c.req.valid('json').login) }, 201),
   )
 
   app.openapi(

@@ -8,7 +8,7 @@ CREATE TABLE `revocations` (
 CREATE INDEX `revocations_by_target` ON `revocations` (`target`);--> statement-breakpoint
 CREATE TABLE `sponsorships` (
 	`id` text PRIMARY KEY NOT NULL,
-	`researcher` text NOT NULL,
+	`researcher` text,
 	`compact` text NOT NULL,
 	`created_at` integer NOT NULL
 );

@@ -4,12 +4,13 @@ import {
   type Certificate,
   type MemberId,
   memberId,
+  type PersonSponsorship,
   type Revocation,
   revocation,
   type Sponsorship,
 } from '../messages.ts'
 import { PROTOCOL, sign } from '../signed.ts'
-import { checkLasts, isRevoked, verifyCertificate, verifyRevocation } from './researcher.ts'
+import { checkTerm, isRevoked, verifyCertificate, verifyRevocation } from './researcher.ts'
 
 let five: FederationKeys
 
@@ -25,7 +26,7 @@ async function refused(attempt: Promise<unknown>, code: string, reason: RegExp):
 }
 
 describe('a certificate', () => {
-  async function certified(said: Partial<Sponsorship>, change: Partial<Certificate> = {}) {
+  async function certified(said: Partial<PersonSponsorship>, change: Partial<Certificate> = {}) {
     const certificate = await five.certify(change, five.coordinator, await five.vouch(said))
     return verifyCertificate(certificate.compact, five.charter.payload)
   }
@@ -98,7 +99,7 @@ describe('a certificate', () => {
   })
 
   test('lasts to its end, and a year and a day at most', () => {
-    const until = (milliseconds: number) => () => checkLasts({ notAfter: at(milliseconds) }, NOON)
+    const until = (milliseconds: number) => () => checkTerm({ notAfter: at(milliseconds) } as Sponsorship, NOON)
     const bad = expect.objectContaining({ code: 'bad-certificate' })
     expect(until(NOON)).not.toThrow()
     expect(until(NOON - 1)).toThrow(bad)
@@ -108,7 +109,7 @@ describe('a certificate', () => {
 })
 
 describe('a revocation', () => {
-  const revoked = (change: Partial<Revocation> = {}, signer = five.keyOf(KR)) =>
+  const revoked = (change: Partial<Extract<Revocation, { of: 'researcher' }>> = {}, signer = five.keyOf(KR)) =>
     sign(signer, revocation, {
       protocol: PROTOCOL,
       federation: five.coordinator.fingerprint,
@@ -121,7 +122,7 @@ describe('a revocation', () => {
 
   test('counts if its sponsor signed it, or the coordinator, and of nobody else', async () => {
     const { payload } = await five.certify({ sponsor: KR })
-    const stops = async (change: Partial<Revocation>) => isRevoked(payload, [(await revoked(change)).payload])
+    const stops = async (change: Parameters<typeof revoked>[0]) => isRevoked(payload, [(await revoked(change)).payload])
     expect(await stops({})).toBe(true)
     expect(await stops({ by: null })).toBe(true)
     expect(await stops({ by: KE })).toBe(false)

@@ -1,11 +1,15 @@
-import { fingerprint, type PublicKey } from '#crypto/signature.ts'
+import { verifyIdToken } from '#crypto/id-token.ts'
+import { fingerprint, messageId, type PublicKey } from '#crypto/signature.ts'
 import { fault } from '../errors.ts'
+import { checkNonce, nameIn } from '../login.ts'
 import {
   type Certificate,
   CLOCK_TOLERANCE_MS,
   certificate,
+  LONGEST_LOGIN_MS,
   LONGEST_SPONSORSHIP_MS,
   type MemberId,
+  type OrganisationSponsorship,
   type Query,
   type QueryId,
   query,
@@ -42,7 +46,7 @@ export async function verifyCertificate(compact: string, terms: Terms): Promise<
     throw fault('bad-certificate', 'the researcher is certified for another federation')
   }
   const { payload: sponsored } = await verifySponsorship(certified.sponsorship, terms)
-  const strayed = beyond(certified, sponsored)
+  const strayed = beyond(certified, await vouchedFor(certified, sponsored, undefined))
   if (strayed !== undefined) {
     throw fault('bad-certificate', `the certificate has another ${strayed} than its sponsor signed`)
   }
@@ -68,9 +72,42 @@ export async function verifySponsorship(compact: string, terms: Terms): Promise<
   return signed
 }
 
-/** The field in which a certificate says something else, or more, than its sponsor did. */
-function beyond(certified: Certificate, sponsored: Sponsorship): keyof Certificate | undefined {
-  const same = ['name', 'publicKey', 'administration', 'organisation', 'role', 'sponsor'] as const
+/** What may be said of a researcher. */
+type Vouched = Omit<Certificate, 'protocol' | 'federation' | 'sponsorship'>
+
+/** Of a person the sponsor says it; of an organisation's people its provider says who they are, in an ID token. */
+async function vouchedFor(
+  { publicKey, idToken }: Pick<Certificate, 'publicKey' | 'idToken'>,
+  sponsored: Sponsorship,
+  now: number | undefined,
+): Promise<Vouched> {
+  if (sponsored.of === 'researcher') return { ...sponsored, idToken: null }
+  if (idToken === null) throw fault('bad-certificate', 'nobody logged in for this certificate')
+  return loggedIn(sponsored, publicKey, idToken, now)
+}
+
+/**
+ * What may be said of the holder of a key whom an organisation's provider let log in.
+ * @param now milliseconds since 1970, where the token must be fresh; undefined where a certificate was made of it
+ * @throws InbondError `bad-id-token`
+ */
+export async function loggedIn(
+  sponsored: OrganisationSponsorship,
+  publicKey: PublicKey,
+  idToken: string,
+  now: number | undefined,
+): Promise<Vouched> {
+  const token = await verifyIdToken(idToken, sponsored, now)
+  checkNonce(token.nonce, sponsored.federation, publicKey)
+  const { administration, organisation, role, purposes, sponsor } = sponsored
+  const until = Math.min(token.issuedAt + LONGEST_LOGIN_MS, Date.parse(sponsored.notAfter))
+  const standing = { administration, organisation, role, purposes, sponsor }
+  return { name: nameIn(token), publicKey, ...standing, idToken, notAfter: new Date(until).toISOString() }
+}
+
+/** The field in which a certificate says something else, or more, than is vouched for. */
+function beyond(certified: Certificate, sponsored: Vouched): keyof Certificate | undefined {
+  const same = ['name', 'publicKey', 'administration', 'organisation', 'role', 'sponsor', 'idToken'] as const
   const changed = same.find(field => certified[field] !== sponsored[field])
   if (changed !== undefined) return changed
   if (!certified.purposes.every(one => sponsored.purposes.includes(one))) return 'purposes'
@@ -82,8 +119,14 @@ function beyond(certified: Certificate, sponsored: Sponsorship): keyof Certifica
  * @param at milliseconds since 1970: when the round of a query opens
  * @throws InbondError `bad-certificate`
  */
-export function checkLasts({ notAfter }: Pick<Certificate, 'notAfter'>, at: number): void {
+export function checkLasts({ notAfter, sponsorship: compact }: Certificate, at: number): void {
   if (at > Date.parse(notAfter)) throw fault('bad-certificate', `the researcher's certificate expired at ${notAfter}`)
+  checkTerm(claims(sponsorship, compact).payload, at)
+}
+
+/** Checks that a sponsorship is not over, and not for longer than a member may vouch. @throws InbondError `bad-certificate` */
+export function checkTerm({ notAfter }: Sponsorship, at: number): void {
+  if (at > Date.parse(notAfter)) throw fault('bad-certificate', `the sponsorship expired at ${notAfter}`)
   if (Date.parse(notAfter) > at + LONGEST_SPONSORSHIP_MS + CLOCK_TOLERANCE_MS) {
     throw fault('bad-certificate', 'the researcher is certified for longer than a year')
   }
@@ -123,6 +166,8 @@ export async function verifyRevocation(compact: string, terms: Terms): Promise<S
 export interface Revocable {
   readonly publicKey: PublicKey
   readonly sponsor: MemberId | null
+  /** In its compact form; empty where there is none. */
+  readonly sponsorship: string
 }
 
 /**
@@ -130,12 +175,16 @@ export interface Revocable {
  * nothing, or each member could silence the researchers of all others; it has its policy for itself.
  */
 export function isRevoked(certified: Revocable, revocations: readonly Revocation[]): boolean {
-  return revocations.some(
-    one => (one.by === null || one.by === certified.sponsor) && targetOf(one) === certified.publicKey,
-  )
+  const targets = targetsOf(certified)
+  return revocations.some(one => (one.by === null || one.by === certified.sponsor) && targets.includes(targetOf(one)))
 }
 
-/** What a revocation is filed under: the key that it stops. */
+/** What a revocation is filed under: the key, or the sponsorship of an organisation, that it stops. */
 export function targetOf(revoked: Revocation): string {
-  return revoked.publicKey
+  return revoked.of === 'researcher' ? revoked.publicKey : revoked.sponsorship
+}
+
+/** What a revocation that stops a certificate may be filed under. */
+export function targetsOf({ publicKey, sponsorship: compact }: Pick<Revocable, 'publicKey' | 'sponsorship'>): string[] {
+  return compact === '' ? [publicKey] : [publicKey, messageId(compact)]
 }

@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { z } from 'zod'
 import { takeContribution } from '#coordinator/uploads.ts'
 import { InbondError } from '#crypto/error.ts'
+import { type IdToken, verifyIdToken } from '#crypto/id-token.ts'
 import { loadSeal } from '#crypto/seal.ts'
 import { type IdentityKey, messageId } from '#crypto/signature.ts'
 import { agree } from '#member-node/custody.ts'
@@ -16,6 +17,8 @@ import {
   enrolmentReceipt,
   type FederationInfo,
   federationInfo,
+  loginReceipt,
+  organisationList,
   problem,
   queryList,
   queryReceipt,
@@ -27,7 +30,9 @@ import { fault } from '#specs/errors.ts'
 import {
   type Certificate,
   certificate,
+  login,
   type MemberId,
+  type PersonSponsorship,
   type Revocation,
   revocation,
   sponsorship,
@@ -59,6 +64,8 @@ export async function answerDecoders(recording: Recording): Promise<Decoder[]> {
     shape(known, 'GET /federation', federationInfo, said('GET', /^\/federation$/)),
     shape(known, 'GET /charters/…', charterBundle, said('GET', /^\/charters\//)),
     shape(known, 'POST /enrolments', enrolmentReceipt, said('POST', /^\/enrolments$/)),
+    shape(known, 'GET /organisations', organisationList, said('GET', /^\/organisations$/)),
+    shape(known, 'POST /logins', loginReceipt, said('POST', /^\/logins$/)),
     shape(known, 'GET /researchers', researcherList, said('GET', /^\/researchers$/)),
     shape(known, 'GET /certificate', certificateAnswer, said('GET', /^\/certificate$/)),
     shape(known, 'GET /work', workResponse, said('GET', /^\/work/)),
@@ -70,6 +77,7 @@ export async function answerDecoders(recording: Recording): Promise<Decoder[]> {
     introductions(known, said('GET', /^\/federation$/)),
     charters(known, said('GET', /^\/charters\//)),
     certificates(known),
+    idTokens(known),
     revocations(known),
     rounds(known),
     await cohorts(known),
@@ -177,6 +185,22 @@ function charters({ key, charter }: Known, said: readonly unknown[]): Decoder {
 const announcement = z.object({ round: z.string(), query: z.string() })
 
 /** A round's documents: bent by whoever carries them, or signed so by the coordinator. */
+function idTokens({ recording }: Known): Decoder {
+  const [compact] = recording.messages.get(login.typ) as [string]
+  const { idToken: token } = claims(login, compact).payload
+  const providers = (recording.messages.get(sponsorship.typ) as readonly string[])
+    .map(one => claims(sponsorship, one).payload)
+    .filter(one => one.of === 'organisation')
+  return decoder<string, IdToken>({
+    name: 'an ID token',
+    examples: [token],
+    inputs: mutatedText([token]),
+    codes: ['bad-id-token'],
+    decode: text => verifyIdToken(text, providers[0] as (typeof providers)[0], undefined),
+    believe: (_, text) => expect(text.split('.').slice(0, 2)).toEqual(token.split('.').slice(0, 2)),
+  })
+}
+
 /** A coordinator that certifies what it likes, under a sponsorship that it has. */
 function certificates({ recording, charter, key }: Known): Decoder {
   const [compact] = recording.messages.get(certificate.typ) as [string]
@@ -188,7 +212,7 @@ function certificates({ recording, charter, key }: Known): Decoder {
     decode: text => verifyCertificate(text, charter.payload),
     believe: ({ payload }) => {
       const said = claims(sponsorship, payload.sponsorship).payload
-      const { name, publicKey, administration, organisation, role, sponsor } = said
+      const { name, publicKey, administration, organisation, role, sponsor } = said as PersonSponsorship
       expect(payload).toMatchObject({ name, publicKey, administration, organisation, role, sponsor })
       expect(said.purposes).toEqual(expect.arrayContaining(payload.purposes))
       expect(payload.notAfter <= said.notAfter).toBe(true)

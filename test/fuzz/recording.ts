@@ -5,6 +5,7 @@ import { revocations } from '#member-node/schema.ts'
 import { cancel } from '#researcher/client.ts'
 import { messageKinds, type QueryId, type RoundId } from '#specs/messages.ts'
 import { enrolResearcher, Federation, VOUCHING } from '../federation.ts'
+import { logInMadeUp } from '../login/made-up.ts'
 import { pose, step } from '../steps.ts'
 
 const QUESTION = `dataset: declarations
@@ -84,8 +85,9 @@ export async function record(): Promise<Recording> {
   rounds.open = await pose(federation, QUESTION)
   isHolding = true
   await step(federation, 'contribute', ['BR'])
+  const loggedIn = await logInMadeUp(federation, 'KR')
   const { key: revoked, revocation } = await revokeAnother(federation)
-  const keys = [federation.coordinator.context.key, federation.researcher.key, revoked]
+  const keys = [federation.coordinator.context.key, federation.researcher.key, revoked, loggedIn]
   for (const node of federation.nodes.values()) keys.push(node.key)
   return {
     federation,
@@ -122,8 +124,9 @@ function messagesIn(exchanges: readonly Exchange[]): Map<string, string[]> {
   const found = new Map<string, Set<string>>(messageKinds.map(kind => [kind.typ, new Set<string>()]))
   const collect = (text: string) => {
     for (const [compact] of text.matchAll(COMPACT)) {
-      const known = found.get(String(decodeProtectedHeader(compact).typ)) as Set<string>
-      if (known.has(compact)) continue
+      // An ID token is no message.
+      const known = found.get(String(decodeProtectedHeader(compact).typ))
+      if (known === undefined || known.has(compact)) continue
       known.add(compact)
       collect(Buffer.from(compact.split('.')[1] as string, 'base64url').toString())
     }

@@ -102,6 +102,7 @@ describe('help', () => {
     'member charter sign',
     'member researcher list',
     'member researcher sponsor',
+    'member researcher sponsor-organisation',
     'member researcher revoke',
     'member import',
     'member period close',
@@ -111,6 +112,7 @@ describe('help', () => {
     'member backup',
     'member restore',
     'researcher init',
+    'researcher login',
     'researcher status',
     'researcher backup',
     'researcher restore',
@@ -372,6 +374,18 @@ purpose: what came in January
 describe('a researcher, vouched for wrongly', () => {
   const sponsor = (...args: string[]) => ['member', 'researcher', 'sponsor', at('AA'), 'nobody', ...args]
   const purpose = ['--purpose', 'research']
+  const organisation = (...args: string[]) => [
+    'member',
+    'researcher',
+    'sponsor-organisation',
+    at('AA'),
+    '--organisation',
+    'X',
+    '--client-id',
+    'x',
+    ...purpose,
+    ...args,
+  ]
   // biome-ignore format: a table
   refuses([
     ['without a purpose', () => sponsor(), 'bad-option', /'--purpose <code>' not specified/],
@@ -380,6 +394,11 @@ describe('a researcher, vouched for wrongly', () => {
     ['for ever', () => sponsor(...purpose, '--expires', 'never'), 'bad-option', /number of days such as 90d/],
     ['for two years', () => sponsor(...purpose, '--expires', '730d'), 'bad-option', /at most 366d/],
     ['that nobody is', () => sponsor(...purpose), 'not-found', /nobody with the fingerprint nobody asks AA/],
+    ['and an organisation at an address without TLS', () => organisation('--issuer', 'http://login.example'), 'bad-option', /an issuer begins with https/],
+    ['and an organisation whose provider does not answer', () => organisation('--issuer', 'http://127.0.0.1:9'), 'login-failed', /127.0.0.1:9.* does not answer/],
+    ['who logs in to nothing', () => ['researcher', 'login', nowhere()], 'bad-option', /a new directory needs --federation/],
+    ['who logs in somewhere', () => ['researcher', 'login', nowhere(), '--federation', 'here'], 'bad-option', /looks like https:/],
+    ['who logs in where no organisation is vouched for', () => ['researcher', 'login', at('researcher')], 'not-found', /no member vouches for an organisation/],
     ['and revoked without being there', () => ['member', 'researcher', 'revoke', at('AA'), 'nobody', '--reason', 'x'], 'not-found', /is sponsored by AA/],
   ])
 

@@ -1,4 +1,5 @@
 import { claims, verify } from './fields.ts'
+import { readIdToken } from './id-token.ts'
 import { Refusal } from './parameters.ts'
 import { fingerprint, type Message, messageId } from './signatures.ts'
 
@@ -72,17 +73,28 @@ function verifyCertificate(terms: Terms, compact: string): Fields {
   const key = keyOf(terms, sponsored.sponsor, 'bad-certificate')
   const { payload: said } = verify(certificate.sponsorship as string, 'inbond-sponsorship', key)
   const purposes = said.purposes as string[]
+  const { name, publicKey, until } = whoIs(certificate, said)
   const sound =
     certificate.federation === terms.federation &&
     said.federation === terms.federation &&
     (said.administration === null || said.administration === said.sponsor) &&
-    ['name', 'publicKey', 'administration', 'organisation', 'role', 'sponsor'].every(
-      field => certificate[field] === said[field],
-    ) &&
+    certificate.name === name &&
+    certificate.publicKey === publicKey &&
+    (said.of === 'organisation') === (certificate.idToken !== null) &&
+    ['administration', 'organisation', 'role', 'sponsor'].every(field => certificate[field] === said[field]) &&
     (certificate.purposes as string[]).every(one => purposes.includes(one)) &&
-    Date.parse(certificate.notAfter as string) <= Date.parse(said.notAfter as string)
+    Date.parse(certificate.notAfter as string) <= until
   require(sound, 'bad-certificate', 'the certificate is not what its sponsor said')
-  return certificate
+  return { ...certificate, sponsoredUntil: said.notAfter }
+}
+
+/** Whom a sponsorship speaks of: a key, or whoever logged in. */
+function whoIs(certificate: Fields, said: Fields): { name: unknown; publicKey: unknown; until: number } {
+  const { name, publicKey } = said
+  if (said.of === 'researcher') return { name, publicKey, until: Date.parse(said.notAfter as string) }
+  if (certificate.idToken === null) throw new Refusal('bad-certificate', 'nobody logged in')
+  const key = certificate.publicKey as string
+  return { ...readIdToken(certificate.idToken as string, said, key), publicKey: key }
 }
 
 /** @param at milliseconds since 1970, of the reader's clock; undefined where a round is read that may be over */
@@ -109,8 +121,8 @@ function checkTimes(round: Fields, query: Fields, certificate: Fields, at: numbe
   const fitting =
     closes - opens === query.closesAfter && ends - closes === query.closesAfter && opens <= time(query.expires)
   require(fitting, 'bad-round', 'the times are not those of the query')
-  const notAfter = time(certificate.notAfter)
-  const lasts = opens <= notAfter && notAfter <= opens + 366 * DAY_MS + CLOCK_TOLERANCE_MS
+  const lasts =
+    opens <= time(certificate.notAfter) && time(certificate.sponsoredUntil) <= opens + 366 * DAY_MS + CLOCK_TOLERANCE_MS
   require(lasts, 'bad-certificate', 'the certificate is over, or lasts too long')
   if (at === undefined) return
   require(opens <= at + CLOCK_TOLERANCE_MS, 'clock-skew', 'the round opens in the future')

@@ -1,6 +1,15 @@
 import { createPrivateKey, sign as signBytes } from 'node:crypto'
-import { type IdentityKey, signMessage } from '#crypto/signature.ts'
-import { cancellation, certificate, enrolment, refusal, revocation, token } from '#specs/messages.ts'
+import { type IdentityKey, messageId, signMessage } from '#crypto/signature.ts'
+import {
+  cancellation,
+  certificate,
+  enrolment,
+  login,
+  refusal,
+  revocation,
+  type SponsorshipId,
+  token,
+} from '#specs/messages.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { at, NOON } from '#test/federation-keys.ts'
 import type { Fields, Json } from '../format.ts'
@@ -86,7 +95,15 @@ async function writeKinds(file: Writing): Promise<void> {
   })
   await verified('inbond-enrolment', stranger, enrolled.compact)
   await verified('inbond-sponsorship', own, sponsorship)
+  const entering = await sign(researcher, login, {
+    protocol: PROTOCOL,
+    federation: coordinator.fingerprint,
+    publicKey: researcher.publicKey,
+    sponsorship: messageId(sponsorship) as SponsorshipId,
+    idToken: 'e30.e30.AA',
+  })
   await verified('inbond-revocation', own, stopped.compact)
+  await verified('inbond-login', researcher, entering.compact)
   await verified('inbond-researcher-certificate', coordinator, asked.payload.certificate)
   await verified('inbond-charter', coordinator, federation.charter.compact)
   await verified('inbond-charter-consent', own, consent)
