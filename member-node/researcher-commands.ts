@@ -4,6 +4,7 @@ import {
   issuerAddress,
   LONGEST_SPONSORSHIP_MS,
   purposeCode,
+  type Sponsorship,
   sponsorshipId,
   typedName,
   typedReason,
@@ -12,6 +13,7 @@ import {
 import { withNode } from './open.ts'
 import { providerKeys } from './organisations.ts'
 import {
+  organisationsOf,
   researchersOf,
   revoke,
   revokeOrganisation,
@@ -32,7 +34,15 @@ function listCommand(terminal: Terminal) {
       withNode(path, options, terminal, async node => {
         const listed = await researchersOf(node, terminal.signal)
         const lines = listed.map(one => [one.fingerprint, one.name, standing(one, node.clock.now())])
-        terminal.out(options.json ? `${JSON.stringify(listed, null, 2)}\n` : table(lines))
+        const organisations = organisationsOf(node)
+        for (const { id, payload } of organisations) {
+          lines.push([id, payload.organisation, `everybody whom ${payload.issuer} lets log in, ${until(payload)}`])
+        }
+        const whole = {
+          researchers: listed,
+          organisations: organisations.map(({ id, payload }) => ({ id, ...payload })),
+        }
+        terminal.out(options.json ? `${JSON.stringify(whole, null, 2)}\n` : table(lines))
       }),
     )
 }
@@ -40,9 +50,12 @@ function listCommand(terminal: Terminal) {
 function standing({ sponsorship, revocation }: Sponsored, now: number): string {
   if (revocation !== null) return `revoked by ${revocation.by ?? 'the coordinator'}: ${revocation.reason}`
   if (sponsorship === null) return 'asks to be sponsored'
-  const { notAfter, purposes } = sponsorship
-  const day = notAfter.slice(0, 10)
-  return Date.parse(notAfter) <= now ? `expired on ${day}` : `until ${day}, for ${purposes.join(', ')}`
+  const { notAfter } = sponsorship
+  return Date.parse(notAfter) <= now ? `expired on ${notAfter.slice(0, 10)}` : until(sponsorship)
+}
+
+function until({ notAfter, purposes }: Pick<Sponsorship, 'notAfter' | 'purposes'>): string {
+  return `until ${notAfter.slice(0, 10)}, for ${purposes.join(', ')}`
 }
 
 /** Of an option that may stand several times. */

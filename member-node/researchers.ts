@@ -1,4 +1,4 @@
-import { eq, inArray, isNotNull } from 'drizzle-orm'
+import { eq, inArray, isNotNull, isNull } from 'drizzle-orm'
 import { fingerprint, type PublicKey } from '#crypto/signature.ts'
 import { isoTime } from '#party/clock.ts'
 import { done, researcherList, revocationReceipt } from '#specs/api.ts'
@@ -123,6 +123,17 @@ export async function sponsorOrganisation(node: Node, said: Organisation): Promi
     notAfter: isoTime(node.clock.now() + said.lasts),
   }
   return (await signAndSend(node, payload, null)).id
+}
+
+/** Organisations that this member vouched for, in the order in which it did. */
+export function organisationsOf(
+  node: Node,
+): { readonly id: SponsorshipId; readonly payload: OrganisationSponsorship }[] {
+  const rows = node.db.select().from(sponsorships).where(isNull(sponsorships.researcher)).all()
+  return rows.flatMap(({ id, compact }) => {
+    const { payload } = claims(sponsorship, compact)
+    return payload.of === 'organisation' && ownRevocation(node, id) === undefined ? [{ id, payload }] : []
+  })
 }
 
 /** Stored before it is sent. */

@@ -50,9 +50,14 @@ async function takeUp({ key, clock, db }: Researcher, compact: string, charter: 
   if (payload.publicKey !== key.publicKey) throw fault('bad-certificate', 'the certificate is of another researcher')
   if (Date.parse(payload.notAfter) <= clock.now()) {
     const day = payload.notAfter.slice(0, 10)
-    throw fault('not-sponsored', `your certificate expired on ${day}; ${payload.sponsor} has to vouch for you again`)
+    throw fault('not-sponsored', `your certificate expired on ${day}; ${renewalOf(payload)}`)
   }
   db.insert(certificates).values({ id, compact, learnedAt: clock.now() }).onConflictDoNothing().run()
+}
+
+/** What it takes to have it renewed. */
+export function renewalOf({ sponsor, idToken }: Pick<Certificate, 'sponsor' | 'idToken'>): string {
+  return idToken === null ? `${sponsor} has to vouch for you again` : 'log in again'
 }
 
 /**

@@ -5,12 +5,14 @@ import { type QueryStatus, queryList } from '#specs/api.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
-import { askStanding, knownCertificate, type Standing } from './certificate.ts'
+import { askStanding, knownCertificate, renewalOf, type Standing } from './certificate.ts'
 import { describeProgress } from './presentation.ts'
 import { fetchCharter, type Researcher } from './researcher.ts'
 import * as schema from './schema.ts'
 
 const CERTIFICATE_CONCERN_MS = 30 * 86_400_000
+/** Of whoever logged in: that lasts 30 days at most. */
+const LOGIN_CONCERN_MS = 5 * 86_400_000
 
 /**
  * What a researcher wants to see at a glance: the federation, its datasets, and what was asked. Of a coordinator that cannot be
@@ -30,6 +32,8 @@ export async function overview(researcher: Researcher, signal: AbortSignal) {
     sponsor: heard.standing?.sponsor ?? known?.sponsor ?? null,
     obstacle: heard.standing?.obstacle?.message ?? null,
     certificateEnds: known?.notAfter ?? null,
+    loggedIn: known !== undefined && known.idToken !== null,
+    renewal: known === undefined ? null : renewalOf(known),
     queries: {
       answered: asked.filter(one => one.answer !== null).length,
       void: asked.filter(one => one.voidReason !== null).length,
@@ -79,9 +83,10 @@ export function concernsOf(status: Overview, now: number): string[] {
   if (status.unreachable !== null) concerns.unshift(`The coordinator cannot be asked: ${status.unreachable}.`)
   if (status.obstacle !== null) concerns.push(`You cannot ask: ${status.obstacle}.`)
   const left = status.certificateEnds === null ? null : Date.parse(status.certificateEnds) - now
-  if (status.obstacle === null && left !== null && left < CERTIFICATE_CONCERN_MS) {
+  const early = status.loggedIn ? LOGIN_CONCERN_MS : CERTIFICATE_CONCERN_MS
+  if (status.obstacle === null && left !== null && left < early) {
     const when = left <= 0 ? 'has expired' : `expires in ${duration(left)}`
-    concerns.push(`Your certificate ${when}; ${status.sponsor ?? 'your sponsor'} has to vouch for you again.`)
+    concerns.push(`Your certificate ${when}; ${status.renewal}.`)
   }
   return concerns
 }

@@ -3,7 +3,7 @@ import { exportJWK, generateKeyPair, importJWK, type JWTPayload, SignJWT, Unsecu
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { providerKeys } from '#member-node/organisations.ts'
-import { learnRevocation, revokeOrganisation, sponsorOrganisation } from '#member-node/researchers.ts'
+import { learnRevocation, organisationsOf, revokeOrganisation, sponsorOrganisation } from '#member-node/researchers.ts'
 import { revocations } from '#member-node/schema.ts'
 import { Connection } from '#party/connection.ts'
 import { fetchCertificate } from '#researcher/certificate.ts'
@@ -332,12 +332,14 @@ describe('an organisation', () => {
     await expect(revokeOrganisation(federation.node('JP'), sponsorship, 'x')).rejects.toMatchObject({
       code: 'not-allowed',
     })
+    expect(organisationsOf(node)).toMatchObject([{ id: sponsorship, payload: { organisation: 'Bank of Korea' } }])
     await revokeOrganisation(node, sponsorship, 'its provider was broken into')
     const refusal = { code: 'researcher-revoked', message: expect.stringMatching(/its provider was broken into/) }
     await expect(prepare(eve, parseQueryFile(QUESTION))).rejects.toMatchObject(refusal)
     await expect(logInAs(await newcomer(), 'mallory')).rejects.toMatchObject({ code: 'not-found' })
     const stored = node.db.select().from(revocations).get()
     await learnRevocation(federation.node('BR'), (stored as NonNullable<typeof stored>).compact)
+    expect(organisationsOf(node)).toEqual([])
     // What was revoked stays so, word by word.
     federation.clock.advance(1000)
     await vouch()
