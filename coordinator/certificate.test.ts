@@ -53,7 +53,7 @@ describe('a certificate', () => {
     ['whose key has a passphrase', { ...own, key: String(sealed) }, /or it has a passphrase/],
   ])('%s is refused', async (_, pair, reason) => {
     put(pair)
-    await expect(read()).rejects.toMatchObject({ code: 'bad-certificate', message: expect.stringMatching(reason) })
+    await expect(read()).rejects.toMatchObject({ code: 'bad-tls-certificate', message: expect.stringMatching(reason) })
     const refused: Error = await read().then(() => new Error(), error => error)
     expect(`${refused.stack} ${JSON.stringify(loggable(refused))}`).not.toContain(pair.key.split('\n')[1])
   })
@@ -68,7 +68,7 @@ describe('a certificate', () => {
     await certificate.read()
     expect(await certificate.readIfReplaced()).toBeUndefined()
     writeFileSync(files.certificate, other.cert)
-    await expect(certificate.readIfReplaced()).rejects.toMatchObject({ code: 'bad-certificate' })
+    await expect(certificate.readIfReplaced()).rejects.toMatchObject({ code: 'bad-tls-certificate' })
     expect(await certificate.readIfReplaced()).toBeUndefined()
     writeFileSync(files.key, other.key)
     expect(await certificate.readIfReplaced()).toEqual(other)

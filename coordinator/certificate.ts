@@ -26,7 +26,7 @@ export class CertificateFiles {
     this.#clock = clock
   }
 
-  /** @throws InbondError `file-not-readable`, `bad-certificate` */
+  /** @throws InbondError `file-not-readable`, `bad-tls-certificate` */
   async read(): Promise<Pair> {
     this.#seen = this.#version()
     const { certificate, key } = this.#files
@@ -50,7 +50,7 @@ export class CertificateFiles {
 
   #check({ cert, key }: Pair): void {
     const { certificate, key: keyFile } = this.#files
-    const wrong = (reason: string, cause?: unknown) => fault('bad-certificate', reason, cause)
+    const wrong = (reason: string, cause?: unknown) => fault('bad-tls-certificate', reason, cause)
     const parsed = parse(() => new X509Certificate(cert))
     if (parsed === undefined) throw wrong(`${certificate} is no certificate in PEM`)
     const privateKey = parse<KeyObject>(() => createPrivateKey(key))

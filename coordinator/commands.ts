@@ -12,6 +12,7 @@ import {
   optionValue,
   passphraseOf,
   type Terminal,
+  table,
   warnOfPlainHttp,
   warnOfPlainKey,
 } from '#party/command.ts'
@@ -20,15 +21,16 @@ import { formatInvitation } from '#party/invitation.ts'
 import { metricsOption, portOption } from '#party/listening.ts'
 import { runningProcess } from '#party/running.ts'
 import { fault } from '#specs/errors.ts'
-import { memberId, typedName } from '#specs/messages.ts'
+import { memberId, typedName, typedReason } from '#specs/messages.ts'
 import { backupContents } from './backup.ts'
 import { CertificateFiles } from './certificate.ts'
 import { proposeCharter } from './charters.ts'
 import { type Config, checkEncryption, config } from './config.ts'
 import { type Context, createContext } from './context.ts'
-import { invite } from './enrolment.ts'
+import { type Invitee, invite } from './enrolment.ts'
 import { withCoordinator } from './open.ts'
 import { concernsOf, describeOverview, overview } from './overview.ts'
+import { assignSponsor, everyResearcher, revoke } from './researchers.ts'
 
 /** Of an invitation's code: long enough that nobody guesses it. */
 const CODE_BYTES = 18
@@ -108,11 +110,11 @@ function startCommand(terminal: Terminal) {
 }
 
 function inviteCommand(terminal: Terminal) {
-  return command('invite', 'print a one-time invitation', 'inbond coordinator invite wco --member KR')
+  return command('invite', 'print a one-time invitation', 'inbond coordinator invite wco --researcher Ada --sponsor KR')
     .argument('<dir>', "the coordinator's directory")
     .option('--member <id>', 'id of an administration, such as KR')
     .option('--researcher <name>', 'name of a researcher')
-    .option('--administration <id>', "a researcher's own administration, if it is a member")
+    .option('--sponsor <id>', 'the member that is to vouch for the researcher')
     .action(async (path: string, options) => {
       const invitee = inviteeOf(options)
       const code = randomBytes(CODE_BYTES).toString('base64url')
@@ -129,17 +131,73 @@ function inviteCommand(terminal: Terminal) {
     })
 }
 
-function inviteeOf(options: { member?: string; researcher?: string; administration?: string }) {
+function inviteeOf(options: { member?: string; researcher?: string; sponsor?: string }): Invitee {
   if ((options.member === undefined) === (options.researcher === undefined)) {
     throw fault('bad-option', 'an invitation is either for a --member or for a --researcher')
   }
   if (options.member !== undefined) {
-    return { role: 'member' as const, subject: optionValue('--member', memberId, options.member), administration: null }
+    if (options.sponsor !== undefined) throw fault('bad-option', 'only a researcher has a --sponsor')
+    return { role: 'member', subject: optionValue('--member', memberId, options.member), sponsor: null }
   }
-  const { administration: own } = options
-  const administration = own === undefined ? null : optionValue('--administration', memberId, own)
   const subject = optionValue('--researcher', typedName, options.researcher as string)
-  return { role: 'researcher' as const, subject, administration }
+  if (options.sponsor === undefined) {
+    throw fault('bad-option', 'a researcher needs a --sponsor: the member that vouches for it, such as --sponsor KR')
+  }
+  return { role: 'researcher', subject, sponsor: optionValue('--sponsor', memberId, options.sponsor) }
+}
+
+function researcherListCommand(terminal: Terminal) {
+  return command('list', 'who may ask, and who waits for a sponsor', 'inbond coordinator researcher list wco')
+    .argument('<dir>', "the coordinator's directory")
+    .option('--json', 'for programs')
+    .action((path: string, options) =>
+      withContext(path, options, terminal, context => {
+        const listed = everyResearcher(context)
+        const lines = listed.map(one => {
+          const standing = one.sponsoredUntil === null ? 'asks for' : `until ${one.sponsoredUntil.slice(0, 10)},`
+          const state =
+            one.revoked === null ? `${standing} sponsor ${one.sponsor ?? 'nobody'}` : `revoked by ${one.revoked}`
+          return [one.fingerprint, one.name, state]
+        })
+        terminal.out(options.json ? `${JSON.stringify(listed, null, 2)}\n` : table(lines))
+      }),
+    )
+}
+
+function revokeCommand(terminal: Terminal) {
+  return command(
+    'revoke',
+    'stop a researcher for good',
+    'inbond coordinator researcher revoke wco FINGERPRINT --reason "the key was lost"',
+  )
+    .argument('<dir>', "the coordinator's directory")
+    .argument('<fingerprint>', "of the researcher's key")
+    .requiredOption('--reason <text>', 'why, for the researcher and the members')
+    .action((path: string, print: string, options) => {
+      const reason = optionValue('--reason', typedReason, options.reason)
+      return withContext(path, options, terminal, async context => {
+        await revoke(context, print, reason)
+        terminal.err(`Revoked ${print}. Its queries are refused, and rounds that nobody agreed to yet become void.\n`)
+      })
+    })
+}
+
+function assignCommand(terminal: Terminal) {
+  return command(
+    'assign',
+    'ask another member to sponsor a researcher',
+    'inbond coordinator researcher assign wco FINGERPRINT --sponsor JP',
+  )
+    .argument('<dir>', "the coordinator's directory")
+    .argument('<fingerprint>', "of the researcher's key")
+    .requiredOption('--sponsor <id>', 'the member that is to vouch for the researcher')
+    .action((path: string, print: string, options) => {
+      const sponsor = optionValue('--sponsor', memberId, options.sponsor)
+      return withContext(path, options, terminal, context => {
+        assignSponsor(context, print, sponsor)
+        terminal.err(`${sponsor} is asked to sponsor ${print}.\n`)
+      })
+    })
 }
 
 function proposeCommand(terminal: Terminal) {
@@ -190,6 +248,11 @@ export function program(terminal: Terminal): Command {
     initCommand(terminal),
     startCommand(terminal),
     inviteCommand(terminal),
+    group('researcher', 'who may ask', [
+      researcherListCommand(terminal),
+      assignCommand(terminal),
+      revokeCommand(terminal),
+    ]),
     group('charter', 'the document that all members sign', [proposeCommand(terminal)]),
     statusCommand(terminal),
     ...backupCommands(terminal, backupContents),

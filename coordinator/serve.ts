@@ -22,7 +22,7 @@ const FLUSH_MS = 250
 /**
  * Serves a coordinator until `signal` aborts: over HTTPS where there is a certificate, which is exchanged when its files are.
  * @param listening told the port once requests are answered
- * @throws InbondError `address-in-use`, `bad-certificate`, `file-not-readable`
+ * @throws InbondError `address-in-use`, `bad-tls-certificate`, `file-not-readable`
  */
 export async function serve(
   coordinator: Coordinator,

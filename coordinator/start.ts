@@ -15,7 +15,7 @@ import { countEvents, measureState } from './metrics.ts'
 import { withCoordinator } from './open.ts'
 import { serve } from './serve.ts'
 
-/** Serves members and researchers until the terminal says to stop. @throws InbondError `already-running`, `address-in-use`, `plain-http`, `bad-certificate` */
+/** Serves members and researchers until the terminal says to stop. @throws InbondError `already-running`, `address-in-use`, `plain-http`, `bad-tls-certificate` */
 export function start(path: string, options: CommonOptions, terminal: Terminal): Promise<void> {
   return withCoordinator(path, options, terminal, async (parts, settings) => {
     checkEncryption(settings)

@@ -35,6 +35,7 @@ import { type ImportProgress, importFile } from './import/importer.ts'
 import { parseMapping } from './import/mapping.ts'
 import { readPolicy, warehouseFile, withNode } from './open.ts'
 import { presets } from './policy.ts'
+import { researcherCommands } from './researcher-commands.ts'
 import { concernsOf, describeOverview, overview } from './status.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
@@ -249,6 +250,7 @@ export function program(terminal: Terminal): Command {
   return group('inbond member', 'the node of an administration', [
     initCommand(terminal),
     group('charter', 'the document that all members sign', [signCommand(terminal)]),
+    researcherCommands(terminal),
     importCommand(terminal),
     group('period', 'what the data cover', [periodCommand(terminal, 'close'), periodCommand(terminal, 'reopen')]),
     startCommand(terminal),

@@ -10,6 +10,7 @@ import { claims } from '#specs/signed.ts'
 import { charterOf } from './charters.ts'
 import { followLog } from './log-mirror.ts'
 import type { Node } from './node.ts'
+import { learnLoggedRevocations, refuseRevoked } from './researchers.ts'
 import { agreements, logEntries, pastCohorts, voidRounds } from './schema.ts'
 
 /**
@@ -19,7 +20,7 @@ import { agreements, logEntries, pastCohorts, voidRounds } from './schema.ts'
 
 /**
  * Refuses a cohort that would tell few members apart beside the cohorts in the log.
- * @throws InbondError `exposes-members`, `bad-cohort`, `log-not-extended`
+ * @throws InbondError `exposes-members`, `researcher-revoked`, `bad-cohort`, `log-not-extended`
  */
 export async function checkAgainstLedger(
   node: Node,
@@ -29,6 +30,8 @@ export async function checkAgainstLedger(
   signal?: AbortSignal,
 ): Promise<void> {
   await followLog(node, next.payload.logHead, signal)
+  await learnLoggedRevocations(node, signal)
+  refuseRevoked(node, round.researcher)
   const { coordinator, minimumCohort } = round.charter.payload
   await learnCohorts(node, coordinator, next.id, signal)
   await learnVoidRounds(node, signal)

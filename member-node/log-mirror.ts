@@ -2,7 +2,7 @@ import { append, emptyLog, type Frontier, HASH_BYTES, headOf, type LogHead, leaf
 import { LogReader } from '#party/log-reader.ts'
 import { fault } from '#specs/errors.ts'
 import { entryBytes, type LogEntry } from '#specs/log-tiles.ts'
-import { cohort, voidCertificate } from '#specs/messages.ts'
+import { cohort, revocation, voidCertificate } from '#specs/messages.ts'
 import type { Node } from './node.ts'
 import { logEntries, logReading } from './schema.ts'
 
@@ -11,7 +11,7 @@ import { logEntries, logReading } from './schema.ts'
  * never be shown otherwise. Of the entries it keeps those that it goes by.
  */
 
-const KEPT: ReadonlySet<string> = new Set([cohort.typ, voidCertificate.typ])
+const KEPT: ReadonlySet<string> = new Set([cohort.typ, voidCertificate.typ, revocation.typ])
 
 /**
  * Reads the log up to a head, or makes sure that an older head is one that the log had.

@@ -1,9 +1,18 @@
-import { blob, integer, primaryKey, sqliteTable, text, unique } from 'drizzle-orm/sqlite-core'
-import type { CharterId, CohortId, ManifestId, MemberId, QueryId, RoundId } from '#specs/messages.ts'
+import { blob, index, integer, primaryKey, sqliteTable, text, unique } from 'drizzle-orm/sqlite-core'
+import type {
+  CharterId,
+  CohortId,
+  ManifestId,
+  MemberId,
+  QueryId,
+  RevocationId,
+  RoundId,
+  SponsorshipId,
+} from '#specs/messages.ts'
 
 /**
  * What a node remembers of the protocol (its data is elsewhere: warehouse.ts). Times are milliseconds since 1970. Rows of
- * contributions, agreements and openings can be added and never changed: triggers in migrations/ see to it.
+ * contributions, agreements, openings and revocations can be added and never changed: triggers in migrations/ see to it.
  */
 
 export const charters = sqliteTable('charters', {
@@ -15,6 +24,28 @@ export const charters = sqliteTable('charters', {
   /** Set once every signature was seen. */
   inForceAt: integer('in_force_at'),
 })
+
+/** What this member said of researchers; stored before it is sent. */
+export const sponsorships = sqliteTable('sponsorships', {
+  id: text().$type<SponsorshipId>().primaryKey(),
+  /** The identity key that it vouches for; null where it is of an organisation. */
+  researcher: text(),
+  compact: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+})
+
+/** Whose questions are refused: own revocations, and verified ones of others. */
+export const revocations = sqliteTable(
+  'revocations',
+  {
+    id: text().$type<RevocationId>().primaryKey(),
+    /** The identity key, or the sponsorship of an organisation, that is stopped. */
+    target: text().notNull(),
+    compact: text().notNull(),
+    learnedAt: integer('learned_at').notNull(),
+  },
+  table => [index('revocations_by_target').on(table.target)],
+)
 
 /** Rounds that were verified, and so may be answered, agreed to and opened. */
 export const rounds = sqliteTable('rounds', {
@@ -126,7 +157,7 @@ export const logReading = sqliteTable('log_reading', {
   subtrees: blob({ mode: 'buffer' }).notNull(),
 })
 
-/** The entries of the log that a custodian goes by: cohorts and void certificates. */
+/** The entries of the log that a node goes by: cohorts, void certificates and revocations. */
 export const logEntries = sqliteTable('log_entries', {
   index: integer().primaryKey(),
   typ: text().notNull(),

@@ -36,3 +36,13 @@ export function checkEncryption({ url, plainHttp }: Coordinates): void {
 export function warningOfPlainHttp({ url }: Pick<Coordinates, 'url'>): string | undefined {
   return isReadable(url) ? `requests to ${url} are not encrypted: whoever is on the way can read them` : undefined
 }
+
+/** A federation in one line, as its secretariat publishes it: `URL#FINGERPRINT`. @throws InbondError `bad-option` */
+export function parseFederation(line: string): Coordinates {
+  const [address, federation, ...more] = line.trim().split('#')
+  const url = coordinatorUrl.safeParse(address)
+  if (url.success && /^[\w-]{43}$/.test(federation ?? '') && more.length === 0) {
+    return { url: url.data, federation: federation as string }
+  }
+  throw fault('bad-option', 'a federation looks like https://address#fingerprint')
+}

@@ -25,7 +25,7 @@ import { enrolmentReceipt, type QueryStatus, queryList } from '#specs/api.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import { fault } from '#specs/errors.ts'
-import { enrolment, query, typedName } from '#specs/messages.ts'
+import { enrolment, type MemberId, query, typedName } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import type { Answer } from './answer.ts'
@@ -33,6 +33,7 @@ import { backupContents } from './backup.ts'
 import { cancel, prepare, resume } from './client.ts'
 import { config } from './config.ts'
 import { acceptHistory, twoHistories } from './history.ts'
+import { loginCommand } from './login-command.ts'
 import { csvOf, describeAnswer, describeProgress } from './presentation.ts'
 import { Progress } from './progress.ts'
 import { type Researcher, storedQuery } from './researcher.ts'
@@ -53,7 +54,6 @@ async function withResearcher<T>(
   try {
     return await work({
       key,
-      certificate: settings.certificate,
       db,
       to: settings.coordinator,
       connection: new Connection(settings.coordinator, key, systemClock),
@@ -85,6 +85,7 @@ function initCommand(terminal: Terminal) {
       const coordinator = { url, federation, ...insisting(options) }
       const { name: title } = await meetCoordinator(coordinator)
       const passphrase = await passphraseOf(options, terminal)
+      let sponsor: MemberId | null = null
       const enrolled = await enrolDirectory(path, passphrase, async key => {
         const signed = await sign(key, enrolment, {
           protocol: PROTOCOL,
@@ -95,12 +96,16 @@ function initCommand(terminal: Terminal) {
           name,
         })
         const connection = new Connection(coordinator, key, systemClock)
-        const { certificate } = await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
-        return { role: 'researcher', name, coordinator, certificate }
+        const receipt = await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
+        sponsor = receipt.sponsor
+        return { role: 'researcher', name, coordinator }
       })
       warnOfPlainKey(passphrase, terminal)
       warnOfPlainHttp(coordinator, terminal)
-      terminal.err(`Enrolled ${name} with "${title}". Next: inbond query run FILE.yaml --as ${path}\n`)
+      terminal.err(
+        `Enrolled ${name} with "${title}". Tell your fingerprint to ${sponsor ?? 'your sponsor'}, which vouches for you: ` +
+          `inbond member researcher sponsor. Next: inbond query run FILE.yaml --as ${path}\n`,
+      )
       terminal.out(`${enrolled.fingerprint}\n`)
     })
 }
@@ -272,6 +277,7 @@ export function program(terminal: Terminal): Command {
   return group('inbond', 'who asks questions', [
     group('researcher', 'who asks questions', [
       initCommand(terminal),
+      loginCommand(terminal),
       statusCommand(terminal),
       acceptLogCommand(terminal),
       ...backupCommands(terminal, backupContents),

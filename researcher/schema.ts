@@ -17,6 +17,13 @@ export const queries = sqliteTable('queries', {
   voidReason: text('void_reason'),
 })
 
+/** Certificates that this researcher has asked with. */
+export const certificates = sqliteTable('certificates', {
+  id: text().primaryKey(),
+  compact: text().notNull(),
+  learnedAt: integer('learned_at').notNull(),
+})
+
 /** Charters that this researcher has seen in force: it never goes back to an older one. */
 export const charters = sqliteTable('charters', {
   epoch: integer().primaryKey(),

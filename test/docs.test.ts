@@ -157,7 +157,19 @@ test('a member signs, imports, sets its policy, starts, and watches', async () =
 })
 
 test('a researcher asks, and reads the joint figures', async () => {
-  await follow('researcher', ['Enrol', 'Ask'], invitation('Ada'))
+  await follow('researcher', ['Enrol'], invitation('Ada'))
+  const { fingerprint } = JSON.parse(await line.succeed('researcher', 'status', line.path('ada'), '--json'))
+  const told = { FINGERPRINT: fingerprint }
+  const [vouching, revoking] = blocks.filter(one => one.heading === 'Vouch for researchers')
+  expect([vouching?.text, revoking?.text].map(text => /researcher (\w+) kr "/.exec(text as string)?.[1])).toEqual([
+    'sponsor',
+    'revoke',
+  ])
+  await execute(vouching as Block, { ...passphrase(), ...told })
+  await follow('researcher', ['Ask'])
+  await execute(revoking as Block, { ...passphrase(), ...told })
+  await follow('coordinator', ['Researchers'], told)
+  ran.push(vouching as Block, revoking as Block)
   expect(readFileSync(line.path('imports.csv'), 'utf8')).toMatch(
     /^hs2,.*\r\n01,2,19\.00\r\n85,3,2750\.00\r\n87,1,18990\.50\r\n$/,
   )

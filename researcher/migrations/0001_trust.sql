@@ -1,3 +1,9 @@
+CREATE TABLE `certificates` (
+	`id` text PRIMARY KEY NOT NULL,
+	`compact` text NOT NULL,
+	`learned_at` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `checkpoints` (
 	`checkpoint` text PRIMARY KEY NOT NULL,
 	`size` integer NOT NULL,

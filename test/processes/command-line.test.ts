@@ -53,7 +53,7 @@ async function foundYoung() {
   const named = ['--id', 'AA', '--name', 'Customs of AA', '--invite', await invitation('--member', 'AA')]
   const made = await line.run(['member', 'init', member, ...named], sealed)
   expect(made).toMatchObject({ status: 0, stdout: expect.stringMatching(/^[\w-]{43}\n$/) })
-  const ada = ['--name', 'Ada', '--invite', await invitation('--researcher', 'Ada')]
+  const ada = ['--name', 'Ada', '--invite', await invitation('--researcher', 'Ada', '--sponsor', 'AA')]
   await line.succeed('researcher', 'init', researcher, ...ada)
   return { line, url: `http://127.0.0.1:${port}`, coordinator, member, researcher }
 }
@@ -91,12 +91,19 @@ describe('help', () => {
     'coordinator init',
     'coordinator start',
     'coordinator invite',
+    'coordinator researcher list',
+    'coordinator researcher assign',
+    'coordinator researcher revoke',
     'coordinator charter propose',
     'coordinator status',
     'coordinator backup',
     'coordinator restore',
     'member init',
     'member charter sign',
+    'member researcher list',
+    'member researcher sponsor',
+    'member researcher sponsor-organisation',
+    'member researcher revoke',
     'member import',
     'member period close',
     'member period reopen',
@@ -105,6 +112,7 @@ describe('help', () => {
     'member backup',
     'member restore',
     'researcher init',
+    'researcher login',
     'researcher status',
     'researcher backup',
     'researcher restore',
@@ -167,6 +175,12 @@ describe('coordinator, typed wrongly', () => {
     ['an invitation for two', () => ['coordinator', 'invite', at('coordinator'), '--member', 'DD', '--researcher', 'Bob'], 'bad-option', /either/],
     ['an invitation in small letters', () => ['coordinator', 'invite', at('coordinator'), '--member', 'kr'], 'bad-option', /2 to 16 capital letters/],
     ['an invitation for an empty name', () => ['coordinator', 'invite', at('coordinator'), '--researcher', ' '], 'bad-option', /1 to 200/],
+    ['an invitation for a researcher without a sponsor', () => ['coordinator', 'invite', at('coordinator'), '--researcher', 'Bob'], 'bad-option', /a researcher needs a --sponsor/],
+    ['an invitation for a member with one', () => ['coordinator', 'invite', at('coordinator'), '--member', 'DD', '--sponsor', 'AA'], 'bad-option', /only a researcher/],
+    ['an invitation with a sponsor that is no member', () => ['coordinator', 'invite', at('coordinator'), '--researcher', 'Bob', '--sponsor', 'XX'], 'not-on-roster', /XX is not on the roster/],
+    ['another sponsor for nobody', () => ['coordinator', 'researcher', 'assign', at('coordinator'), 'nobody', '--sponsor', 'BB'], 'not-found', /no researcher with the fingerprint nobody/],
+    ['the end of nobody', () => ['coordinator', 'researcher', 'revoke', at('coordinator'), 'nobody', '--reason', 'x'], 'not-found', /no researcher/],
+    ['the end of somebody for no reason', () => ['coordinator', 'researcher', 'revoke', at('coordinator'), 'nobody'], 'bad-option', /'--reason <text>' not specified/],
     ['an invitation of a member that is there', () => ['coordinator', 'invite', at('coordinator'), '--member', 'AA'], 'already-enrolled', /AA is enrolled already/],
     ['a charter over one member', () => ['coordinator', 'charter', 'propose', young.coordinator], 'bad-charter', /3 to 4096 members; 1 /],
     ['a charter with a strange custodian', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--custodians', 'AA,BB,XX'], 'bad-charter', /XX is not an enrolled member; there are AA, BB, CC/],
@@ -196,7 +210,7 @@ describe('coordinator, typed wrongly', () => {
     ['an address of others without encryption', () => beyond('--host', '0.0.0.0', '--url', 'https://inbond.example'), 'plain-http', /0\.0\.0\.0 can be reached from other machines/],
     ['an invitation to a plain address', () => beyond('--url', 'http://inbond.example'), 'plain-http', /requests to http:\/\/inbond\.example would not be encrypted/],
     ['a certificate without its key', () => beyond(...secured()), 'bad-option', /--tls-cert and --tls-key go together/],
-    ['a certificate that is none', () => beyond(...secured('--tls-key', file('tls.key', 'hello'))), 'bad-certificate', /is no certificate in PEM/],
+    ['a certificate that is none', () => beyond(...secured('--tls-key', file('tls.key', 'hello'))), 'bad-tls-certificate', /is no certificate in PEM/],
     ['a certificate that is not there', () => beyond('--tls-cert', nowhere(), '--tls-key', nowhere()), 'file-not-readable', /nowhere cannot be read/],
   ])
 
@@ -257,7 +271,10 @@ describe('enrolment, typed wrongly', () => {
   })
 
   it.concurrent('with an invitation for somebody else, or of another kind', async () => {
-    const [forMember, forResearcher] = [await invite('--member', 'EE'), await invite('--researcher', 'Eve')]
+    const [forMember, forResearcher] = [
+      await invite('--member', 'EE'),
+      await invite('--researcher', 'Eve', '--sponsor', 'AA'),
+    ]
     expectRefusal(
       await run(...member('--invite', forMember)),
       'bad-invitation',
@@ -377,6 +394,54 @@ measures: [{ count: records }, { sum: value }]
 purpose: what came in January
 `
 
+describe('a researcher, vouched for wrongly', () => {
+  const sponsor = (...args: string[]) => ['member', 'researcher', 'sponsor', at('AA'), 'nobody', ...args]
+  const purpose = ['--purpose', 'research']
+  const organisation = (...args: string[]) => [
+    'member',
+    'researcher',
+    'sponsor-organisation',
+    at('AA'),
+    '--organisation',
+    'X',
+    '--client-id',
+    'x',
+    ...purpose,
+    ...args,
+  ]
+  // biome-ignore format: a table
+  refuses([
+    ['without a purpose', () => sponsor(), 'bad-option', /'--purpose <code>' not specified/],
+    ['with a purpose in capitals', () => sponsor('--purpose', 'Research'), 'bad-option', /small letters and hyphens/],
+    ['with an empty role', () => sponsor(...purpose, '--role', ' '), 'bad-option', /1 to 100 characters/],
+    ['for ever', () => sponsor(...purpose, '--expires', 'never'), 'bad-option', /number of days such as 90d/],
+    ['for two years', () => sponsor(...purpose, '--expires', '730d'), 'bad-option', /at most 366d/],
+    ['that nobody is', () => sponsor(...purpose), 'not-found', /nobody with the fingerprint nobody asks AA/],
+    ['and an organisation at an address without TLS', () => organisation('--issuer', 'http://login.example'), 'bad-option', /an issuer begins with https/],
+    ['and an organisation whose provider does not answer', () => organisation('--issuer', 'http://127.0.0.1:9'), 'login-failed', /127.0.0.1:9.* does not answer/],
+    ['who logs in to nothing', () => ['researcher', 'login', nowhere()], 'bad-option', /a new directory needs --federation/],
+    ['who logs in somewhere', () => ['researcher', 'login', nowhere(), '--federation', 'here'], 'bad-option', /looks like https:/],
+    ['who logs in where no organisation is vouched for', () => ['researcher', 'login', at('researcher')], 'not-found', /no member vouches for an organisation/],
+    ['and revoked without being there', () => ['member', 'researcher', 'revoke', at('AA'), 'nobody', '--reason', 'x'], 'not-found', /is sponsored by AA/],
+  ])
+
+  it.concurrent('is listed, vouched for, revoked', async () => {
+    const fingerprint = await federation.enrolResearcher('grace', 'Grace')
+    const member = (verb: string, ...args: string[]) => run('member', 'researcher', verb, at('AA'), ...args)
+    expect((await member('list')).stdout).toMatch(new RegExp(`^${fingerprint}  Grace +asks to be sponsored$`, 'm'))
+    const asking = ['query', 'run', file('grace.yaml', QUERY), '--as', at('grace')]
+    expectRefusal(await run(...asking), 'not-sponsored', /AA is asked to vouch for you; your fingerprint is/)
+    const vouched = await member('sponsor', fingerprint, '--purpose', 'research', '--purpose', 'risk-analysis')
+    expect(vouched).toMatchObject({ status: 0, stderr: expect.stringMatching(/^AA vouches for Grace until \d{4}-/) })
+    expect((await member('list')).stdout).toMatch(/Grace +until \d{4}-\d\d-\d\d, for research, risk-analysis$/m)
+    expect((await run('researcher', 'status', at('grace'))).stdout).toMatch(/^certificate +until .*, sponsored by AA$/m)
+    await member('revoke', fingerprint, '--reason', 'left the organisation')
+    expectRefusal(await run(...asking), 'researcher-revoked', /you were revoked by AA: left the organisation/)
+    const { stdout } = await run('coordinator', 'researcher', 'list', at('coordinator'))
+    expect(stdout).toMatch(/Grace +revoked by AA: left the organisation$/m)
+  })
+})
+
 describe('a query, typed wrongly', () => {
   let written = 0
   const asking = (yaml: string, ...options: string[]) => [
@@ -430,7 +495,9 @@ describe('a query, typed wrongly', () => {
     expectRefusal(finished, 'coordinator-unreachable', /does not answer/)
     expect(await run('researcher', 'status', away)).toMatchObject({
       status: 0,
-      stdout: expect.stringMatching(/^The coordinator cannot be asked: .* does not answer.*\.\n\ncertificate +until /),
+      stdout: expect.stringMatching(
+        /^The coordinator cannot be asked: .* does not answer.*\.\n\nfingerprint +.+\ncertificate +none yet\n/,
+      ),
     })
     const listed = await run('query', 'list', '--as', away, '--json')
     expect(listed).toMatchObject({ status: 0, stdout: '[]\n' })

@@ -43,3 +43,16 @@ END;
 CREATE TRIGGER `log_entries_no_delete` BEFORE DELETE ON `log_entries` BEGIN
   SELECT RAISE(ABORT, 'the log is never changed');
 END;
+--> statement-breakpoint
+-- Whom this node knows to be revoked stays so.
+CREATE TRIGGER `revocations_no_update` BEFORE UPDATE ON `revocations` BEGIN
+  SELECT RAISE(ABORT, 'a revocation is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `revocations_no_delete` BEFORE DELETE ON `revocations` BEGIN
+  SELECT RAISE(ABORT, 'a revocation is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `revocations_no_replace` BEFORE INSERT ON `revocations` WHEN EXISTS (SELECT 1 FROM `revocations` WHERE `id` = NEW.`id`) BEGIN
+  SELECT RAISE(ABORT, 'a revocation is never changed');
+END;
