@@ -101,6 +101,8 @@ export const certificate = kind(
     publicKey: identityKey,
     administration: memberId.nullable(),
     organisation: partyName.nullable(),
+    /** What the researcher is there. The first release did not state it. */
+    role: printable.max(100).nullable().default(null),
     purposes: z.array(printable.max(100)).max(50),
     sponsor: memberId.nullable(),
     notAfter: instant,
@@ -231,6 +233,8 @@ export const manifest = kind(
     coverage: z.array(coverage).max(1200),
     /** The member accepts to be told apart from the rest of the federation by its data version. */
     alone: z.boolean(),
+    /** SHA-256 of the text of the policy that allowed it. The first release did not state it. */
+    policy: hash.nullable().default(null),
   }),
 )
 export type Manifest = z.infer<typeof manifest.schema>
@@ -247,6 +251,8 @@ export const refusal = kind(
     step: z.enum(['contribute', 'agree', 'open']),
     code: z.string().max(64),
     reason,
+    /** SHA-256 of the text of the policy that refused it, or null where none did. */
+    policy: hash.nullable().default(null),
   }),
 )
 export type Refusal = z.infer<typeof refusal.schema>

@@ -66,8 +66,8 @@ function queryAgain({ question: asked, need, closesAfter }: QueryFile): string {
     if (one.kind === 'codes') return [one.dimension, one.codes]
     return [one.dimension, one.kind === 'prefix' ? `${one.prefix}*` : { from: one.from, to: one.to }]
   })
-  const { dataset, by, measures, purpose } = asked
-  const file = { dataset: dataset.id, where: Object.fromEntries(where), by, measures, purpose, need }
+  const { dataset, by, measures, purpose, purposeCode } = asked
+  const file = { dataset: dataset.id, where: Object.fromEntries(where), by, measures, purpose, purposeCode, need }
   return JSON.stringify({ ...file, closes: `${closesAfter / 1000}s` })
 }
 
