@@ -2,15 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '#party/clock.ts'
-import { type CommonOptions, passphraseOf, readTextFile, type Terminal } from '#party/command.ts'
+import { type CommonOptions, passphraseOf, type Terminal } from '#party/command.ts'
 import { Connection } from '#party/connection.ts'
 import { openDatabase } from '#party/database.ts'
 import { openDirectory } from '#party/directory.ts'
 import { Thread } from '#party/thread.ts'
 import type { ComputationResult, ComputationTask } from './computation.ts'
 import { type Config, config } from './config.ts'
+import type { Examination, ExaminationTask } from './examination.ts'
 import type { Node } from './node.ts'
-import { type Policy, parsePolicy, presets } from './policy.ts'
+import { PolicyKeeper, policyText } from './policy-in-force.ts'
 import * as schema from './schema.ts'
 
 const MIGRATIONS = join(import.meta.dirname, 'migrations')
@@ -19,20 +20,15 @@ export function warehouseFile(directory: string): string {
   return join(directory, 'warehouse.sqlite')
 }
 
-/** @throws InbondError `bad-policy`, `file-not-readable` */
-export async function readPolicy(name: string): Promise<Policy> {
-  return Object.hasOwn(presets, name) ? (presets[name] as Policy) : parsePolicy(await readTextFile(name))
-}
-
-/** The thread in which a node computes its contributions. */
-export type Computation = Thread<ComputationTask, ComputationResult>
+/** The thread in which a node looks through its records and computes its contributions. */
+export type Computation = Thread<ComputationTask | ExaminationTask, ComputationResult | Examination>
 
 /** Opens a node's directory for as long as `work` takes. */
 export async function withNode<T>(
   directory: string,
   options: CommonOptions,
   terminal: Terminal,
-  work: (node: Node, config: Config, computation: Computation) => Promise<T>,
+  work: (node: Node, config: Config, computation: Computation, policy: PolicyKeeper) => Promise<T>,
 ): Promise<T> {
   const { config: settings, key } = await openDirectory(directory, config, await passphraseOf(options, terminal))
   const outbox = join(directory, 'outbox')
@@ -40,6 +36,7 @@ export async function withNode<T>(
   const db = openDatabase(join(directory, 'node.sqlite'), schema, MIGRATIONS)
   const script = new URL('./computation-worker.ts', import.meta.url)
   const thread: Computation = new Thread(script, { warehouse: warehouseFile(directory) })
+  const policy = new PolicyKeeper(db, systemClock, () => policyText(settings.policy))
   // An encryption under way is not worth waiting for: the question is asked again.
   const giveUp = () => void thread.close()
   terminal.signal.addEventListener('abort', giveUp)
@@ -53,13 +50,15 @@ export async function withNode<T>(
         db,
         outbox,
         connection: new Connection(settings.coordinator, key, systemClock),
-        compute: task => thread.run(task),
-        policy: () => readPolicy(settings.policy),
+        compute: task => thread.run(task) as Promise<ComputationResult>,
+        examine: task => thread.run(task) as Promise<Examination>,
+        policy: () => policy.inForce(),
         clock: systemClock,
         randomness: randomBytes,
       },
       settings,
       thread,
+      policy,
     )
   } finally {
     terminal.signal.removeEventListener('abort', giveUp)

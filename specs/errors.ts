@@ -49,6 +49,7 @@ export const statuses = {
   'sum-not-accepted': 422,
   'bad-evidence': 422,
   'policy-refused': 403,
+  'records-changed': 409,
   'round-void': 409,
   'coordinator-unreachable': 503,
   'bad-answer': 502,

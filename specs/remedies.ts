@@ -47,6 +47,7 @@ const en: Remedies = {
   'sum-not-accepted': 'Wait for further openings, or ask the question again.',
   'bad-evidence': 'Do not use this answer. Tell the secretariat and the members.',
   'policy-refused': 'Change the question as the reason says, or ask that member what it would answer.',
+  'records-changed': 'Nothing to do: the node prepares the answer anew.',
   'round-void': 'Ask again: with more time (closes: 48h), or with fewer members (need: { atLeast: 4 }).',
   'coordinator-unreachable':
     'Check that the coordinator runs and can be reached from here; a running node tries again by itself.',

@@ -111,6 +111,24 @@ const mappings = decoder<string, Mapping>({
 
 const POLICIES = [
   stringify(presets.standard),
+  stringify({
+    ...presets.standard,
+    organisations: ['OECD', 'Statistics Korea'],
+    dimensions: ['hs2', 'flow'],
+    otherwise: 'one person',
+    stewards: [{ name: 'Kim', key: 'A'.repeat(43) }],
+    templates: [
+      {
+        name: 'by chapter',
+        dataset: 'declarations',
+        by: ['hs2'],
+        where: 'all',
+        measures: ['sum(value)'],
+        periods: 'year',
+        approval: 'automatic',
+      },
+    ],
+  }),
   'datasets: [declarations]\ndimensions: 2\nhsDigits: 4\ndimensionsAtFinest: 0\nsmallestCohort: 3\nquestionsADay: 5\n',
 ]
 
