@@ -102,7 +102,7 @@ async function store(
   const row = { manifest: signed.compact, sealedShares }
   const { lastImport } = result
   return node.db.transaction(tx => {
-    if (!stillHolds(node, consent)) return undefined
+    if (!stillHolds(node, round.id, consent)) return undefined
     tx.insert(contributions)
       .values({ round: round.id, manifestId: signed.id, ...row, createdAt: node.clock.now(), lastImport })
       .run()

@@ -33,8 +33,10 @@ import { type ImportProgress, importFile } from './import/importer.ts'
 import { parseMapping } from './import/mapping.ts'
 import { warehouseFile, withNode } from './open.ts'
 import { presets } from './policy.ts'
+import { policyCommands } from './policy-commands.ts'
 import { readPolicy } from './policy-in-force.ts'
 import { concernsOf, describeOverview, overview } from './status.ts'
+import { stewardCommands } from './steward-commands.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
 function initCommand(terminal: Terminal) {
@@ -232,9 +234,10 @@ function statusCommand(terminal: Terminal) {
     .argument('<dir>', "the node's directory")
     .option('--json', 'for programs')
     .action((path: string, options) =>
-      withNode(path, options, terminal, async (node, settings) => {
+      withNode(path, options, terminal, async (node, settings, _, policy) => {
+        await policy.inForce()
         const coordinator = await meetCoordinator(settings.coordinator).catch((error: Error) => error)
-        const status = overview(node, warehouseFile(path), settings.policy, runningProcess(path), coordinator)
+        const status = overview(node, warehouseFile(path), settings.policy, runningProcess(path), coordinator, policy)
         const whole = { concerns: concernsOf(status), ...status }
         terminal.out(options.json ? `${JSON.stringify(whole, null, 2)}\n` : describeOverview(status, node.clock.now()))
       }),
@@ -250,6 +253,8 @@ export function program(terminal: Terminal): Command {
     group('period', 'what the data cover', [periodCommand(terminal, 'close'), periodCommand(terminal, 'reopen')]),
     startCommand(terminal),
     statusCommand(terminal),
+    ...stewardCommands(terminal),
+    policyCommands(terminal),
     ...backupCommands(terminal, backupContents),
   ])
 }

@@ -11,7 +11,7 @@ import type { EarlierAnswer, Examination, ExaminationTask } from './examination.
 import type { Node } from './node.ts'
 import { hands, type Policy } from './policy.ts'
 import type { PolicyInForce } from './policy-in-force.ts'
-import { contributions, queue, rounds } from './schema.ts'
+import { contributions, decisions, queue, rounds } from './schema.ts'
 
 const DAY_MS = 86_400_000
 /** What is left of a round for the answer when nobody may approve any more: a minute, and of a short one a tenth. */
@@ -21,8 +21,8 @@ const ANSWERING_MS = 60_000
 export interface Consent {
   readonly policy: PolicyInForce
   readonly examined: { readonly task: ExaminationTask; readonly found: Examination } | undefined
-  /** How many contributions there were when earlier answers were looked up. */
-  readonly earlier: number
+  /** How many contributions, and decisions on this question, there were when it was judged. */
+  readonly known: { readonly contributions: number; readonly decisions: number }
 }
 
 /** A policy, or a person that it names, does not allow an answer. */
@@ -48,7 +48,7 @@ export async function consentTo(node: Node, round: VerifiedRound): Promise<Conse
   if (before?.policy === policy.hash && (await isUndecided(node, before, policy))) return 'waits'
   const judged = judgeRound(node, policy, round)
   if (judged.approval === 'refused') throw new PolicyRefusal(policy, judged.reasons.join('; '))
-  const earlier = contributionCount(node)
+  const known = knownTo(node, round.id)
   const task = examinationOf(node, round, policy.rules)
   const found = task && (await node.examine(task))
   const examined = task && found ? { task, found } : undefined
@@ -56,10 +56,10 @@ export async function consentTo(node: Node, round: VerifiedRound): Promise<Conse
   const refused = needed.find(one => one.approval === 'refused')
   if (refused) throw new PolicyRefusal(policy, refused.publicly)
   const approval = needed.reduce<Approval>((all, one) => stricter(all, one.approval), judged.approval)
-  if (approval === 'automatic') return { policy, examined, earlier }
+  if (approval === 'automatic') return { policy, examined, known }
   const reasons = [...judged.reasons, ...needed.map(one => one.reason)]
   const waiting = enqueue(node, round, policy, hands(approval), reasons)
-  return (await isUndecided(node, waiting, policy)) ? 'waits' : { policy, examined, earlier }
+  return (await isUndecided(node, waiting, policy)) ? 'waits' : { policy, examined, known }
 }
 
 function judgeRound(node: Node, policy: PolicyInForce, round: VerifiedRound): Judgement {
@@ -85,18 +85,28 @@ function answeredToday(node: Pick<Node, 'db' | 'clock'>): number {
   return node.db.select({ rounds: count() }).from(contributions).where(since).get()?.rounds ?? 0
 }
 
-function contributionCount(node: Pick<Node, 'db'>): number {
-  return node.db.select({ rounds: count() }).from(contributions).get()?.rounds ?? 0
+function knownTo({ db }: Pick<Node, 'db'>, id: RoundId): Consent['known'] {
+  const ofRound = eq(decisions.round, id)
+  return {
+    contributions: db.select({ rounds: count() }).from(contributions).get()?.rounds ?? 0,
+    decisions: db.select({ all: count() }).from(decisions).where(ofRound).get()?.all ?? 0,
+  }
 }
 
 /**
- * Whether a consent still holds when the contribution is about to be stored: two questions that are answered side by side are judged
- * as if one came after the other. To be called in the transaction that stores it.
+ * Whether a consent still holds when the contribution is about to be stored: nobody decided anew, and two questions that are answered
+ * side by side are judged as if one came after the other. To be called in the transaction that stores it.
  * @throws PolicyRefusal when the day became full meanwhile
  */
-export function stillHolds(node: Pick<Node, 'db' | 'clock'>, { policy, examined, earlier }: Consent): boolean {
+export function stillHolds(
+  node: Pick<Node, 'db' | 'clock'>,
+  id: RoundId,
+  { policy, examined, known }: Consent,
+): boolean {
   if (answeredToday(node) >= policy.rules.questionsADay) throw new PolicyRefusal(policy, dayIsFull(policy.rules))
-  return examined?.task.overlap === undefined || contributionCount(node) === earlier
+  const now = knownTo(node, id)
+  const isAlone = examined?.task.overlap === undefined || now.contributions === known.contributions
+  return isAlone && now.decisions === known.decisions
 }
 
 /** What a policy wants to be looked up in the node's records, or undefined for nothing. */

@@ -5,13 +5,14 @@ import { systemClock } from '#party/clock.ts'
 import { type CommonOptions, passphraseOf, type Terminal } from '#party/command.ts'
 import { Connection } from '#party/connection.ts'
 import { openDatabase } from '#party/database.ts'
-import { openDirectory } from '#party/directory.ts'
+import { openDirectory, readConfig } from '#party/directory.ts'
 import { Thread } from '#party/thread.ts'
 import type { ComputationResult, ComputationTask } from './computation.ts'
 import { type Config, config } from './config.ts'
 import type { Examination, ExaminationTask } from './examination.ts'
 import type { Node } from './node.ts'
 import { PolicyKeeper, policyText } from './policy-in-force.ts'
+import type { Desk } from './queue.ts'
 import * as schema from './schema.ts'
 
 const MIGRATIONS = join(import.meta.dirname, 'migrations')
@@ -23,6 +24,40 @@ export function warehouseFile(directory: string): string {
 /** The thread in which a node looks through its records and computes its contributions. */
 export type Computation = Thread<ComputationTask | ExaminationTask, ComputationResult | Examination>
 
+/** Opens what the stewards of a node work with, for as long as `work` takes: not its key, and so without its passphrase. */
+export async function withDesk<T>(directory: string, terminal: Terminal, work: (desk: Desk) => Promise<T>): Promise<T> {
+  const { id, policy } = await readConfig(directory, config)
+  const opened = openBooks(directory, policy, terminal)
+  try {
+    const { db, keeper, examine } = opened
+    return await work({ id, db, clock: systemClock, policy: () => keeper.inForce(), examine })
+  } finally {
+    await opened.close()
+  }
+}
+
+/** The databases of a node, and the thread that reads its records. */
+function openBooks(directory: string, policy: string, terminal: Terminal) {
+  const db = openDatabase(join(directory, 'node.sqlite'), schema, MIGRATIONS)
+  const script = new URL('./computation-worker.ts', import.meta.url)
+  const thread: Computation = new Thread(script, { warehouse: warehouseFile(directory) })
+  // An encryption under way is not worth waiting for: the question is asked again.
+  const giveUp = () => void thread.close()
+  terminal.signal.addEventListener('abort', giveUp)
+  return {
+    db,
+    thread,
+    keeper: new PolicyKeeper(db, systemClock, () => policyText(policy)),
+    compute: (task: ComputationTask) => thread.run(task) as Promise<ComputationResult>,
+    examine: (task: ExaminationTask) => thread.run(task) as Promise<Examination>,
+    close: async () => {
+      terminal.signal.removeEventListener('abort', giveUp)
+      await thread.close()
+      db.$client.close()
+    },
+  }
+}
+
 /** Opens a node's directory for as long as `work` takes. */
 export async function withNode<T>(
   directory: string,
@@ -33,13 +68,7 @@ export async function withNode<T>(
   const { config: settings, key } = await openDirectory(directory, config, await passphraseOf(options, terminal))
   const outbox = join(directory, 'outbox')
   mkdirSync(outbox, { recursive: true, mode: 0o700 })
-  const db = openDatabase(join(directory, 'node.sqlite'), schema, MIGRATIONS)
-  const script = new URL('./computation-worker.ts', import.meta.url)
-  const thread: Computation = new Thread(script, { warehouse: warehouseFile(directory) })
-  const policy = new PolicyKeeper(db, systemClock, () => policyText(settings.policy))
-  // An encryption under way is not worth waiting for: the question is asked again.
-  const giveUp = () => void thread.close()
-  terminal.signal.addEventListener('abort', giveUp)
+  const { db, thread, keeper, compute, examine, close } = openBooks(directory, settings.policy, terminal)
   try {
     return await work(
       {
@@ -50,19 +79,17 @@ export async function withNode<T>(
         db,
         outbox,
         connection: new Connection(settings.coordinator, key, systemClock),
-        compute: task => thread.run(task) as Promise<ComputationResult>,
-        examine: task => thread.run(task) as Promise<Examination>,
-        policy: () => policy.inForce(),
+        compute,
+        examine,
+        policy: () => keeper.inForce(),
         clock: systemClock,
         randomness: randomBytes,
       },
       settings,
       thread,
-      policy,
+      keeper,
     )
   } finally {
-    terminal.signal.removeEventListener('abort', giveUp)
-    await thread.close()
-    db.$client.close()
+    await close()
   }
 }

@@ -60,7 +60,7 @@ export class PolicyKeeper {
       this.#note(undefined)
       return { rules, ...this.#record(text) }
     } catch (error) {
-      const last = latest(this.#db)
+      const last = latestPolicy(this.#db)
       if (last === undefined) throw error
       this.#note(error as Error)
       return { rules: parsePolicy(last.text), version: last.version, hash: last.sha256 }
@@ -76,7 +76,7 @@ export class PolicyKeeper {
   #record(text: string): { version: number; hash: string } {
     const sha256 = createHash('sha256').update(text).digest('hex')
     return this.#db.transaction(() => {
-      const last = latest(this.#db)
+      const last = latestPolicy(this.#db)
       if (last?.sha256 === sha256) return { version: last.version, hash: sha256 }
       const version = (last?.version ?? 0) + 1
       this.#db.insert(policies).values({ version, sha256, text, since: this.#clock.now() }).run()
@@ -86,6 +86,6 @@ export class PolicyKeeper {
 }
 
 /** The policy that was in force last. */
-export function latest(db: Database): typeof policies.$inferSelect | undefined {
+export function latestPolicy(db: Database): typeof policies.$inferSelect | undefined {
   return db.select().from(policies).orderBy(desc(policies.version)).limit(1).get()
 }

@@ -75,6 +75,7 @@ export const statuses = {
   'warehouse-busy': 409,
   'warehouse-outdated': 409,
   'bad-policy': 422,
+  'notice-not-taken': 502,
   'newer-database': 409,
   'bad-backup': 422,
 } as const satisfies Record<CryptoErrorCode, number> & Record<string, number>

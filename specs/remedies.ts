@@ -73,6 +73,7 @@ const en: Remedies = {
   'warehouse-busy': 'Wait until the other import is done, and run this one again.',
   'warehouse-outdated': 'Run the version of Inbond that made the warehouse, or import anew into a new directory.',
   'bad-policy': 'Use --policy open, --policy standard, or correct the policy file.',
+  'notice-not-taken': 'Check the address and the receiver of the webhook; the node tries again by itself.',
   'newer-database':
     'Use the version of Inbond that was used here last, or a later one; or restore a backup of this one.',
   'bad-backup': 'Use another backup; this one was damaged, changed or is not whole.',
