@@ -123,7 +123,7 @@ export function findQueued({ db }: Pick<Desk, 'db'>, digits: string): Waiting {
     .filter(one => one.round.startsWith(digits.toLowerCase()))
   if (found.length === 1 && digits !== '') return found[0] as Waiting
   const which = found.length === 0 ? 'no question' : `${found.length} questions`
-  throw fault('not-found', `${which} of the queue have an id that begins with "${digits}"`)
+  throw fault('not-found', `the queue has ${which} with an id that begins with "${digits}"`)
 }
 
 /** @throws InbondError `not-found` */
