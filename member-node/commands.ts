@@ -244,8 +244,9 @@ function statusCommand(terminal: Terminal) {
     )
 }
 
-/** The commands of a member. What only its service needs is loaded when it starts. */
+/** The commands of a member, and `inbond policy …`. What only its service needs is loaded when it starts. */
 export function program(terminal: Terminal): Command {
+  if (terminal.args[0] === 'policy') return group('inbond', 'policies', [policyCommands(terminal)])
   return group('inbond member', 'the node of an administration', [
     initCommand(terminal),
     group('charter', 'the document that all members sign', [signCommand(terminal)]),
@@ -254,7 +255,6 @@ export function program(terminal: Terminal): Command {
     startCommand(terminal),
     statusCommand(terminal),
     ...stewardCommands(terminal),
-    policyCommands(terminal),
     ...backupCommands(terminal, backupContents),
   ])
 }
