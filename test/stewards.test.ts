@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { eq } from 'drizzle-orm'
+import { Registry } from 'prom-client'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { generateIdentityKey, type IdentityKey, writeKeyFile } from '#crypto/signature.ts'
 import { decision, recordDecision, type Waiting } from '#member-node/decisions.ts'
+import { measureState } from '#member-node/metrics.ts'
 import { mail, type Notice, tellAll, type Way, webhook } from '#member-node/notices.ts'
 import { describeQuestion, outlook } from '#member-node/outlook.ts'
 import { type Policy, presets } from '#member-node/policy.ts'
@@ -11,6 +13,7 @@ import { PolicyKeeper } from '#member-node/policy-in-force.ts'
 import { type Desk, pendingQuestions, queuedQuestion, queuedQuestions } from '#member-node/queue.ts'
 import * as memberSchema from '#member-node/schema.ts'
 import { contributions, decisions, policies, queue, refusals } from '#member-node/schema.ts'
+import { concernsOf, overview } from '#member-node/status.ts'
 import { decide, openStewardKey } from '#member-node/stewards.ts'
 import { perform, work } from '#member-node/work.ts'
 import { openDatabase } from '#party/database.ts'
@@ -787,6 +790,28 @@ describe('stewards are told', () => {
       },
     ])
   })
+})
+
+test('operators see what waits, and a policy that cannot be read', async () => {
+  await posed()
+  let text = JSON.stringify(kr().rules)
+  const keeper = new PolicyKeeper(kr().db, federation.clock, async () => text)
+  await keeper.inForce()
+  const registry = new Registry()
+  const warehouse = join(kr().directory, 'warehouse.sqlite')
+  measureState(registry, kr(), warehouse, keeper)
+  const metric = async (name: string) =>
+    Number(new RegExp(`^${name} (.*)$`, 'm').exec(await registry.metrics())?.[1] ?? Number.NaN)
+  const concerns = () => concernsOf(overview(kr(), warehouse, 'policy.yaml', 1, new Error('away'), keeper)).join('\n')
+  expect(await metric('inbond_questions_waiting')).toBe(pendingQuestions(desk()).length)
+  expect(await metric('inbond_policy_version')).toBe(kr().db.select().from(policies).all().length)
+  expect(await metric('inbond_policy_readable')).toBe(1)
+  expect(concerns()).toMatch(/waits? for a steward: inbond member queue DIR/)
+  expect(concerns()).not.toMatch(/policy/)
+  text = 'nonsense'
+  await keeper.inForce()
+  expect(await metric('inbond_policy_readable')).toBe(0)
+  expect(concerns()).toMatch(/The policy cannot be read, and the one before stays in force: the policy does not fit/)
 })
 
 test('no figure of the node is in what it wrote down of a question', async () => {
