@@ -33,10 +33,13 @@ import { config } from './config.ts'
 import { describeReport } from './import/import-report.ts'
 import { type ImportProgress, importFile } from './import/importer.ts'
 import { parseMapping } from './import/mapping.ts'
-import { readPolicy, warehouseFile, withNode } from './open.ts'
+import { warehouseFile, withNode } from './open.ts'
 import { presets } from './policy.ts'
+import { policyCommands } from './policy-commands.ts'
+import { readPolicy } from './policy-in-force.ts'
 import { researcherCommands } from './researcher-commands.ts'
 import { concernsOf, describeOverview, overview } from './status.ts'
+import { stewardCommands } from './steward-commands.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
 function initCommand(terminal: Terminal) {
@@ -236,17 +239,19 @@ function statusCommand(terminal: Terminal) {
     .argument('<dir>', "the node's directory")
     .option('--json', 'for programs')
     .action((path: string, options) =>
-      withNode(path, options, terminal, async (node, settings) => {
+      withNode(path, options, terminal, async (node, settings, _, policy) => {
+        await policy.inForce()
         const coordinator = await meetCoordinator(settings.coordinator).catch((error: Error) => error)
-        const status = overview(node, warehouseFile(path), settings.policy, runningProcess(path), coordinator)
+        const status = overview(node, warehouseFile(path), settings.policy, runningProcess(path), coordinator, policy)
         const whole = { concerns: concernsOf(status), ...status }
         terminal.out(options.json ? `${JSON.stringify(whole, null, 2)}\n` : describeOverview(status, node.clock.now()))
       }),
     )
 }
 
-/** The commands of a member. What only its service needs is loaded when it starts. */
+/** The commands of a member, and `inbond policy …`. What only its service needs is loaded when it starts. */
 export function program(terminal: Terminal): Command {
+  if (terminal.args[0] === 'policy') return group('inbond', 'policies', [policyCommands(terminal)])
   return group('inbond member', 'the node of an administration', [
     initCommand(terminal),
     group('charter', 'the document that all members sign', [signCommand(terminal)]),
@@ -255,6 +260,7 @@ export function program(terminal: Terminal): Command {
     group('period', 'what the data cover', [periodCommand(terminal, 'close'), periodCommand(terminal, 'reopen')]),
     startCommand(terminal),
     statusCommand(terminal),
+    ...stewardCommands(terminal),
     ...backupCommands(terminal, backupContents),
   ])
 }

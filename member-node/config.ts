@@ -15,6 +15,16 @@ export const config = z.strictObject({
   policy: z.string(),
   /** Where the operator reads metrics; nowhere unless it is said. */
   metrics: address.optional(),
+  /** How stewards are told that a question waits. */
+  notify: z
+    .strictObject({
+      webhook: z.strictObject({
+        url: z.url({ protocol: /^https$/, error: 'must be an address that begins with https://' }),
+        /** A file with the secret that signs what is sent. */
+        secretFile: z.string(),
+      }),
+    })
+    .optional(),
   conventions,
 })
 export type Config = z.infer<typeof config>

@@ -2,6 +2,7 @@ import { and, eq, inArray, isNotNull, isNull } from 'drizzle-orm'
 import { fingerprint, messageId, type PublicKey } from '#crypto/signature.ts'
 import { isoTime } from '#party/clock.ts'
 import { done, researcherList, revocationReceipt, revocationRequest } from '#specs/api.ts'
+import type { PurposeCode } from '#specs/code-lists/purposes.ts'
 import { fault } from '#specs/errors.ts'
 import {
   type Certificate,
@@ -63,7 +64,7 @@ async function checkedResearcher(node: Node, listed: (typeof researcherList)['_o
 export interface Vouching {
   readonly organisation: string | null
   readonly role: string | null
-  readonly purposes: readonly string[]
+  readonly purposes: readonly PurposeCode[]
   /** Whether the researcher belongs to this member's own administration. */
   readonly isOwn: boolean
   /** Milliseconds from now, at most a year. */

@@ -12,7 +12,8 @@ import type {
 
 /**
  * What a node remembers of the protocol (its data is elsewhere: warehouse.ts). Times are milliseconds since 1970. Rows of
- * contributions, agreements, openings and revocations can be added and never changed: triggers in migrations/ see to it.
+ * contributions, agreements, openings, revocations, policies and decisions can be added and never changed: triggers in migrations/
+ * see to it.
  */
 
 export const charters = sqliteTable('charters', {
@@ -84,7 +85,69 @@ export const contributions = sqliteTable('contributions', {
   /** Sealed shares, one after the other in the manifest's order. */
   sealedShares: blob('sealed_shares', { mode: 'buffer' }).notNull(),
   createdAt: integer('created_at').notNull(),
+  /** The number of the last import that it counted; the first release did not write it down. */
+  lastImport: integer('last_import'),
 })
+
+/** Every policy that was in force, one after the other: the last one is. A row is never changed. */
+export const policies = sqliteTable('policies', {
+  version: integer().primaryKey(),
+  /** Of the text, in hex: what consents and refusals name. */
+  sha256: text().notNull(),
+  text: text().notNull(),
+  since: integer().notNull(),
+})
+
+/** Questions that take a person. They are over when the node contributed or refused, or the round was cleared away. */
+export const queue = sqliteTable('queue', {
+  round: oneARound(),
+  since: integer().notNull(),
+  /** From then on nobody can approve. */
+  expires: integer().notNull(),
+  /** How many people must approve. */
+  hands: integer().notNull(),
+  /** SHA-256 of the policy that asks for them. */
+  policy: text().notNull(),
+  /** Why, one line each. */
+  reasons: text({ mode: 'json' }).$type<readonly string[]>().notNull(),
+  /** Hash over round, policy and reasons: an approval is of these and no other. */
+  basis: text().notNull(),
+})
+
+/** What stewards signed. A row is never changed. */
+export const decisions = sqliteTable(
+  'decisions',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    round: text()
+      .$type<RoundId>()
+      .notNull()
+      .references(() => queue.round),
+    steward: text().notNull(),
+    verdict: text({ enum: ['approve', 'refuse'] }).notNull(),
+    basis: text().notNull(),
+    compact: text().notNull(),
+    decidedAt: integer('decided_at').notNull(),
+  },
+  table => [unique().on(table.round, table.steward, table.basis, table.verdict)],
+)
+
+/** What stewards are told, by each way of telling. */
+export const notices = sqliteTable(
+  'notices',
+  {
+    round: text()
+      .$type<RoundId>()
+      .notNull()
+      .references(() => queue.round),
+    event: text({ enum: ['waits', 'deputies'] }).notNull(),
+    way: text().notNull(),
+    tries: integer().notNull(),
+    nextTry: integer('next_try').notNull(),
+    sentAt: integer('sent_at'),
+  },
+  table => [primaryKey({ columns: [table.round, table.event, table.way] })],
+)
 
 export const refusals = sqliteTable(
   'refusals',

@@ -58,6 +58,7 @@ export const statuses = {
   'bad-checkpoint': 422,
   'log-not-extended': 422,
   'policy-refused': 403,
+  'records-changed': 409,
   'round-void': 409,
   'coordinator-unreachable': 503,
   'bad-answer': 502,
@@ -85,6 +86,7 @@ export const statuses = {
   'warehouse-busy': 409,
   'warehouse-outdated': 409,
   'bad-policy': 422,
+  'notice-not-taken': 502,
   'newer-database': 409,
   'bad-backup': 422,
 } as const satisfies Record<CryptoErrorCode, number> & Record<string, number>

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { LARGEST_ROSTER, SMALLEST_COHORT } from '#crypto/parameters.ts'
+import { purposeCodes } from './code-lists/purposes.ts'
 import { printable } from './printable.ts'
 import { need, question } from './query.ts'
 import { type Kind, kind, LONGEST_MESSAGE, PROTOCOL } from './signed.ts'
@@ -65,9 +66,7 @@ export const typedReason = z.string().trim().pipe(reason)
 const role = printable.min(1, 'a role has 1 to 100 characters').max(100, 'a role has 1 to 100 characters')
 export const typedRole = z.string().trim().pipe(role)
 /** What a researcher may ask for, such as official-statistics. */
-export const purposeCode = z
-  .string()
-  .regex(/^[a-z][a-z-]{1,39}$/, 'a purpose is 2 to 40 small letters and hyphens, such as official-statistics')
+export const purposeCode = z.enum(purposeCodes, { error: `a purpose is one of ${purposeCodes.join(', ')}` })
 const purposes = z.array(purposeCode).min(1).max(20)
 const compact = z.string().max(LONGEST_MESSAGE)
 const month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/)
@@ -372,6 +371,8 @@ export const manifest = kind(
     coverage: z.array(coverage).max(1200),
     /** The member accepts to be told apart from the rest of the federation by its data version. */
     alone: z.boolean(),
+    /** SHA-256 of the text of the policy that allowed it. The first release did not state it. */
+    policy: hash.nullable().default(null),
   }),
 )
 export type Manifest = z.infer<typeof manifest.schema>
@@ -388,6 +389,8 @@ export const refusal = kind(
     step: z.enum(['contribute', 'agree', 'open', 'void']),
     code: z.string().max(64),
     reason,
+    /** SHA-256 of the text of the policy that refused it, or null where none did. */
+    policy: hash.nullable().default(null),
   }),
 )
 export type Refusal = z.infer<typeof refusal.schema>

@@ -58,6 +58,7 @@ const en: Remedies = {
   'log-not-extended':
     'Keep the directory of this party: it has both signed heads. Tell the members: there may be two histories.',
   'policy-refused': 'Change the question as the reason says, or ask that member what it would answer.',
+  'records-changed': 'Nothing to do: the node prepares the answer anew.',
   'round-void': 'Ask again: with more time (closes: 48h), or with fewer members (need: { atLeast: 4 }).',
   'coordinator-unreachable':
     'Check that the coordinator runs and can be reached from here; a running node tries again by itself.',
@@ -85,6 +86,7 @@ const en: Remedies = {
   'warehouse-busy': 'Wait until the other import is done, and run this one again.',
   'warehouse-outdated': 'Run the version of Inbond that made the warehouse, or import anew into a new directory.',
   'bad-policy': 'Use --policy open, --policy standard, or correct the policy file.',
+  'notice-not-taken': 'Check the address and the receiver of the webhook; the node tries again by itself.',
   'newer-database':
     'Use the version of Inbond that was used here last, or a later one; or restore a backup of this one.',
   'bad-backup': 'Use another backup; this one was damaged, changed or is not whole.',

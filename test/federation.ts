@@ -12,10 +12,12 @@ import type { Randomness } from '#crypto/sampling.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { checkProposal, signCharter } from '#member-node/charters.ts'
 import { compute } from '#member-node/computation.ts'
+import { examineFile } from '#member-node/examination.ts'
 import { importFile } from '#member-node/import/importer.ts'
 import { parseMapping } from '#member-node/import/mapping.ts'
 import type { Node } from '#member-node/node.ts'
 import { type Policy, presets } from '#member-node/policy.ts'
+import { PolicyKeeper } from '#member-node/policy-in-force.ts'
 import { sponsor, type Vouching } from '#member-node/researchers.ts'
 import * as memberSchema from '#member-node/schema.ts'
 import { openWarehouse } from '#member-node/warehouse/warehouse.ts'
@@ -312,13 +314,19 @@ export function openNode(
     db: openDatabase(join(directory, 'node.sqlite'), memberSchema, join(ROOT, 'member-node/migrations')),
     outbox,
     compute: task => compute(task, join(directory, 'warehouse.sqlite'), own.randomness),
-    policy: async () => node.rules,
+    examine: async task => examineFile(join(directory, 'warehouse.sqlite'), task),
+    policy: () => policyOf(node),
     directory,
     journal: [],
     stopped: false,
     rules: presets.open as Policy,
   }
   return node
+}
+
+/** The rules that a test gave a node, as its policy file. */
+export function policyOf({ db, clock, rules }: TestNode): ReturnType<Node['policy']> {
+  return new PolicyKeeper(db, clock, async () => JSON.stringify(rules)).inForce()
 }
 
 /** A researcher that enrols and asks `sponsor` to vouch for it. */

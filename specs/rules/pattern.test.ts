@@ -20,6 +20,7 @@ function asked(where: readonly Condition[], by: readonly string[] = []): Questio
     by: [...by],
     measures: [{ count: 'records' }],
     purpose: 'test',
+    purposeCode: 'research',
   }
 }
 

@@ -37,7 +37,7 @@ describe('a certificate', () => {
   })
 
   test('may say less: fewer purposes, a shorter time', async () => {
-    const less = { purposes: ['research'], notAfter: at(NOON + DAY) }
+    const less = { purposes: ['research' as const], notAfter: at(NOON + DAY) }
     expect((await certified({}, less)).payload).toMatchObject(less)
   })
 

@@ -2,6 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { stringify } from 'yaml'
+import { presets } from '#member-node/policy.ts'
 import { remedyOf } from '#specs/problem.ts'
 import { CommandLine, Federation, type Finished, freePort, ROOT, type Surroundings } from './federation.ts'
 
@@ -109,6 +111,13 @@ describe('help', () => {
     'member period reopen',
     'member start',
     'member status',
+    'member steward',
+    'member queue',
+    'member show',
+    'member approve',
+    'member refuse',
+    'policy check',
+    'policy print',
     'member backup',
     'member restore',
     'researcher init',
@@ -128,16 +137,22 @@ describe('help', () => {
     expect(stdout).toMatch(new RegExp(`\\nExample:\\n {2}inbond ${command} \\S`))
   })
 
-  it.concurrent.each(['', 'coordinator', 'coordinator charter', 'member', 'member period', 'query', 'researcher'])(
-    'inbond %s --help lists what there is',
-    async group => {
-      const { status, stdout, stderr } = await run(...group.split(' ').filter(Boolean), '--help')
-      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-      for (const command of COMMANDS.filter(one => group !== '' && one.startsWith(`${group} `))) {
-        expect(stdout).toContain(`\n  ${command.slice(group.length + 1).split(' ')[0]} `)
-      }
-    },
-  )
+  it.concurrent.each([
+    '',
+    'coordinator',
+    'coordinator charter',
+    'member',
+    'member period',
+    'policy',
+    'query',
+    'researcher',
+  ])('inbond %s --help lists what there is', async group => {
+    const { status, stdout, stderr } = await run(...group.split(' ').filter(Boolean), '--help')
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    for (const command of COMMANDS.filter(one => group !== '' && one.startsWith(`${group} `))) {
+      expect(stdout).toContain(`\n  ${command.slice(group.length + 1).split(' ')[0]} `)
+    }
+  })
 
   it('a group without a command shows its help and fails', async () => {
     const { status, stdout, stderr } = await run('coordinator')
@@ -259,7 +274,7 @@ describe('enrolment, typed wrongly', () => {
     ['with a strange id', () => ['member', 'init', nowhere(), '--id', 'd', '--name', 'D', '--invite', 'x'], 'bad-option', /--id "d": a member id is 2 to 16 capital/],
     ['with an empty name', () => ['member', 'init', nowhere(), '--id', 'DD', '--name', '', '--invite', 'x'], 'bad-option', /a name has 1 to 200/],
     ['with a policy that is not there', () => member('--invite', 'x', '--policy', nowhere()), 'file-not-readable', /nowhere cannot be read: it does not exist/],
-    ['with a policy that is none', () => member('--invite', 'x', '--policy', file('p.yaml', 'datasets: all\nhs: 2\n')), 'bad-policy', /dimensions: is missing/],
+    ['with a policy that is none', () => member('--invite', 'x', '--policy', file('p.yaml', 'datasets: all\nhs: 2\n')), 'bad-policy', /organisations: is missing/],
     ['with a strange convention', () => member('--invite', 'x', '--date-basis', 'noon'), 'bad-option', /must be lodged, accepted or released/],
     ['at a coordinator with another key', () => member('--invite', anInvitation()), 'wrong-federation', /does not have the key/],
     ['as a researcher with a name that is too long', () => ['researcher', 'init', nowhere(), '--name', 'x'.repeat(201), '--invite', 'x'], 'bad-option', /1 to 200/],
@@ -301,6 +316,67 @@ describe('enrolment, typed wrongly', () => {
     const keys = join(at('hh'), 'keys')
     cpSync(keys, join(at('hh-again'), 'keys'), { recursive: true })
     expect(await federation.line.succeed('member', 'init', at('hh-again'), ...named)).toBe(first)
+  })
+})
+
+describe('policies and stewards', () => {
+  const asked = () => file('asked.yaml', QUERY)
+  const byHand = () =>
+    file(
+      'by-hand.yaml',
+      stringify({ ...presets.standard, otherwise: 'one person', stewards: [{ name: 'Kim', key: 'A'.repeat(43) }] }),
+    )
+  // biome-ignore format: a table reads better with a case on each line
+  refuses([
+    ['a check of a policy that is not there', () => ['policy', 'check', nowhere(), asked()], 'file-not-readable', /nowhere cannot be read/],
+    ['a check of a policy that is none', () => ['policy', 'check', file('none.yaml', 'a: 1\n'), asked()], 'bad-policy', /organisations: is missing/],
+    ['a check of a query that is none', () => ['policy', 'check', 'open', file('none.yaml', 'a: 1\n')], 'bad-query', /dataset: is missing/],
+    ['a check for a strange number of members', () => ['policy', 'check', 'open', asked(), '--members', 'all'], 'bad-option', /not a number of members/],
+    ['a preset that is none', () => ['policy', 'print', 'closed'], 'bad-option', /"closed" is neither open nor standard/],
+    ['a steward without a passphrase', () => ['member', 'steward', nowhere(), '--name', 'Kim'], 'bad-option', /a key of a steward is sealed/],
+    ['the queue of a coordinator', () => ['member', 'queue', at('coordinator')], 'not-allowed', /directory of a coordinator, not of a member/],
+    ['a question that does not wait', () => ['member', 'show', at('AA'), '3fa1'], 'not-found', /no question with an id that begins with "3fa1"/],
+    ['an approval by nobody', () => ['member', 'approve', at('AA'), '3fa1'], 'bad-option', /'--as <name>' not specified/],
+    ['an approval without a key', () => ['member', 'approve', at('AA'), '3fa1', '--as', 'Kim', '--key', nowhere()], 'file-not-readable', /nowhere cannot be read/],
+    ['an approval with a key that is not sealed', () => ['member', 'approve', at('AA'), '3fa1', '--as', 'Kim', '--key', join(at('AA'), 'keys', 'identity')], 'bad-key-file', /sealed with a passphrase; this one is not/],
+    ['a refusal without a reason', () => ['member', 'refuse', at('AA'), '3fa1', '--as', 'Kim', '--key', 'kim.key'], 'bad-option', /'--reason <reason>' not specified/],
+  ])
+
+  it.concurrent('a check says what a policy says, and its exit status too', async () => {
+    const none = file('nobody.yaml', stringify({ ...presets.standard, purposes: [] }))
+    const [allowed, hand, refused] = await Promise.all(
+      ['standard', byHand(), none].map(policy => run('policy', 'check', policy, asked(), '--json')),
+    )
+    expect([allowed?.status, hand?.status, refused?.status]).toEqual([0, 3, 1])
+    expect([allowed, hand, refused].map(one => JSON.parse(one?.stdout ?? ''))).toMatchObject([
+      { verdict: 'allowed', approval: 'automatic', template: null, reasons: [] },
+      { verdict: 'by hand', approval: 'one person' },
+      { verdict: 'refused', reasons: ['nothing is answered for research'] },
+    ])
+    expect(refused?.stderr).toMatch(/^inbond: the policy does not allow the question \[policy-refused\]/)
+    expect((await run('policy', 'check', byHand(), asked())).stdout).toMatch(
+      /^by hand\nit fits no template: one person must/,
+    )
+  })
+
+  it.concurrent('a policy that is printed can be used, and says where its schema is', async () => {
+    const printed = await federation.line.succeed('policy', 'print', 'standard')
+    expect(printed).toMatch(/^# yaml-language-server: \$schema=\/.*\/specs\/policy\.schema\.json\n/)
+    expect(await run('policy', 'check', file('printed.yaml', printed), asked())).toMatchObject({ status: 0 })
+  })
+
+  it.concurrent('a key of a steward is made once', async () => {
+    const made = ['member', 'steward', federation.line.path('kim.key'), '--name', 'Kim']
+    const sealed = { environment: { INBOND_PASSPHRASE: PASSPHRASE } }
+    const { stdout } = await federation.line.run(made, sealed)
+    expect(stdout).toMatch(/^- \{ name: "Kim", key: [\w-]{43} \}\n$/)
+    expect(statSync(federation.line.path('kim.key')).mode & 0o777).toBe(0o600)
+    expectRefusal(await federation.line.run(made, sealed), 'not-writable', /kim\.key is there already/)
+  })
+
+  it.concurrent('nothing waits where nothing was asked', async () => {
+    expect(await federation.line.succeed('member', 'queue', at('AA'))).toBe('Nothing waits.\n')
+    expect(await federation.line.succeed('member', 'queue', at('AA'), '--json')).toBe('[]\n')
   })
 })
 

@@ -81,7 +81,7 @@ export const computeNoise: Compute = async task => {
     const share = packShare(shares[i]?.residues as Int32Array)
     sealedShares.set(await seal('inbond/share/v1', sealingKey, context, share, randomness), i * SEALED_BYTES)
   }
-  return { slots, ciphertext, sealedShares, coverage: [] }
+  return { slots, ciphertext, sealedShares, coverage: [], lastImport: 0 }
 }
 
 /** KR contributes noise. */

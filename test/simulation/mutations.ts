@@ -242,7 +242,11 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a contribution is stored before it is sent',
     edits: [
-      edit(ANSWER, '...row, createdAt: node.clock.now() })\n    .run()', '...row, createdAt: node.clock.now() })'),
+      edit(
+        ANSWER,
+        'createdAt: node.clock.now(), lastImport })\n      .run()',
+        'createdAt: node.clock.now(), lastImport })',
+      ),
     ],
     breaks: 'storedBeforeSent',
     cheat: null,

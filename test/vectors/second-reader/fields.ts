@@ -93,14 +93,26 @@ const coverage = object({
   asOf: orNull(instant),
 })
 /** What is in the lists of a question is a matter of the query language. */
-const question = object({
-  dataset: object({ id: text(0, 64), version: whole(1) }),
-  hsEdition: oneOf('HS2022'),
-  where: list(() => true, 0, 32),
-  by: list(() => true, 0, 8),
-  measures: list(() => true, 1, 16),
-  purpose: line(3, 500),
-})
+const purposeCode = oneOf(
+  'official-statistics',
+  'research',
+  'policy-analysis',
+  'risk-analysis',
+  'trade-negotiation',
+  'capacity-building',
+)
+const question = object(
+  {
+    dataset: object({ id: text(0, 64), version: whole(1) }),
+    hsEdition: oneOf('HS2022'),
+    where: list(() => true, 0, 32),
+    by: list(() => true, 0, 8),
+    measures: list(() => true, 1, 16),
+    purpose: line(3, 500),
+    purposeCode,
+  },
+  ['purposeCode'],
+)
 const need = either(oneOf('all'), object({ atLeast: value => whole(1)(value) && (value as number) <= 4096 }))
 
 const enrolment = { protocol, federation: thumbprint, invitation: text(0, 64), publicKey: identityKey, name }
@@ -134,7 +146,7 @@ const standing = {
   administration: orNull(member),
   organisation: orNull(name),
   role: orNull(line(1, 100)),
-  purposes: list(like(/^[a-z][a-z-]{1,39}$/), 1, 20),
+  purposes: list(purposeCode, 1, 20),
   sponsor: member,
   notAfter: instant,
 }
@@ -209,24 +221,32 @@ const messages: Record<string, Test> = {
     prekeys: list(message, 2, 15),
     logHead,
   }),
-  'inbond-manifest': object({
-    protocol,
-    round: id,
-    member,
-    slots: whole(1),
-    ciphertext: hash,
-    shares: list(object({ custodian: member, prekey: id, sealed: hash }), 2, 15),
-    coverage: list(coverage, 0, 1200),
-    alone: oneOf(true, false),
-  }),
-  'inbond-refusal': object({
-    protocol: whole(1),
-    round: id,
-    member,
-    step: oneOf('contribute', 'agree', 'open', 'void'),
-    code: text(0, 64),
-    reason: line(1, 1000),
-  }),
+  'inbond-manifest': object(
+    {
+      protocol,
+      round: id,
+      member,
+      slots: whole(1),
+      ciphertext: hash,
+      shares: list(object({ custodian: member, prekey: id, sealed: hash }), 2, 15),
+      coverage: list(coverage, 0, 1200),
+      alone: oneOf(true, false),
+      policy: orNull(hash),
+    },
+    ['policy'],
+  ),
+  'inbond-refusal': object(
+    {
+      protocol: whole(1),
+      round: id,
+      member,
+      step: oneOf('contribute', 'agree', 'open', 'void'),
+      code: text(0, 64),
+      reason: line(1, 1000),
+      policy: orNull(hash),
+    },
+    ['policy'],
+  ),
   'inbond-cohort': object({
     protocol,
     round: id,
