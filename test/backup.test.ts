@@ -249,10 +249,10 @@ test('every column that could hold a secret is known to be withheld, or known to
   expect(blobs(coordinatorSchema)).toEqual(['openings.sealed', 'log_hashes.hash'])
   expect(blobs(memberSchema)).toEqual([
     'contributions.sealed_shares',
-    'log_reading.subtrees',
     'prekeys.private_key',
     'shares.sealed',
     'openings.sealed',
+    'log_reading.subtrees',
   ])
   expect(blobs(researcherSchema)).toEqual(['queries.private_key'])
 })
