@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { headOf } from '#crypto/log.ts'
 import { fingerprint } from '#crypto/signature.ts'
 import { backupCommands } from '#party/backup-command.ts'
 import { systemClock } from '#party/clock.ts'
@@ -33,6 +34,7 @@ import { config } from './config.ts'
 import { describeReport } from './import/import-report.ts'
 import { type ImportProgress, importFile } from './import/importer.ts'
 import { parseMapping } from './import/mapping.ts'
+import { acceptHistory, readSoFar } from './log-mirror.ts'
 import { warehouseFile, withNode } from './open.ts'
 import { presets } from './policy.ts'
 import { policyCommands } from './policy-commands.ts'
@@ -234,6 +236,28 @@ function startCommand(terminal: Terminal) {
     })
 }
 
+function acceptLogCommand(terminal: Terminal) {
+  return command(
+    'accept-log',
+    'go on with another history of the coordinator, after it was restored from a backup',
+    'inbond member accept-log kr --yes',
+  )
+    .argument('<dir>', "the node's directory")
+    .option('--yes', 'go on with it')
+    .action((path: string, options) =>
+      withNode(path, options, terminal, async node => {
+        const { read } = readSoFar(node)
+        terminal.err(`This node has read ${read.size} entries of the log: ${headOf(read).root}\n`)
+        terminal.err(
+          'Another history hides what was answered in between. Compare with other members, and ask the secretariat why.\n',
+        )
+        if (!options.yes) throw fault('not-confirmed', 'nothing was changed')
+        acceptHistory(node)
+        terminal.err('Accepted. What this node knows of earlier cohorts goes on to count.\n')
+      }),
+    )
+}
+
 function statusCommand(terminal: Terminal) {
   return command('status', 'what runs, what was answered, what waits for a person', 'inbond member status kr')
     .argument('<dir>', "the node's directory")
@@ -260,6 +284,7 @@ export function program(terminal: Terminal): Command {
     group('period', 'what the data cover', [periodCommand(terminal, 'close'), periodCommand(terminal, 'reopen')]),
     startCommand(terminal),
     statusCommand(terminal),
+    acceptLogCommand(terminal),
     ...stewardCommands(terminal),
     ...backupCommands(terminal, backupContents),
   ])

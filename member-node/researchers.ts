@@ -20,6 +20,7 @@ import {
 import { isRevoked, targetOf, targetsOf, verifyRevocation } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
 import { requireCharter } from './charters.ts'
+import { readSoFar } from './log-mirror.ts'
 import type { Node } from './node.ts'
 import { logEntries, revocations, sponsorships } from './schema.ts'
 
@@ -211,7 +212,9 @@ export async function learnLoggedRevocations(node: Node, signal?: AbortSignal): 
     .select({ id: logEntries.message })
     .from(logEntries)
     .leftJoin(revocations, eq(revocations.id, logEntries.message))
-    .where(and(eq(logEntries.typ, revocation.typ), isNull(revocations.id)))
+    .where(
+      and(eq(logEntries.history, readSoFar(node).history), eq(logEntries.typ, revocation.typ), isNull(revocations.id)),
+    )
     .all()
   for (const { id } of unknown) {
     const { revocation: compact } = await node.connection.get(`/revocations/${id}`, revocationRequest, signal)

@@ -212,20 +212,29 @@ export const voidStatements = sqliteTable('void_statements', {
   createdAt: integer('created_at').notNull(),
 })
 
-/** The coordinator's log as far as this node has read it: one row. What it is shown later must extend it. */
+/**
+ * The coordinator's log as far as this node has read it: what it is shown later must extend it. A history more only where a person
+ * accepted another one, after the coordinator was restored from a backup.
+ */
 export const logReading = sqliteTable('log_reading', {
-  only: integer().primaryKey().default(1),
+  history: integer().primaryKey(),
+  since: integer().notNull(),
   size: integer().notNull(),
   /** Roots of the perfect subtrees, largest first, 32 bytes each: from them follow the root and what comes next. */
   subtrees: blob({ mode: 'buffer' }).notNull(),
 })
 
 /** The entries of the log that a node goes by: cohorts, void certificates and revocations. */
-export const logEntries = sqliteTable('log_entries', {
-  index: integer().primaryKey(),
-  typ: text().notNull(),
-  message: text().notNull().unique(),
-})
+export const logEntries = sqliteTable(
+  'log_entries',
+  {
+    history: integer().notNull(),
+    index: integer().notNull(),
+    typ: text().notNull(),
+    message: text().notNull(),
+  },
+  table => [primaryKey({ columns: [table.history, table.index] }), unique().on(table.history, table.message)],
+)
 
 /** What the pattern rule needs to know of a cohort in the log, fetched once and verified by its hashes. */
 export const pastCohorts = sqliteTable('past_cohorts', {

@@ -12,9 +12,10 @@ import { unsigned, verifyProposal } from '#specs/rules/charter.ts'
 import { charterInForce } from './charters.ts'
 import type { Config } from './config.ts'
 import { levelOf, type NodeEvent, observer, policyNews, type Tell, untold } from './events.ts'
+import { mailServer } from './mail-server.ts'
 import { countEvents, measureState } from './metrics.ts'
 import type { Node } from './node.ts'
-import { keepTelling, type Way, webhook } from './notices.ts'
+import { keepTelling, mail, type Way, webhook } from './notices.ts'
 import { warehouseFile, withNode } from './open.ts'
 import { work } from './work.ts'
 
@@ -63,11 +64,19 @@ function logging(tell: Tell): Way {
 
 /** The ways in which stewards are told beside the log. @throws InbondError `file-not-readable`, `bad-config` */
 async function waysOf({ notify }: Config): Promise<Way[]> {
-  if (notify === undefined) return []
-  const secret = (await readTextFile(notify.webhook.secretFile)).trim()
-  if (secret.length < SHORTEST_SECRET)
-    throw fault('bad-config', 'the secret of the webhook has fewer than 16 characters')
-  return [webhook(notify.webhook.url, secret, systemClock)]
+  const ways: Way[] = []
+  if (notify?.webhook) {
+    const secret = (await readTextFile(notify.webhook.secretFile)).trim()
+    if (secret.length < SHORTEST_SECRET)
+      throw fault('bad-config', 'the secret of the webhook has fewer than 16 characters')
+    ways.push(webhook(notify.webhook.url, secret, systemClock))
+  }
+  if (notify?.mail) {
+    const { from, to, passwordFile, server } = notify.mail
+    const password = passwordFile === undefined ? undefined : (await readTextFile(passwordFile)).trim()
+    ways.push(mail(from, to.join(', '), mailServer(server, password)))
+  }
+  return ways
 }
 
 /** Before a charter is in force there is nothing to answer: says whose signature is missing, whenever that changes. */

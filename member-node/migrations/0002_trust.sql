@@ -11,14 +11,17 @@ CREATE TABLE `decisions` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `decisions_round_steward_basis_verdict_unique` ON `decisions` (`round`,`steward`,`basis`,`verdict`);--> statement-breakpoint
 CREATE TABLE `log_entries` (
-	`index` integer PRIMARY KEY NOT NULL,
+	`history` integer NOT NULL,
+	`index` integer NOT NULL,
 	`typ` text NOT NULL,
-	`message` text NOT NULL
+	`message` text NOT NULL,
+	PRIMARY KEY(`history`, `index`)
 );
 --> statement-breakpoint
-CREATE UNIQUE INDEX `log_entries_message_unique` ON `log_entries` (`message`);--> statement-breakpoint
+CREATE UNIQUE INDEX `log_entries_history_message_unique` ON `log_entries` (`history`,`message`);--> statement-breakpoint
 CREATE TABLE `log_reading` (
-	`only` integer PRIMARY KEY DEFAULT 1 NOT NULL,
+	`history` integer PRIMARY KEY NOT NULL,
+	`since` integer NOT NULL,
 	`size` integer NOT NULL,
 	`subtrees` blob NOT NULL
 );

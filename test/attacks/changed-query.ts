@@ -66,7 +66,7 @@ async function askOtherwise(scene: Scene): Promise<unknown> {
 }
 
 const signature = edit(
-  'specs/rules/round.ts',
+  'specs/rules/researcher.ts',
   'verify(query, compact, researcher.publicKey)',
   'verify(query, compact, charter.payload.coordinator)',
 )

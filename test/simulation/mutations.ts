@@ -184,7 +184,7 @@ export const mutations: readonly Mutation[] = [
     name: 'a query is signed by its researcher',
     edits: [
       edit(
-        'specs/rules/round.ts',
+        'specs/rules/researcher.ts',
         'verify(query, compact, researcher.publicKey)',
         'verify(query, compact, charter.payload.coordinator)',
       ),
