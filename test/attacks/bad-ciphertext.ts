@@ -1,5 +1,5 @@
 import { edit } from '../edits.ts'
-import { computeNoise } from '../simulation/cheating-members.ts'
+import { noiseInsteadOf } from '../simulation/cheating-members.ts'
 import type { Attack } from './attack.ts'
 import { QUESTION, type Scene } from './scene.ts'
 
@@ -11,7 +11,8 @@ import { QUESTION, type Scene } from './scene.ts'
  * specs/threat-model.md.
  */
 async function spoil(scene: Scene): Promise<unknown> {
-  Object.assign(scene.node('VN'), { compute: computeNoise })
+  const node = scene.node('VN')
+  Object.assign(node, { compute: noiseInsteadOf(node.compute) })
   const { rows } = await scene.federation.ask(QUESTION)
   return rows.length > 1 ? 'a wrong answer' : rows
 }

@@ -488,7 +488,7 @@ describe('a researcher, vouched for wrongly', () => {
   // biome-ignore format: a table
   refuses([
     ['without a purpose', () => sponsor(), 'bad-option', /'--purpose <code>' not specified/],
-    ['with a purpose in capitals', () => sponsor('--purpose', 'Research'), 'bad-option', /small letters and hyphens/],
+    ['with a purpose in capitals', () => sponsor('--purpose', 'Research'), 'bad-option', /a purpose is one of/],
     ['with an empty role', () => sponsor(...purpose, '--role', ' '), 'bad-option', /1 to 100 characters/],
     ['for ever', () => sponsor(...purpose, '--expires', 'never'), 'bad-option', /number of days such as 90d/],
     ['for two years', () => sponsor(...purpose, '--expires', '730d'), 'bad-option', /at most 366d/],

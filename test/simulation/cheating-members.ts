@@ -8,7 +8,6 @@ import type { IdentityKey } from '#crypto/signature.ts'
 import type { Compute } from '#member-node/computation.ts'
 import { contributionHead } from '#specs/bodies.ts'
 import { type MemberId, manifest, opening, query } from '#specs/messages.ts'
-import { plan } from '#specs/query.ts'
 import { openingContext, shareContext } from '#specs/sealed-context.ts'
 import { claims, sign } from '#specs/signed.ts'
 import type { Federation } from '../federation.ts'
@@ -62,31 +61,34 @@ export function inconsistentDealing(federation: Federation): Adversary {
 }
 
 /** Deals a key as it should, and makes a ciphertext that is none under it: words in their range, with the right hashes. */
-export const computeNoise: Compute = async task => {
-  const dealing = {
-    roundId: Buffer.from(task.round, 'hex'),
-    bound: task.bound,
-    threshold: task.threshold,
-    custodians: task.custodians.map(one => one.index),
+export const noiseInsteadOf =
+  (honest: Compute): Compute =>
+  async task => {
+    const dealing = {
+      roundId: Buffer.from(task.round, 'hex'),
+      bound: task.bound,
+      threshold: task.threshold,
+      custodians: task.custodians.map(one => one.index),
+    }
+    const { slots, coverage, lastImport } = await honest(task)
+    const { shares } = contribute(await loadSeal(), dealing, new BigInt64Array(slots), randomness)
+    // One byte in five is the highest of its word, and below that of both primes.
+    const words = randomness(chunksFor(slots) * CHUNK_BYTES).map((byte, i) => (i % 5 === 4 ? byte & 0x7f : byte))
+    writeFileSync(task.output, words)
+    const ciphertext = sha256(words)
+    const sealedShares = new Uint8Array(task.custodians.length * SEALED_BYTES)
+    for (const [i, { id, prekey, sealingKey }] of task.custodians.entries()) {
+      const context = shareContext({ round: task.round, dealer: task.dealer, custodian: id, prekey, ciphertext })
+      const share = packShare(shares[i]?.residues as Int32Array)
+      sealedShares.set(await seal('inbond/share/v1', sealingKey, context, share, randomness), i * SEALED_BYTES)
+    }
+    return { slots, ciphertext, sealedShares, coverage, lastImport }
   }
-  const { slots } = plan(task.question)
-  const { shares } = contribute(await loadSeal(), dealing, new BigInt64Array(slots), randomness)
-  // One byte in five is the highest of its word, and below that of both primes.
-  const words = randomness(chunksFor(slots) * CHUNK_BYTES).map((byte, i) => (i % 5 === 4 ? byte & 0x7f : byte))
-  writeFileSync(task.output, words)
-  const ciphertext = sha256(words)
-  const sealedShares = new Uint8Array(task.custodians.length * SEALED_BYTES)
-  for (const [i, { id, prekey, sealingKey }] of task.custodians.entries()) {
-    const context = shareContext({ round: task.round, dealer: task.dealer, custodian: id, prekey, ciphertext })
-    const share = packShare(shares[i]?.residues as Int32Array)
-    sealedShares.set(await seal('inbond/share/v1', sealingKey, context, share, randomness), i * SEALED_BYTES)
-  }
-  return { slots, ciphertext, sealedShares, coverage: [], lastImport: 0 }
-}
 
 /** KR contributes noise. */
 export function badCiphertext(federation: Federation): Adversary {
-  Object.assign(federation.node('KR'), { compute: computeNoise })
+  const node = federation.node('KR')
+  Object.assign(node, { compute: noiseInsteadOf(node.compute) })
   return {}
 }
 

@@ -43,7 +43,9 @@ const losingAfter = (moves: number): Partial<Schedule> => ({
   ],
 })
 
+/** The rule on overlapping cohorts refuses the second one as well. */
 const agreesAgain = [
+  edit('member-node/ledger.ts', 'if (isHidden) throw', 'if (isHidden === null) throw'),
   edit(CUSTODY, 'if (stored && stored.cohort !== cohort.id)', 'if (stored === null)'),
   edit(CUSTODY, 'stored?.compact ?? (await receiveAndAgree(', '(await receiveAndAgree('),
 ]
