@@ -7,11 +7,12 @@ import { type Adversary, roomOf } from './adversary.ts'
 import { pathOf } from './network.ts'
 
 /** A coordinator that shows the recipient of each answer a log in which nothing else ever happened. */
-export function concealedRounds({ coordinator: { context } }: Federation): Adversary {
+export function concealedRounds(federation: Federation): Adversary {
   let shown: EventLog | undefined
   return {
     show: async (message, answer) => {
       if (roomOf(message).what === 'answer') {
+        const { context } = federation.coordinator
         const own = entriesOf((await answer.clone().json()) as AnswerEvidence).map(one => one.message)
         shown = historyOf(
           context,
