@@ -7,7 +7,7 @@ import { QUESTION, type Scene } from './scene.ts'
 
 /** A researcher wants more than VN means to answer, and the operator of VN to let it through without noticing. */
 async function ask(scene: Scene, policy: () => ReturnType<typeof parsePolicy>, question: string): Promise<unknown> {
-  Object.assign(scene.node('VN'), { policy: async () => policy() })
+  scene.node('VN').rules = policy()
   const { round } = await pose(scene.federation, question)
   const { compact, query } = roundRow(scene.federation, round)
   await answer(scene.node('VN'), { round: compact, query })
@@ -24,19 +24,19 @@ export const attacks: readonly Attack[] = [
     name: 'a researcher asks more finely than the policy of a node allows',
     attempt: scene => ask(scene, () => presets.standard as ReturnType<typeof parsePolicy>, FINE),
     holds: { refused: 'policy-refused', saying: /at six digits .* may have 1 dimensions/ },
-    protection: [edit('member-node/answer.ts', 'if (reason !== undefined) throw', "if (reason === '') throw")],
+    protection: [edit('specs/policy.ts', 'if (objections.length > 0)', 'if (objections.length > 99)')],
     fails: { has: 'a contribution of VN' },
   },
   {
     row: 16,
     name: 'a policy that leaves lines out allows what it does not name',
     attempt: scene => ask(scene, () => parsePolicy(SHORT), FINE),
-    holds: { refused: 'bad-policy', saying: /dimensions: is missing/ },
+    holds: { refused: 'bad-policy', saying: /is missing/ },
     protection: [
       edit(
         'member-node/policy.ts',
-        'policy.safeParse(document ?? {}, { error: inWords })',
-        'policy.safeParse({ ...open, ...document }, { error: inWords })',
+        '(isFirst ? firstPolicy : policy).safeParse(document, { error: inWords })',
+        'policy.safeParse({ ...open, ...(document as object) }, { error: inWords })',
       ),
     ],
     fails: { has: 'a contribution of VN' },
