@@ -65,9 +65,13 @@ export const attacks: readonly Attack[] = [
     // Beside it stands the rule on overlapping cohorts, which the second one breaks as well.
     protection: [
       edit('member-node/ledger.ts', 'if (isHidden) throw', 'if (isHidden === null) throw'),
+      edit(
+        'member-node/ledger.ts',
+        'counting.some(one => one.query === round.query.id)',
+        'counting.some(one => one.query === null)',
+      ),
       edit(CUSTODY, 'if (stored && stored.cohort !== cohort.id)', 'if (stored === null)'),
       edit(CUSTODY, 'stored?.compact ?? (await receiveAndAgree(', '(await receiveAndAgree('),
-      edit(CUSTODY, '    requireSharedHistory(tx, cohort)\n'),
       edit(
         CUSTODY,
         '.values({ round: round.id, ...share })',

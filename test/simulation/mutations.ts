@@ -46,6 +46,11 @@ const losingAfter = (moves: number): Partial<Schedule> => ({
 /** The rule on overlapping cohorts refuses the second one as well. */
 const agreesAgain = [
   edit('member-node/ledger.ts', 'if (isHidden) throw', 'if (isHidden === null) throw'),
+  edit(
+    'member-node/ledger.ts',
+    'counting.some(one => one.query === round.query.id)',
+    'counting.some(one => one.query === null)',
+  ),
   edit(CUSTODY, 'if (stored && stored.cohort !== cohort.id)', 'if (stored === null)'),
   edit(CUSTODY, 'stored?.compact ?? (await receiveAndAgree(', '(await receiveAndAgree('),
 ]
@@ -264,7 +269,7 @@ export const mutations: readonly Mutation[] = [
     ],
     breaks: 'nobodyRefusesWhatItDid',
     cheat: null,
-    first: losingAfter(79),
+    first: losingAfter(89),
   },
   {
     name: 'shares are forgotten when they are opened',
