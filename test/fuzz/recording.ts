@@ -80,6 +80,8 @@ export async function record(): Promise<Recording> {
   for (const kind of ['contribute', 'agree'] as const) await step(federation, kind)
   await cancel(federation.researcher, rounds.void.query)
   await step(federation, 'void')
+  // One that was away when the others agreed has to fetch what they agreed to.
+  federation.node('JP').db.$client.exec('DELETE FROM past_cohorts')
   rounds.agreed = await pose(federation, QUESTION)
   for (const kind of ['contribute', 'agree'] as const) await step(federation, kind)
   rounds.closed = await pose(federation, QUESTION)
