@@ -244,7 +244,7 @@ export const mutations: readonly Mutation[] = [
     edits: [edit(ANSWER, 'storedContribution(node, round.id) ?? ')],
     breaks: 'nothingUnexpected',
     cheat: null,
-    first: losingAfter(18),
+    first: losingAfter(22),
   },
   {
     name: 'a contribution is stored before it is sent',
