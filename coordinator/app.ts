@@ -7,6 +7,7 @@ import { tellRequests } from './requests.ts'
 import { federationRoutes } from './routes/federation.ts'
 import { ledgerRoutes } from './routes/ledger.ts'
 import { logRoutes } from './routes/log.ts'
+import { offerRoutes } from './routes/offers.ts'
 import { queryRoutes } from './routes/queries.ts'
 import { researcherRoutes } from './routes/researchers.ts'
 import { roundRoutes } from './routes/rounds.ts'
@@ -39,7 +40,15 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   app.use(limitBodies())
   // A pattern with a star matches the path before it too.
   const inRounds = ['/prekeys/*', '/work', '/rounds/*', '/queries/*', '/cohorts/*', '/void-certificates/*']
-  const governance = ['/charters/*', '/consents', '/researchers', '/sponsorships', '/revocations/*', '/certificate']
+  const governance = [
+    '/charters/*',
+    '/consents',
+    '/researchers',
+    '/sponsorships',
+    '/revocations/*',
+    '/certificate',
+    '/offers',
+  ]
   for (const path of [...inRounds, ...governance]) app.use(path, authenticated)
   for (const path of ['/enrolments', '/logins']) {
     app.use(path, (_, next) => {
@@ -58,6 +67,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   logRoutes(app, service)
   roundRoutes(app, service)
   ledgerRoutes(app, service)
+  offerRoutes(app, service)
   queryRoutes(app, service)
   researcherRoutes(app, service)
   serviceRoutes(app, service)

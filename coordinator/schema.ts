@@ -112,6 +112,14 @@ export const consents = sqliteTable(
   table => [primaryKey({ columns: [table.charter, table.member] })],
 )
 
+/** The newest of each member; an older one never takes its place. */
+export const offers = sqliteTable('offers', {
+  member: member().primaryKey(),
+  compact: text().notNull(),
+  issuedAt: integer('issued_at').notNull(),
+  receivedAt: integer('received_at').notNull(),
+})
+
 export const prekeys = sqliteTable(
   'prekeys',
   {

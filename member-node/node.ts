@@ -4,11 +4,13 @@ import type { IdentityKey } from '#crypto/signature.ts'
 import type { Clock } from '#party/clock.ts'
 import type { Connection } from '#party/connection.ts'
 import type { PartyDatabase } from '#party/database.ts'
+import type { Dataset } from '#specs/datasets/dataset.ts'
 import type { MemberId, RoundId } from '#specs/messages.ts'
 import type { Compute } from './computation.ts'
 import type { Examine } from './examination.ts'
 import type { PolicyInForce } from './policy-in-force.ts'
 import type * as schema from './schema.ts'
+import type { PeriodCoverage } from './warehouse/warehouse.ts'
 
 export type Database = PartyDatabase<typeof schema>
 
@@ -26,6 +28,8 @@ export interface Node {
   readonly connection: Connection
   readonly compute: Compute
   readonly examine: Examine
+  /** What its data cover now. */
+  readonly coverage: (dataset: Dataset) => readonly PeriodCoverage[]
   /** Read anew for every question, so that a changed policy counts at once. */
   readonly policy: () => Promise<PolicyInForce>
   readonly clock: Clock

@@ -14,6 +14,7 @@ import type { Node } from './node.ts'
 import { PolicyKeeper, policyText } from './policy-in-force.ts'
 import type { Desk } from './queue.ts'
 import * as schema from './schema.ts'
+import { coverageIn } from './warehouse/warehouse.ts'
 
 const MIGRATIONS = join(import.meta.dirname, 'migrations')
 
@@ -81,6 +82,7 @@ export async function withNode<T>(
         connection: new Connection(settings.coordinator, key, systemClock),
         compute,
         examine,
+        coverage: dataset => coverageIn(warehouseFile(directory), dataset),
         policy: () => keeper.inForce(),
         clock: systemClock,
         randomness: randomBytes,

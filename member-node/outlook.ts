@@ -1,7 +1,8 @@
 import { eq } from 'drizzle-orm'
 import { table } from '#party/command.ts'
 import { duration } from '#party/glance.ts'
-import { type Condition, measureName, plan } from '#specs/query.ts'
+import { measureName, plan } from '#specs/query.ts'
+import { describeCondition } from '#specs/rules/region.ts'
 import { examinationTask } from './consent.ts'
 import { askedIn, type Desk, findQueued, purposeTitle, type QueuedQuestion, queuedQuestion } from './queue.ts'
 import { contributions, rounds } from './schema.ts'
@@ -73,17 +74,6 @@ function earlierAnswer({ db }: Desk, round: (typeof rounds.$inferSelect)['id']) 
     answeredAt: new Date(row.at).toISOString(),
     researcher: row.researcher,
     purpose: row.purpose,
-  }
-}
-
-function describeCondition(one: Condition): string {
-  switch (one.kind) {
-    case 'codes':
-      return `${one.dimension} ${one.codes.slice(0, 20).join(', ')}${one.codes.length > 20 ? ` and ${one.codes.length - 20} more` : ''}`
-    case 'range':
-      return one.from === one.to ? `${one.dimension} ${one.from}` : `${one.dimension} ${one.from} to ${one.to}`
-    case 'prefix':
-      return `${one.dimension} that begins with ${one.prefix}`
   }
 }
 

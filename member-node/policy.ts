@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { fault } from '#specs/errors.ts'
-import { approval, type PublicPolicy, period, publicPolicy } from '#specs/policy.ts'
+import { type Approval, approval, type PublicPolicy, period, publicPolicy, stricter } from '#specs/policy.ts'
 import { printable } from '#specs/printable.ts'
 import { describeIssues, inWords } from '#specs/wording.ts'
 import { readYaml } from '#specs/yaml.ts'
@@ -52,6 +52,10 @@ const fields = publicPolicy.extend({
     .describe(
       'Whether this member accepts that answers together tell it apart, where it joined, left or revised its data alone.',
     ),
+  published: z
+    .boolean()
+    .default(true)
+    .describe('Whether researchers see beforehand which questions it answers, and from which months.'),
 })
 
 export const policy = fields.superRefine((read, context) => {
@@ -103,6 +107,7 @@ const open: Policy = {
   ownCells: { records: 3, traders: 3, dominance: 85, otherwise: 'automatic' },
   overlap: { records: 3, traders: 3, days: 365, otherwise: 'automatic' },
   alone: true,
+  published: true,
 }
 
 /** Tables as statistical offices publish them: few dimensions, fine goods codes only on their own. Nobody needs to approve. */
@@ -143,6 +148,11 @@ export function parsePolicy(yaml: string): Policy {
 export function published(rules: Policy): PublicPolicy {
   const said = Object.keys(publicPolicy.shape) as (keyof PublicPolicy)[]
   return publicPolicy.parse(Object.fromEntries(said.map(field => [field, rules[field]])))
+}
+
+/** The strictest of what it may take where this node's own records are not as a policy wants them. */
+export function ownRecordsTake({ ownCells, overlap }: Policy): Approval {
+  return stricter(ownCells.otherwise, overlap.otherwise)
 }
 
 /** The JSON schema of a policy file, for editors: specs/policy.schema.json. */

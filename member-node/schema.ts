@@ -89,6 +89,13 @@ export const contributions = sqliteTable('contributions', {
   lastImport: integer('last_import'),
 })
 
+/** What this member offered last; stored before it is sent. */
+export const offers = sqliteTable('offers', {
+  issuedAt: integer('issued_at').primaryKey(),
+  compact: text().notNull(),
+  sentAt: integer('sent_at'),
+})
+
 /** Every policy that was in force, one after the other: the last one is. A row is never changed. */
 export const policies = sqliteTable('policies', {
   version: integer().primaryKey(),

@@ -16,6 +16,7 @@ import { mailServer } from './mail-server.ts'
 import { countEvents, measureState } from './metrics.ts'
 import type { Node } from './node.ts'
 import { keepTelling, mail, type Way, webhook } from './notices.ts'
+import { keepOffering } from './offers.ts'
 import { warehouseFile, withNode } from './open.ts'
 import { work } from './work.ts'
 
@@ -43,6 +44,7 @@ export function start(path: string, options: CommonOptions, terminal: Terminal):
       tell({ msg: 'started', coordinator: url })
       await Promise.all([
         work(node, observer(tell), terminal.signal),
+        keepOffering(node, observer(tell).failed, terminal.signal),
         sayWhoIsAwaited(node, settings.coordinator, tell, terminal.signal),
         keepTelling(node, ways, (way, error) => tell(untold(way, error)), terminal.signal),
       ])

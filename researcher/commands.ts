@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { desc } from 'drizzle-orm'
@@ -32,6 +33,8 @@ import type { Answer } from './answer.ts'
 import { backupContents } from './backup.ts'
 import { cancel, prepare, resume } from './client.ts'
 import { config } from './config.ts'
+import { explain, lookAround } from './explain.ts'
+import { describeExplanation } from './explanation-presentation.ts'
 import { acceptHistory, twoHistories } from './history.ts'
 import { loginCommand } from './login-command.ts'
 import { csvOf, describeAnswer, describeProgress } from './presentation.ts'
@@ -178,6 +181,29 @@ function runCommand(terminal: Terminal) {
     })
 }
 
+function explainCommand(terminal: Terminal) {
+  return asOption(
+    command(
+      'explain',
+      'what would become of a question, before anybody is asked, and which coarser one would be answered',
+      'inbond query explain imports.yaml --as me --write coarser.yaml',
+    ),
+  )
+    .argument('<file>', 'a query file, see specs/query-language.md')
+    .option('--json', 'for programs')
+    .option('--write <file>', 'where to write the nearest question that would be allowed; a new file')
+    .action(async (file: string, options) => {
+      const asked = parseQueryFile(await readTextFile(file))
+      await withResearcher(options.as, options, terminal, async researcher => {
+        const said = explain(asked, await lookAround(researcher, terminal.signal))
+        terminal.out(options.json ? `${JSON.stringify(said)}\n` : describeExplanation(said))
+        if (options.write === undefined) return
+        if (said.nearest === null) terminal.err(`Nothing is written to ${options.write}: there is no other question.\n`)
+        else await writeFile(options.write, said.nearest.query, { flag: 'wx' })
+      })
+    })
+}
+
 function followCommand(terminal: Terminal) {
   return outputOptions(
     command('follow', 'wait for a query asked before, and print the answer', 'inbond query follow 3fa1b2 --as me'),
@@ -283,6 +309,7 @@ export function program(terminal: Terminal): Command {
       ...backupCommands(terminal, backupContents),
     ]),
     group('query', 'questions and answers', [
+      explainCommand(terminal),
       runCommand(terminal),
       listCommand(terminal),
       followCommand(terminal),

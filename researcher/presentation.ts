@@ -73,7 +73,8 @@ function membersByCoverage(answer: Answer): Map<string, string[]> {
   return Map.groupBy(answer.cohort, member => describeCoverage(answer.coverage[member] as CoverageRanges))
 }
 
-function describeCoverage(ranges: CoverageRanges): string {
+/** `complete 2020-01..2020-11; provisional 2020-12` */
+export function describeCoverage(ranges: CoverageRanges): string {
   const parts = (['complete', 'provisional', 'none'] as const)
     .filter(state => ranges[state].length > 0)
     .map(state => `${state === 'none' ? 'no data' : state} ${ranges[state].join(', ')}`)

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
-import { blob, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
-import type { QueryId } from '#specs/messages.ts'
+import { blob, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import type { MemberId, QueryId } from '#specs/messages.ts'
 
 /** What a researcher asked. The key to an answer is emptied once the answer is read, and never filled again. */
 export const queries = sqliteTable('queries', {
@@ -45,4 +45,25 @@ export const checkpoints = sqliteTable(
     history: integer().notNull(),
   },
   table => [uniqueIndex('checkpoints_of_one_history').on(table.history, table.size).where(sql`${table.history} > 0`)],
+)
+
+/** The newest offer of each member that this researcher has seen: an older one never takes its place. */
+export const offers = sqliteTable('offers', {
+  member: text().$type<MemberId>().primaryKey(),
+  compact: text().notNull(),
+  issuedAt: integer('issued_at').notNull(),
+})
+
+/** The entries of the log that tell about earlier cohorts: cohorts and void certificates, as far as this researcher has read. */
+export const ledger = sqliteTable(
+  'ledger',
+  {
+    history: integer().notNull(),
+    index: integer().notNull(),
+    typ: text().notNull(),
+    message: text().notNull(),
+    /** `PastAnswer` of ledger.ts, or the round that is void, as JSON; null until it is fetched. */
+    content: text(),
+  },
+  table => [primaryKey({ columns: [table.history, table.index] })],
 )

@@ -154,6 +154,10 @@ export const cohortBundle = z.object({
 })
 export type CohortBundle = z.infer<typeof cohortBundle>
 
+/** The newest offer of each member that made one under the charter in force. */
+export const offerList = z.object({ offers: z.array(compact) })
+export const offerRequest = z.object({ offer: compact })
+
 export const voidCertificateAnswer = z.object({ certificate: compact })
 
 /** An answer without content worth reading. */

@@ -38,6 +38,7 @@ export const statuses = {
   'bad-certificate': 422,
   'bad-id-token': 422,
   'login-failed': 403,
+  'bad-offer': 422,
   'bad-round': 422,
   'bad-cohort': 422,
   'exposes-members': 422,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { LARGEST_ROSTER, SMALLEST_COHORT } from '#crypto/parameters.ts'
 import { purposeCodes } from './code-lists/purposes.ts'
+import { approval, publicPolicy } from './policy.ts'
 import { printable } from './printable.ts'
 import { need, question } from './query.ts'
 import { type Kind, kind, LONGEST_MESSAGE, PROTOCOL } from './signed.ts'
@@ -18,6 +19,9 @@ export const LONGEST_PREKEY_MS = 30 * 86_400_000
 
 /** A sponsor says anew every year whom it vouches for; a day more, so that a whole year can be said in any time zone. */
 export const LONGEST_SPONSORSHIP_MS = 366 * 86_400_000
+
+/** What a member offers is said anew every day; an older word is worth little after a week. */
+export const LONGEST_OFFER_MS = 7 * 86_400_000
 
 /** Characters of a refusal's reason. */
 export const LONGEST_REASON = 1000
@@ -377,6 +381,44 @@ export const manifest = kind(
 )
 export type Manifest = z.infer<typeof manifest.schema>
 
+/** Months, first and last included, that a member's data cover in one state and version. */
+const coveredMonths = z.strictObject({
+  from: month,
+  to: month,
+  state: z.enum(['complete', 'provisional']),
+  version: z.int().nonnegative(),
+})
+export type CoveredMonths = z.infer<typeof coveredMonths>
+
+export const offer = kind(
+  'offer',
+  'member',
+  'What a member would answer, and from which months: for whoever wants to know before it asks. It binds nobody.',
+  z.strictObject({
+    protocol,
+    charter: charterId,
+    member: memberId,
+    /** Null where the member keeps its policy to itself. */
+    terms: z
+      .strictObject({
+        policy: publicPolicy,
+        /** What it takes where its own records are not as its policy wants them; with `automatic` they are not looked at. */
+        ownRecords: approval,
+        /** As in manifests. */
+        alone: z.boolean(),
+        /** In order; a month in none of the ranges is one without data. */
+        coverage: z
+          .array(z.strictObject({ dataset: z.string().max(64), months: z.array(coveredMonths).max(1200) }))
+          .max(20),
+      })
+      .nullable(),
+    issuedAt: instant,
+    notAfter: instant,
+  }),
+)
+export type Offer = z.infer<typeof offer.schema>
+export type Terms = NonNullable<Offer['terms']>
+
 export const refusal = kind(
   'refusal',
   'member',
@@ -474,6 +516,7 @@ export const messageKinds = [
   cancellation,
   round,
   manifest,
+  offer,
   refusal,
   cohort,
   agreement,

@@ -37,6 +37,7 @@ const en: Remedies = {
   'bad-certificate': 'Have the researcher sponsored again, by a member on the roster; else tell the secretariat.',
   'bad-id-token': 'Log in again; if that does not help, the sponsor writes down the keys of the provider anew.',
   'login-failed': 'Log in again with inbond researcher login; the operators of the provider know why it refused.',
+  'bad-offer': 'Nothing to do: the member makes another one within a day. Ask it directly if it does not.',
   'bad-round': 'Nothing to do: this node does not answer it. Tell the secretariat if it happens again.',
   'exposes-members':
     'Ask for what an earlier answer was about, with the same members, or wait until more of them have new data.',

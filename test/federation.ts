@@ -20,7 +20,7 @@ import { type Policy, presets } from '#member-node/policy.ts'
 import { PolicyKeeper } from '#member-node/policy-in-force.ts'
 import { sponsor, type Vouching } from '#member-node/researchers.ts'
 import * as memberSchema from '#member-node/schema.ts'
-import { openWarehouse } from '#member-node/warehouse/warehouse.ts'
+import { coverageIn, openWarehouse } from '#member-node/warehouse/warehouse.ts'
 import { type Observer, perform, poll } from '#member-node/work.ts'
 import type { Clock } from '#party/clock.ts'
 import { Connection, type Fetch } from '#party/connection.ts'
@@ -315,6 +315,7 @@ export function openNode(
     outbox,
     compute: task => compute(task, join(directory, 'warehouse.sqlite'), own.randomness),
     examine: async task => examineFile(join(directory, 'warehouse.sqlite'), task),
+    coverage: dataset => coverageIn(join(directory, 'warehouse.sqlite'), dataset),
     policy: () => policyOf(node),
     directory,
     journal: [],

@@ -64,6 +64,12 @@ export function openWarehouse(path: string, { readonly = false }: { readonly?: b
   return new Warehouse(new Database(':memory:'))
 }
 
+/** What the data in a file cover now: a row a month, so that no thread of its own is needed. */
+export function coverageIn(path: string, dataset: Dataset): PeriodCoverage[] {
+  using warehouse = openWarehouse(path, { readonly: true })
+  return warehouse.coverage(dataset)
+}
+
 /** Pages that an import may hold before it spills: an index over random keys would otherwise be written again and again. */
 const IMPORT_CACHE_KIB = 256 * 1024
 const USUAL_CACHE_KIB = 16 * 1024

@@ -65,3 +65,15 @@ function intervals(condition: Condition): Interval[] {
       return [[condition.prefix, condition.prefix + LAST]]
   }
 }
+
+/** A condition in words: `period 2020-01 to 2020-12`. */
+export function describeCondition(one: Condition): string {
+  switch (one.kind) {
+    case 'codes':
+      return `${one.dimension} ${one.codes.slice(0, 20).join(', ')}${one.codes.length > 20 ? ` and ${one.codes.length - 20} more` : ''}`
+    case 'range':
+      return one.from === one.to ? `${one.dimension} ${one.from}` : `${one.dimension} ${one.from} to ${one.to}`
+    case 'prefix':
+      return `${one.dimension} that begins with ${one.prefix}`
+  }
+}

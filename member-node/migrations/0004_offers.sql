@@ -1,0 +1,5 @@
+CREATE TABLE `offers` (
+	`issued_at` integer PRIMARY KEY NOT NULL,
+	`compact` text NOT NULL,
+	`sent_at` integer
+);

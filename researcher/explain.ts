@@ -1,0 +1,92 @@
+import { fault } from '#specs/errors.ts'
+import { certificate, type MemberId } from '#specs/messages.ts'
+import { measureName, type QueryFile } from '#specs/query.ts'
+import { describeExposure } from '#specs/rules/pattern.ts'
+import { describeCondition } from '#specs/rules/region.ts'
+import { claims } from '#specs/signed.ts'
+import { type CoverageRanges, coverageRanges } from './answer.ts'
+import { fetchCertificate } from './certificate.ts'
+import { commonMonths, costOf, forecast, type MemberOutlook, overlapping, type Scene } from './explanation.ts'
+import { type PastAnswer, pastAnswers } from './ledger.ts'
+import { nearest } from './nearest.ts'
+import { fetchOffers } from './offers.ts'
+import { changedLines, queryLines } from './query-file.ts'
+import { fetchCharter, type Researcher } from './researcher.ts'
+
+/**
+ * Gathers what a question is judged by: the charter in force, the certificate to ask with, what members offer, and the answers before.
+ * No member is asked for anything.
+ * @throws InbondError `charter-pending`, `not-sponsored`, `researcher-revoked`, `log-not-extended`, and like `Connection.get`
+ */
+export async function lookAround(researcher: Researcher, signal?: AbortSignal): Promise<Scene> {
+  const charter = await fetchCharter(researcher)
+  const certified = claims(certificate, await fetchCertificate(researcher, charter)).payload
+  const offers = await fetchOffers(researcher, charter, signal)
+  const past = await pastAnswers(researcher, charter, signal)
+  return { charter: charter.payload, certificate: certified, offers, past, now: researcher.clock.now() }
+}
+
+export type Explanation = ReturnType<typeof explain>
+
+/**
+ * Everything that can be said of a question before it is asked, as `--json` prints it.
+ * @throws InbondError `bad-query`, `unknown-dataset`, `too-many-slots`
+ */
+export function explain(file: QueryFile, scene: Scene) {
+  const { question, need } = file
+  const roster = scene.charter.members.length
+  if (need !== 'all' && need.atLeast > roster) {
+    throw fault('bad-query', `need: at least ${need.atLeast} members, but the federation has ${roster}`)
+  }
+  const foreseen = forecast(file, scene)
+  const search = foreseen.outcome === 'answered' ? undefined : nearest(file, scene)
+  const found = search?.nearest
+  return {
+    purpose: question.purpose,
+    outcome: foreseen.outcome,
+    reasons: foreseen.reasons,
+    need: {
+      asked: need,
+      needed: foreseen.needed,
+      sure: foreseen.sure,
+      possible: foreseen.possible,
+      minimumCohort: scene.charter.minimumCohort,
+    },
+    members: foreseen.members.map(one => ({ ...one, coverage: rangesOf(one) })),
+    /** What every member has that says what it has. */
+    commonMonths: commonMonths(foreseen.members) ?? null,
+    cost: costOf(question, foreseen.possible, scene),
+    pastAnswers: overlapping(question, scene).map(describePast),
+    exposures: foreseen.exposures.map(one => ({ ...one, inWords: describeExposure(one) })),
+    nearest:
+      found === undefined
+        ? null
+        : {
+            outcome: found.forecast.outcome,
+            changes: found.changes,
+            lines: changedLines(file, found.file),
+            query: `${queryLines(found.file).join('\n')}\n`,
+          },
+    search: search && { tried: search.tried, isCutShort: search.isCutShort, unmoved: search.unmoved },
+  }
+}
+
+function rangesOf({ coverage }: MemberOutlook): CoverageRanges | null {
+  return coverage && coverageRanges(coverage.map(one => ({ ...one, asOf: null })))
+}
+
+function describePast({ query, round, opens, researcher, organisation, asked }: PastAnswer) {
+  const { question, parts } = asked
+  return {
+    query,
+    round,
+    opens,
+    researcher,
+    organisation,
+    members: parts.map(one => one.member) satisfies MemberId[],
+    about: question.where.length === 0 ? ['all records'] : question.where.map(describeCondition),
+    by: question.by,
+    measures: question.measures.map(measureName),
+    purpose: question.purpose,
+  }
+}

@@ -1,0 +1,107 @@
+import { InbondError } from '#crypto/error.ts'
+import type { QueryFile } from '#specs/query.ts'
+import { coarsenings } from './coarsening.ts'
+import { type Forecast, forecast, outcomes, type Remembered, type Scene } from './explanation.ts'
+
+/** A question that would be allowed, in place of one that would not. */
+export interface Nearest {
+  readonly file: QueryFile
+  /** What is different, one step after the other. */
+  readonly changes: readonly string[]
+  readonly forecast: Forecast
+}
+
+/** What was found, and how many questions were looked at. */
+export interface Search {
+  readonly nearest: Nearest | undefined
+  readonly tried: number
+  /** There were more questions than it looks at. */
+  readonly isCutShort: boolean
+  /** What was said of every one of them, member by member: no such step changes it. */
+  readonly unmoved: readonly string[]
+}
+
+/** Each takes milliseconds. */
+const MOST_TRIED = 500
+
+interface Candidate {
+  readonly file: QueryFile
+  readonly changes: readonly string[]
+  readonly weight: number
+  readonly forecast: Forecast
+}
+
+/**
+ * The question that would be answered and is the least changed; or, where people have to decide in any case, the least changed that they
+ * could allow. Every candidate is judged like the question itself. From each, only steps that change what
+ * anybody says of it are gone on from: a policy names what it wants otherwise, and every step that meets it is one of these.
+ * @param mostTried how many questions it looks at
+ */
+export function nearest(file: QueryFile, scene: Scene, mostTried = MOST_TRIED): Search {
+  const remembered: Remembered = new Map()
+  const start: Candidate = { file, changes: [], weight: 0, forecast: forecast(file, scene, remembered) }
+  const seen = new Set([JSON.stringify(file)])
+  const waiting = [start]
+  let second: Candidate | undefined
+  let tried = 0
+  let unmoved = objections(start.forecast)
+  while (waiting.length > 0) {
+    const candidate = takeLightest(waiting)
+    if (candidate.forecast.outcome === 'answered')
+      return { nearest: given(candidate), tried, isCutShort: false, unmoved: [] }
+    if (candidate.forecast.outcome === 'by hand' && start.forecast.outcome === 'refused') second ??= candidate
+    for (const step of coarsenings(candidate.file, candidate.forecast, scene)) {
+      const key = JSON.stringify(step.file)
+      if (seen.has(key)) continue
+      if (tried >= mostTried) return { nearest: second && given(second), tried, isCutShort: true, unmoved }
+      seen.add(key)
+      tried += 1
+      const foreseen = tryForecast(step.file, scene, remembered)
+      if (foreseen === undefined) continue
+      const said = objections(foreseen)
+      unmoved = unmoved.filter(one => said.includes(one))
+      if (signature(foreseen) === signature(candidate.forecast)) continue
+      const weight = candidate.weight + step.weight
+      waiting.push({ file: step.file, changes: [...candidate.changes, step.change], weight, forecast: foreseen })
+    }
+  }
+  return { nearest: second && given(second), tried, isCutShort: false, unmoved }
+}
+
+function given({ file, changes, forecast: foreseen }: Candidate): Nearest {
+  return { file, changes, forecast: foreseen }
+}
+
+/** Of several the one with the fewest changes, and then the one that was found first. */
+function takeLightest(waiting: Candidate[]): Candidate {
+  const best = waiting.reduce((least, one) => (compare(one, least) < 0 ? one : least))
+  waiting.splice(waiting.indexOf(best), 1)
+  return best
+}
+
+function compare(one: Candidate, other: Candidate): number {
+  return (
+    one.weight - other.weight ||
+    outcomes.indexOf(one.forecast.outcome) - outcomes.indexOf(other.forecast.outcome) ||
+    one.changes.length - other.changes.length
+  )
+}
+
+/** Not every step leads to a question: a quantity without its unit is none. */
+function tryForecast(file: QueryFile, scene: Scene, remembered: Remembered): Forecast | undefined {
+  try {
+    return forecast(file, scene, remembered)
+  } catch (error) {
+    if (error instanceof InbondError) return undefined
+    throw error
+  }
+}
+
+function objections({ members }: Forecast): string[] {
+  return members.flatMap(({ member, reasons }) => reasons.map(reason => `${member}: ${reason}`))
+}
+
+/** All that is said of a question. */
+function signature({ outcome, needed, sure, possible, members, exposures }: Forecast): string {
+  return JSON.stringify([outcome, needed, sure, possible, members.map(one => [one.stand, one.reasons]), exposures])
+}
