@@ -1,12 +1,19 @@
 import { fault } from '#specs/errors.ts'
 import { certificate, type MemberId } from '#specs/messages.ts'
 import { measureName, type QueryFile } from '#specs/query.ts'
-import { describeExposure } from '#specs/rules/pattern.ts'
 import { describeCondition } from '#specs/rules/region.ts'
 import { claims } from '#specs/signed.ts'
 import { type CoverageRanges, coverageRanges } from './answer.ts'
 import { fetchCertificate } from './certificate.ts'
-import { commonMonths, costOf, forecast, type MemberOutlook, overlapping, type Scene } from './explanation.ts'
+import {
+  commonMonths,
+  costOf,
+  describeApart,
+  forecast,
+  type MemberOutlook,
+  overlapping,
+  type Scene,
+} from './explanation.ts'
 import { type PastAnswer, pastAnswers } from './ledger.ts'
 import { nearest } from './nearest.ts'
 import { fetchOffers } from './offers.ts'
@@ -57,7 +64,7 @@ export function explain(file: QueryFile, scene: Scene) {
     commonMonths: commonMonths(foreseen.members) ?? null,
     cost: costOf(question, foreseen.possible, scene),
     pastAnswers: overlapping(question, scene).map(describePast),
-    exposures: foreseen.exposures.map(one => ({ ...one, inWords: describeExposure(one) })),
+    exposures: foreseen.exposures.map(one => ({ ...one, inWords: describeApart(one) })),
     nearest:
       found === undefined
         ? null

@@ -2,7 +2,7 @@ import { table } from '#party/command.ts'
 import { size } from '#party/glance.ts'
 import type { Approval } from '#specs/policy.ts'
 import type { Explanation } from './explain.ts'
-import type { Outcome, Stand } from './explanation.ts'
+import { named, type Outcome, type Stand } from './explanation.ts'
 import { describeCoverage } from './presentation.ts'
 
 const OUTCOMES: Readonly<Record<Outcome, string>> = {
@@ -22,10 +22,13 @@ const MOST_PAST = 10
 /** An explanation for people: what would become of the question, member by member, what it costs, and what to ask instead. */
 export function describeExplanation(said: Explanation): string {
   const rows = [
-    ...[...Map.groupBy(said.members, standOf)].map(([stand, members]) => ['members', `${listed(members)}: ${stand}`]),
+    ...[...Map.groupBy(said.members, standOf)].map(([stand, members]) => [
+      'members',
+      `${named(members.map(one => one.member))}: ${stand}`,
+    ]),
     ...[...Map.groupBy(said.members, coverageOf)].map(([months, members]) => [
       'coverage',
-      `${listed(members)}: ${months}`,
+      `${named(members.map(one => one.member))}: ${months}`,
     ]),
     ['needed', describeNeed(said)],
     ...describeCost(said).map(line => ['cost', line]),
@@ -55,10 +58,6 @@ function coverageOf({ coverage }: Member): string {
   return coverage === null ? 'it does not say what it has' : describeCoverage(coverage)
 }
 
-function listed(members: readonly Member[]): string {
-  return members.map(one => one.member).join(', ')
-}
-
 function describeNeed({ need, members, commonMonths }: Explanation): string {
   const all = need.asked === 'all' ? 'all that can be asked' : `at least ${need.asked.atLeast}`
   const common = commonMonths === null ? '' : `; all have ${commonMonths.from} to ${commonMonths.to}`
@@ -80,7 +79,7 @@ function describePast({ pastAnswers }: Explanation): string[] {
   const lines = pastAnswers.slice(0, MOST_PAST).map(one => {
     const who = one.organisation === null ? one.researcher : `${one.researcher}, ${one.organisation}`
     const by = one.by.length === 0 ? '' : `, by ${one.by.join(', ')}`
-    return `${one.query.slice(0, 12)}  ${one.opens.slice(0, 10)}  ${one.about.join('; ')}${by}; ${one.members.join(', ')} (${who})`
+    return `${one.query.slice(0, 12)}  ${one.opens.slice(0, 10)}  ${one.about.join('; ')}${by}; ${named(one.members)} (${who})`
   })
   const more = pastAnswers.length - lines.length
   return [

@@ -67,8 +67,32 @@ export interface Forecast {
   readonly exposures: readonly Exposure[]
 }
 
-/** Past answers decide over regions and members, not over cells: many questions of one search share a judgement of them. */
-export type Remembered = Map<string, { readonly members: readonly MemberId[]; readonly exposures: readonly Exposure[] }>
+interface Fit {
+  readonly members: readonly MemberId[]
+  readonly exposures: readonly Exposure[]
+}
+
+/** Past answers decide over regions and members, not over cells: the questions of one search share a judgement of them. */
+export interface Remembered {
+  /** Of answers that were given again, one: the others tell nobody apart from anybody else. */
+  readonly before: readonly AskedCohort[]
+  readonly fits: Map<string, Fit>
+}
+
+export function remember({ past }: Pick<Scene, 'past'>): Remembered {
+  const different = new Map(
+    past.map(({ asked }) => [
+      JSON.stringify([regionOf(asked.question), asked.recipientAdministration, asked.parts]),
+      asked,
+    ]),
+  )
+  return { before: [...different.values()], fits: new Map() }
+}
+
+/** What of a question the pattern rule goes by. */
+function regionOf(question: Question) {
+  return [question.dataset, question.hsEdition, question.where, askedPeriod(question).grain]
+}
 
 const DAY_MS = 86_400_000
 
@@ -76,7 +100,7 @@ const DAY_MS = 86_400_000
  * What would become of a question.
  * @throws InbondError `bad-query`, `unknown-dataset`, `too-many-slots`
  */
-export function forecast(file: QueryFile, scene: Scene, remembered: Remembered = new Map()): Forecast {
+export function forecast(file: QueryFile, scene: Scene, remembered = remember(scene)): Forecast {
   const { question, need } = file
   const { minimumCohort, members } = scene.charter
   const parts = members.map(one => expectedPart(one.id, question, scene))
@@ -120,7 +144,7 @@ export function forecast(file: QueryFile, scene: Scene, remembered: Remembered =
       ? 'by hand'
       : 'refused'
   const counted = { needed, sure: sure.members.length, possible: possible.members.length }
-  const exposed = [...roster.exposures, ...possible.exposures]
+  const exposed = [...roster.exposures, ...possible.exposures.filter(isAboutPast)]
   return {
     outcome,
     reasons: [...reasonsFor(outcome, outlooks, counted, exposed, scene)],
@@ -157,21 +181,30 @@ function* reasonsFor(
   const of = (stand: Stand) => members.filter(one => one.stand === stand).map(one => one.member)
   if (outcome === 'by hand') {
     yield `${needed} members are needed; ${sure} would answer at once`
-    if (of('waits').length > 0) yield `stewards decide at ${of('waits').join(', ')}`
-    if (of('unknown').length > 0) yield `nothing is known of ${of('unknown').join(', ')}`
+    if (of('waits').length > 0) yield `stewards decide at ${named(of('waits'))}`
+    if (of('unknown').length > 0) yield `nothing is known of ${named(of('unknown'))}`
     return
   }
   if (possible < needed) yield `${needed} members are needed, and ${possible} could be in the answer`
-  else yield `beside the recipient's own administration ${charter.minimumCohort} members must be in the answer`
-  if (of('refuses').length > 0) yield `${of('refuses').join(', ')} would refuse`
-  if (certificate.administration !== null)
-    yield `${certificate.administration} is not counted: it is the recipient's own`
-  for (const one of new Set(exposed.map(describeExposure))) yield one
+  else {
+    const own = certificate.administration === null ? '' : ` beside ${certificate.administration}, the recipient's own`
+    yield `a cohort needs ${charter.minimumCohort} members${own}; ${possible} could be in the answer`
+  }
+  if (of('refuses').length > 0) yield `${named(of('refuses'))} would refuse`
+  for (const one of new Set(exposed.map(describeApart))) yield one
+}
+
+const MOST_NAMES = 12
+
+/** Members, the first dozen of them by name. */
+export function named(members: readonly MemberId[]): string {
+  const shown = members.slice(0, MOST_NAMES).join(', ')
+  return members.length > MOST_NAMES ? `${shown} and ${members.length - MOST_NAMES} more` : shown
 }
 
 function exposureOf(member: MemberId, exposed: readonly Exposure[]): string {
   const own = exposed.find(one => one.members.includes(member)) ?? exposed[0]
-  return own === undefined ? 'it would stand apart from the others' : describeExposure(own)
+  return own === undefined ? 'it would stand apart from the others' : describeApart(own)
 }
 
 /** Rounds in the log of the last 24 hours in which a member is; it may have answered more. */
@@ -181,20 +214,30 @@ function answeredLately(member: MemberId, { past, now }: Scene): number {
   ).length
 }
 
-function fitting(question: Question, parts: readonly Part[], scene: Scene, remembered: Remembered) {
-  const { dataset, hsEdition, where } = question
-  const { grain } = askedPeriod(question)
-  const key = JSON.stringify([dataset, hsEdition, where, grain, parts.map(one => one.member)])
-  const known = remembered.get(key)
+function fitting(question: Question, parts: readonly Part[], scene: Scene, remembered: Remembered): Fit {
+  const key = JSON.stringify([regionOf(question), parts.map(one => one.member)])
+  const known = remembered.fits.get(key)
   if (known !== undefined) return known
   const { administration } = scene.certificate
   const wanted: AskedCohort = { round: NEXT, question, recipientAdministration: administration, parts }
-  const before = scene.past.map(one => one.asked)
+  const { before } = remembered
   const exposed = exposures(wanted, before, scene.charter.minimumCohort)
   const fit = exposed.length === 0 ? wanted : admissible(wanted, before, scene.charter.minimumCohort)
   const found = { members: fit.parts.map(one => one.member), exposures: exposed }
-  remembered.set(key, found)
+  remembered.fits.set(key, found)
   return found
+}
+
+/** Whether it takes answers before; otherwise too few members have any data. */
+function isAboutPast({ within, without }: Exposure): boolean {
+  return [...within, ...without].some(one => one !== NEXT)
+}
+
+/** What keeps members out, in words. */
+export function describeApart(exposed: Exposure): string {
+  if (isAboutPast(exposed)) return describeExposure(exposed)
+  const { from, to } = exposed.months
+  return `too few members have data for ${from === to ? from : `${from} to ${to}`}: ${exposed.members.join(', ')}`
 }
 
 /** Stands for the round that there is not yet. */

@@ -1,13 +1,15 @@
 import { InbondError } from '#crypto/error.ts'
 import type { QueryFile } from '#specs/query.ts'
 import { coarsenings } from './coarsening.ts'
-import { type Forecast, forecast, outcomes, type Remembered, type Scene } from './explanation.ts'
+import { type Forecast, forecast, outcomes, type Remembered, remember, type Scene } from './explanation.ts'
 
 /** A question that would be allowed, in place of one that would not. */
 export interface Nearest {
   readonly file: QueryFile
   /** What is different, one step after the other. */
   readonly changes: readonly string[]
+  /** Of all changes together, as coarsening.ts has it. */
+  readonly weight: number
   readonly forecast: Forecast
 }
 
@@ -24,62 +26,51 @@ export interface Search {
 /** Each takes milliseconds. */
 const MOST_TRIED = 500
 
-interface Candidate {
-  readonly file: QueryFile
-  readonly changes: readonly string[]
-  readonly weight: number
-  readonly forecast: Forecast
-}
-
 /**
  * The question that would be answered and is the least changed; or, where people have to decide in any case, the least changed that they
  * could allow. Every candidate is judged like the question itself. From each, only steps that change what
  * anybody says of it are gone on from: a policy names what it wants otherwise, and every step that meets it is one of these.
- * @param mostTried how many questions it looks at
+ * @param mostTried about how many questions it looks at: the steps from one are all taken
  */
 export function nearest(file: QueryFile, scene: Scene, mostTried = MOST_TRIED): Search {
-  const remembered: Remembered = new Map()
-  const start: Candidate = { file, changes: [], weight: 0, forecast: forecast(file, scene, remembered) }
-  const seen = new Set([JSON.stringify(file)])
+  const remembered = remember(scene)
+  const start: Nearest = { file, changes: [], weight: 0, forecast: forecast(file, scene, remembered) }
+  const foreseen = new Map([[JSON.stringify(file), start.forecast as Forecast | undefined]])
+  const lightest = new Map([[JSON.stringify(file), 0]])
   const waiting = [start]
-  let second: Candidate | undefined
-  let tried = 0
+  let second: Nearest | undefined
   let unmoved = objections(start.forecast)
-  while (waiting.length > 0) {
+  for (;;) {
+    const tried = foreseen.size - 1
     const candidate = takeLightest(waiting)
-    if (candidate.forecast.outcome === 'answered')
-      return { nearest: given(candidate), tried, isCutShort: false, unmoved: [] }
+    if (candidate === undefined) return { nearest: second, tried, isCutShort: false, unmoved }
+    if (candidate.forecast.outcome === 'answered') return { nearest: candidate, tried, isCutShort: false, unmoved: [] }
     if (candidate.forecast.outcome === 'by hand' && start.forecast.outcome === 'refused') second ??= candidate
+    if (tried >= mostTried) return { nearest: second, tried, isCutShort: true, unmoved }
     for (const step of coarsenings(candidate.file, candidate.forecast, scene)) {
       const key = JSON.stringify(step.file)
-      if (seen.has(key)) continue
-      if (tried >= mostTried) return { nearest: second && given(second), tried, isCutShort: true, unmoved }
-      seen.add(key)
-      tried += 1
-      const foreseen = tryForecast(step.file, scene, remembered)
-      if (foreseen === undefined) continue
-      const said = objections(foreseen)
+      if (!foreseen.has(key)) foreseen.set(key, tryForecast(step.file, scene, remembered))
+      const found = foreseen.get(key)
+      if (found === undefined) continue
+      const said = objections(found)
       unmoved = unmoved.filter(one => said.includes(one))
-      if (signature(foreseen) === signature(candidate.forecast)) continue
       const weight = candidate.weight + step.weight
-      waiting.push({ file: step.file, changes: [...candidate.changes, step.change], weight, forecast: foreseen })
+      const isNews = signature(found) !== signature(candidate.forecast)
+      if (!isNews || weight >= (lightest.get(key) ?? Number.POSITIVE_INFINITY)) continue
+      lightest.set(key, weight)
+      waiting.push({ file: step.file, changes: [...candidate.changes, step.change], weight, forecast: found })
     }
   }
-  return { nearest: second && given(second), tried, isCutShort: false, unmoved }
-}
-
-function given({ file, changes, forecast: foreseen }: Candidate): Nearest {
-  return { file, changes, forecast: foreseen }
 }
 
 /** Of several the one with the fewest changes, and then the one that was found first. */
-function takeLightest(waiting: Candidate[]): Candidate {
-  const best = waiting.reduce((least, one) => (compare(one, least) < 0 ? one : least))
-  waiting.splice(waiting.indexOf(best), 1)
+function takeLightest(waiting: Nearest[]): Nearest | undefined {
+  const [best] = waiting.toSorted(compare)
+  if (best !== undefined) waiting.splice(waiting.indexOf(best), 1)
   return best
 }
 
-function compare(one: Candidate, other: Candidate): number {
+function compare(one: Nearest, other: Nearest): number {
   return (
     one.weight - other.weight ||
     outcomes.indexOf(one.forecast.outcome) - outcomes.indexOf(other.forecast.outcome) ||

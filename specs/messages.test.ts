@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { generateIdentityKey, type IdentityKey, messageId, signMessage } from '#crypto/signature.ts'
 import { at, DAY, federationKeys, HOUR, hashOf, NOON, noHead } from '#test/federation-keys.ts'
 import { cancellation, charter, conventions, coverage, messageKinds, signingKeys } from './messages.ts'
+import { publicPolicy } from './policy.ts'
 import { parseQueryFile, question } from './query.ts'
 import { claims, PROTOCOL, sign, verify } from './signed.ts'
 
@@ -42,7 +43,7 @@ function fieldsOf(schema: z.ZodType, prefix = ''): string[] {
 }
 
 /** Fields within these are said once, under "Parts". */
-const PARTS = /^(question|logHead|conventions|members\[\]\.conventions|coverage\[\]|keys\[\])\./
+const PARTS = /^(question|terms\.policy|logHead|conventions|members\[\]\.conventions|coverage\[\]|keys\[\])\./
 
 test('what is wrong with a message is said in one line, however many fields it invents', async () => {
   const key = await generateIdentityKey()
@@ -72,6 +73,7 @@ describe('messages.md', () => {
     ['conventions', conventions],
     ['coverage', coverage],
     ['log head', charter.schema.shape.logHead],
+    ['public policy', publicPolicy],
     ['question', question],
     ['signing key', signingKeys.element],
   ] as const)('has exactly the fields of the part %s', (part, schema) => {
@@ -103,6 +105,24 @@ const standing = {
 const rsa = { kty: 'RSA', kid: 'first', alg: 'RS256', n: 'AQAB', e: 'AQAB' }
 const organisation = { of: 'organisation', issuer: 'https://login.example', clientId: 'inbond', keys: [rsa] }
 const ofOrganisation = { protocol: PROTOCOL, federation: key43, ...standing, ...organisation, notAfter: at(NOON) }
+
+const publicTerms = {
+  organisations: ['Institute of tests'],
+  roles: 'all',
+  purposes: ['official-statistics'],
+  datasets: ['declarations'],
+  dimensions: ['hs2', 'flow'],
+  mostDimensions: 2,
+  hsDigits: 4,
+  mostDimensionsAtFinest: 1,
+  periods: 'year',
+  measures: ['sum(value)'],
+  smallestCohort: 4,
+  questionsADay: 50,
+  templates: [],
+  otherwise: 'automatic',
+  expires: '48h',
+}
 
 /** A well-formed payload of each kind. */
 const samples: Record<string, Json> = {
@@ -212,6 +232,21 @@ const samples: Record<string, Json> = {
     coverage: [{ period: '2029-01', state: 'none', version: 0, asOf: null }],
     alone: false,
     policy: hashOf('policy'),
+  },
+  'inbond-offer': {
+    protocol: PROTOCOL,
+    charter: hashOf('charter'),
+    member: 'KR',
+    terms: {
+      policy: publicTerms,
+      ownRecords: 'one person',
+      alone: false,
+      coverage: [
+        { dataset: 'declarations', months: [{ from: '2029-01', to: '2029-11', state: 'complete', version: 3 }] },
+      ],
+    },
+    issuedAt: at(NOON),
+    notAfter: at(NOON + 7 * DAY),
   },
   'inbond-refusal': {
     protocol: PROTOCOL,
@@ -394,6 +429,8 @@ describe('fields', () => {
     ['inbond-charter', { custodians: ['JP', 'KR'] }],
     ['inbond-charter', { minimumCohort: 2 }],
     ['inbond-manifest', { slots: 0 }],
+    ['inbond-offer', { terms: { ...(samples['inbond-offer'] as { terms: Json }).terms, records: 7 } }],
+    ['inbond-offer', { terms: { ...(samples['inbond-offer'] as { terms: Json }).terms, ownRecords: 'nobody' } }],
     ['inbond-refusal', { step: 'answer' }],
     ['inbond-enrolment', { role: 'coordinator' }],
   ]

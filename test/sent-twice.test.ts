@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { withdrawLostPrekeys } from '#member-node/custody.ts'
+import { makeOffer } from '#member-node/offers.ts'
 import { type Policy, presets } from '#member-node/policy.ts'
 import { revoke, sponsor } from '#member-node/researchers.ts'
 import type { Fetch } from '#party/connection.ts'
@@ -59,6 +60,10 @@ test('a researcher is sponsored again, and revoked', async () => {
   const { fingerprint } = federation.researcher.key
   await sponsor(federation.node('BR'), fingerprint, VOUCHING)
   await revoke(federation.node('BR'), fingerprint, 'left the organisation')
+})
+
+test('a member offers what it would answer', async () => {
+  await makeOffer(federation.node('BR'))
 })
 
 test('lost prekeys are withdrawn', async () => {

@@ -18,6 +18,7 @@ import {
   type FederationInfo,
   federationInfo,
   loginReceipt,
+  offerList,
   organisationList,
   problem,
   queryList,
@@ -32,6 +33,7 @@ import {
   certificate,
   login,
   type MemberId,
+  offer,
   type PersonSponsorship,
   type Revocation,
   revocation,
@@ -40,6 +42,7 @@ import {
 import { problemOf } from '#specs/problem.ts'
 import { type SignedCharter, verifyCharter } from '#specs/rules/charter.ts'
 import { type SignedCohort, verifyCohort } from '#specs/rules/cohort.ts'
+import { type SignedOffer, verifyOffer } from '#specs/rules/offer.ts'
 import { verifyCertificate, verifyRevocation } from '#specs/rules/researcher.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
 import { claims, type Signed } from '#specs/signed.ts'
@@ -68,6 +71,7 @@ export async function answerDecoders(recording: Recording): Promise<Decoder[]> {
     shape(known, 'POST /logins', loginReceipt, said('POST', /^\/logins$/)),
     shape(known, 'GET /researchers', researcherList, said('GET', /^\/researchers$/)),
     shape(known, 'GET /certificate', certificateAnswer, said('GET', /^\/certificate$/)),
+    shape(known, 'GET /offers', offerList, said('GET', /^\/offers$/)),
     shape(known, 'GET /work', workResponse, said('GET', /^\/work/)),
     shape(known, 'POST /queries', queryReceipt, said('POST', /^\/queries$/)),
     shape(known, 'GET /queries/…', queryStatus, said('GET', /^\/queries\//)),
@@ -79,6 +83,7 @@ export async function answerDecoders(recording: Recording): Promise<Decoder[]> {
     certificates(known),
     idTokens(known),
     revocations(known),
+    offers(known),
     rounds(known),
     await cohorts(known),
     await evidence(known),
@@ -230,6 +235,23 @@ function revocations({ recording, charter, key }: Known): Decoder {
     codes: [...UNSIGNED, 'bad-certificate'],
     decode: text => verifyRevocation(text, charter.payload),
     believe: ({ payload, compact }) => expect(payload.by === null || known.includes(compact)).toBe(true),
+  })
+}
+
+/** A member that offers what it likes, in its own name alone. */
+function offers({ recording, charter }: Known): Decoder {
+  const [compact] = recording.messages.get(offer.typ) as [string]
+  const now = recording.federation.clock.now()
+  return decoder<string, SignedOffer>({
+    name: 'an offer that is taken up',
+    examples: [compact],
+    inputs: fc.oneof(mutatedText([compact]), resigned(recording.signerOf(compact), compact)),
+    codes: [...UNSIGNED, 'bad-offer', 'not-on-roster'],
+    decode: text => verifyOffer(text, charter, now),
+    believe: ({ payload }) => {
+      expect(payload).toMatchObject({ charter: charter.id, member: claims(offer, compact).payload.member })
+      expect(Date.parse(payload.notAfter)).toBeGreaterThan(now)
+    },
   })
 }
 

@@ -322,8 +322,9 @@ describe(`with seed ${seed}`, () => {
 })
 
 describe('who asks for what', () => {
-  /** Who is enrolled sees charters and the ledger of cohorts. */
-  const isForAll = (path: string) => /^\/(charters|cohorts|revocations|void-certificates)\//.test(path)
+  /** Who is enrolled sees charters, the ledger of cohorts, and what members offer. */
+  const isForAll = ({ method, path }: Pick<Exchange, 'method' | 'path'>) =>
+    /^\/(charters|cohorts|revocations|void-certificates)\//.test(path) || (method === 'GET' && path === '/offers')
   const secured = operations.filter(one => !one.isPublic)
 
   test('a stranger and nobody are told nothing but that', async () => {
@@ -337,7 +338,7 @@ describe('who asks for what', () => {
 
   test('the other role may do nothing of it', async () => {
     for (const one of distinct.filter(({ method, path }) => secured.includes(operationOf(method, path) as Operation))) {
-      if (isForAll(one.path)) continue
+      if (isForAll(one)) continue
       const response = await send({ ...one, who: one.who === 'researcher' ? 'BR' : 'researcher' })
       expect([one.method, one.path, response.status]).toEqual([one.method, one.path, 403])
     }
@@ -345,7 +346,7 @@ describe('who asks for what', () => {
 
   test("another researcher's is not there, or not theirs", async () => {
     for (const one of distinct.filter(({ who, path }) => who === 'researcher' && /[0-9a-f]{64}/.test(path))) {
-      if (isForAll(one.path)) continue
+      if (isForAll(one)) continue
       const response = await send({ ...one, who: 'Grace' })
       expect([one.path, [400, 403, 404].includes(response.status)]).toEqual([one.path, true])
     }

@@ -1,8 +1,11 @@
 import { decodeProtectedHeader } from 'jose'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
+import { makeOffer } from '#member-node/offers.ts'
 import { revoke, sponsor } from '#member-node/researchers.ts'
 import { revocations } from '#member-node/schema.ts'
 import { cancel } from '#researcher/client.ts'
+import { fetchOffers } from '#researcher/offers.ts'
+import { fetchCharter } from '#researcher/researcher.ts'
 import { messageKinds, type QueryId, type RoundId } from '#specs/messages.ts'
 import { enrolResearcher, Federation, VOUCHING } from '../federation.ts'
 import { logInMadeUp } from '../login/made-up.ts'
@@ -89,6 +92,8 @@ export async function record(): Promise<Recording> {
   rounds.open = await pose(federation, QUESTION)
   isHolding = true
   await step(federation, 'contribute', ['BR'])
+  for (const node of federation.nodes.values()) await makeOffer(node)
+  await fetchOffers(federation.researcher, await fetchCharter(federation.researcher))
   const loggedIn = await logInMadeUp(federation, 'KR')
   const { key: revoked, revocation } = await revokeAnother(federation)
   const keys = [federation.coordinator.context.key, federation.researcher.key, revoked, loggedIn]

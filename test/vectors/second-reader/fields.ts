@@ -113,6 +113,49 @@ const question = object(
   },
   ['purposeCode'],
 )
+const consent = oneOf('automatic', 'one person', 'two people', 'refused')
+const finest = oneOf('month', 'year')
+/** What is in these lists is a matter of the datasets. */
+const allOrSome = either(
+  oneOf('all'),
+  list(() => true, 0, 1000),
+)
+const whole8: Test = value => whole(0)(value) && (value as number) <= 8
+const shape = { by: allOrSome, where: allOrSome, measures: allOrSome, periods: finest }
+const publicPolicy = object({
+  organisations: either(oneOf('all'), list(line(1, 200), 0, 1000)),
+  roles: either(oneOf('all'), list(line(1, 200), 0, 1000)),
+  purposes: either(oneOf('all'), list(purposeCode, 0, 1000)),
+  datasets: allOrSome,
+  dimensions: allOrSome,
+  mostDimensions: whole8,
+  hsDigits: oneOf(2, 4, 6),
+  mostDimensionsAtFinest: whole8,
+  periods: finest,
+  measures: allOrSome,
+  smallestCohort: whole(3),
+  questionsADay: whole(0),
+  templates: list(
+    object({
+      ...shape,
+      name: line(1, 100),
+      dataset: text(0, 64),
+      approval: oneOf('automatic', 'one person', 'two people'),
+    }),
+    0,
+    1000,
+  ),
+  otherwise: consent,
+  expires: like(/^\d{1,6}[smhd]$/),
+})
+const month = like(/^\d{4}-(0[1-9]|1[0-2])$/)
+const covered = object({ from: month, to: month, state: oneOf('complete', 'provisional'), version: whole(0) })
+const terms = object({
+  policy: publicPolicy,
+  ownRecords: consent,
+  alone: oneOf(true, false),
+  coverage: list(object({ dataset: text(0, 64), months: list(covered, 0, 1200) }), 0, 20),
+})
 const need = either(oneOf('all'), object({ atLeast: value => whole(1)(value) && (value as number) <= 4096 }))
 
 const enrolment = { protocol, federation: thumbprint, invitation: text(0, 64), publicKey: identityKey, name }
@@ -235,6 +278,7 @@ const messages: Record<string, Test> = {
     },
     ['policy'],
   ),
+  'inbond-offer': object({ protocol, charter: id, member, terms: orNull(terms), issuedAt: instant, notAfter: instant }),
   'inbond-refusal': object(
     {
       protocol: whole(1),

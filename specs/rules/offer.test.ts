@@ -1,0 +1,60 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { IdentityKey } from '#crypto/signature.ts'
+import { at, DAY, type FederationKeys, federationKeys, HOUR, hashOf, NOON } from '#test/federation-keys.ts'
+import { type MemberId, offer } from '../messages.ts'
+import { PROTOCOL, sign } from '../signed.ts'
+import { offeredBy, verifyOffer } from './offer.ts'
+
+let five: FederationKeys
+beforeAll(async () => {
+  five = await federationKeys()
+})
+
+/** An offer of KR that keeps its policy to itself, with one fault. */
+async function made(change: object = {}, by?: IdentityKey): Promise<string> {
+  const member = 'KR' as MemberId
+  const signed = await sign(by ?? five.keyOf(member), offer, {
+    protocol: PROTOCOL,
+    charter: five.charter.id,
+    member,
+    terms: null,
+    issuedAt: at(NOON),
+    notAfter: at(NOON + 7 * DAY),
+    ...change,
+  })
+  return signed.compact
+}
+
+describe('an offer', () => {
+  test('of a member on the roster holds until it ends', async () => {
+    const compact = await made()
+    expect(offeredBy(compact)).toBe('KR')
+    for (const now of [NOON - 60_000, NOON, NOON + 7 * DAY - 1]) {
+      expect(await verifyOffer(compact, five.charter, now)).toMatchObject({ compact, payload: { member: 'KR' } })
+    }
+  })
+
+  test.each<[string, () => Promise<string>, string, RegExp, number?]>([
+    ['signed by another member', () => made({}, five.keyOf('JP' as MemberId)), 'bad-signature', /expected key/],
+    ['signed by the coordinator', () => made({}, five.coordinator), 'bad-signature', /expected key/],
+    [
+      'in the name of a stranger',
+      () => made({ member: 'XX' }, five.stranger),
+      'not-on-roster',
+      /XX, .* not on the roster/,
+    ],
+    [
+      'under another charter',
+      () => made({ charter: hashOf('another') }),
+      'bad-offer',
+      /of KR is under another charter/,
+    ],
+    ['that is over', () => made(), 'bad-offer', /of KR ended at 2030-01-22/, NOON + 7 * DAY],
+    ['from the future', () => made(), 'bad-offer', /from the future/, NOON - HOUR],
+    ['for more than a week', () => made({ notAfter: at(NOON + 7 * DAY + 1) }), 'bad-offer', /for too long/],
+    ['that is none', async () => five.bundle.charter, 'bad-signature', /not a inbond-offer/],
+  ])('%s is refused', async (_, forge, code, reason, now = NOON) => {
+    const refusal = { code, message: expect.stringMatching(reason) }
+    await expect(verifyOffer(await forge(), five.charter, now)).rejects.toMatchObject(refusal)
+  })
+})
