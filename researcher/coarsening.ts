@@ -21,10 +21,10 @@ export interface Coarsening {
 const MORE_MEMBERS = 1
 const LEVEL = 3
 const YEARS = 2
-const MEMBER = 4
 const MEASURE = 4
 const MONTHS = 4
 const AXIS = 6
+const MEMBER = 7
 /** Figures about other records than those asked about. */
 const WIDER = 3
 const CONDITION = 12

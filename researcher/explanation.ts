@@ -76,17 +76,44 @@ interface Fit {
 export interface Remembered {
   /** Of answers that were given again, one: the others tell nobody apart from anybody else. */
   readonly before: readonly AskedCohort[]
+  /** Each member with the data that it had when it was asked last: by these the coordinator decides whom to ask. */
+  readonly asBefore: ReadonlyMap<MemberId, Part>
   readonly fits: Map<string, Fit>
 }
 
-export function remember({ past }: Pick<Scene, 'past'>): Remembered {
+export function remember({ charter, past }: Pick<Scene, 'charter' | 'past'>): Remembered {
   const different = new Map(
     past.map(({ asked }) => [
       JSON.stringify([regionOf(asked.question), asked.recipientAdministration, asked.parts]),
       asked,
     ]),
   )
-  return { before: [...different.values()], fits: new Map() }
+  const asBefore = partsAsBefore(
+    charter.members.map(one => one.id),
+    past,
+  )
+  return { before: [...different.values()], asBefore, fits: new Map() }
+}
+
+/** Of a month that a member was never asked about, some version that nobody has seen. */
+const UNSEEN = -1
+
+function partsAsBefore(members: readonly MemberId[], past: readonly PastAnswer[]): Map<MemberId, Part> {
+  const parts = past.flatMap(one => one.asked.parts)
+  const months = new Set(parts.flatMap(part => part.coverage.map(one => one.period)))
+  const unseen = [...months].map(period => [period, { period, state: 'complete' as const, version: UNSEEN }] as const)
+  const known = new Map(
+    members.map(member => [member, { alone: false, months: new Map<string, Part['coverage'][number]>(unseen) }]),
+  )
+  for (const { member, coverage, alone } of parts) {
+    const own = known.get(member)
+    if (own === undefined) continue
+    for (const one of coverage) own.months.set(one.period, one)
+    own.alone = alone
+  }
+  return new Map(
+    [...known].map(([member, own]) => [member, { member, coverage: [...own.months.values()], alone: own.alone }]),
+  )
 }
 
 /** What of a question the pattern rule goes by. */
@@ -103,14 +130,18 @@ const DAY_MS = 86_400_000
 export function forecast(file: QueryFile, scene: Scene, remembered = remember(scene)): Forecast {
   const { question, need } = file
   const { minimumCohort, members } = scene.charter
-  const parts = members.map(one => expectedPart(one.id, question, scene))
-  const roster = fitting(question, parts, scene, remembered)
-  const needed = need === 'all' ? Math.max(roster.members.length, minimumCohort) : need.atLeast
+  const roster = fitting(question, [...remembered.asBefore.values()], 'asked', scene, remembered)
+  const parts = members.map(one => expectedPart(one.id, question, scene, remembered))
+  const eligible = parts.filter(one => roster.members.includes(one.member))
+  const together = fitting(question, eligible, 'expected', scene, remembered)
+  const needed = need === 'all' ? Math.max(eligible.length, minimumCohort) : need.atLeast
   const judged = new Map<string, Judgement>()
   const outlooks = members.map(({ id }, i): MemberOutlook => {
     const seen = { member: id, coverage: coverageOf(id, parts[i] as Part, question, scene) }
     const offered = scene.offers.get(id) ?? { unknown: `${id} has not said what it would answer` }
-    const left = roster.members.includes(id) ? undefined : exposureOf(id, roster.exposures)
+    const left = together.members.includes(id)
+      ? undefined
+      : exposureOf(id, [...together.exposures, ...roster.exposures])
     if (left !== undefined) return { ...seen, stand: 'left out', reasons: [left], ownRecords: 'automatic' }
     if ('unknown' in offered) return { ...seen, stand: 'unknown', reasons: [offered.unknown], ownRecords: 'automatic' }
     const answeredToday = answeredLately(id, scene)
@@ -120,7 +151,7 @@ export function forecast(file: QueryFile, scene: Scene, remembered = remember(sc
       question,
       need,
       ...scene.certificate,
-      eligible: roster.members.length,
+      eligible: eligible.length,
       minimumCohort,
       answeredToday,
     }
@@ -130,12 +161,8 @@ export function forecast(file: QueryFile, scene: Scene, remembered = remember(sc
   })
   const cohortOf = (stands: readonly Stand[]) => {
     const counted = outlooks.filter(one => stands.includes(one.stand)).map(one => one.member)
-    return fitting(
-      question,
-      parts.filter(one => counted.includes(one.member)),
-      scene,
-      remembered,
-    )
+    const contributed = parts.filter(one => counted.includes(one.member))
+    return fitting(question, contributed, 'expected', scene, remembered)
   }
   const [sure, possible] = [cohortOf(['answers']), cohortOf(['answers', 'waits', 'unknown'])]
   const outcome = suffices(sure.members, needed, scene)
@@ -144,7 +171,7 @@ export function forecast(file: QueryFile, scene: Scene, remembered = remember(sc
       ? 'by hand'
       : 'refused'
   const counted = { needed, sure: sure.members.length, possible: possible.members.length }
-  const exposed = [...roster.exposures, ...possible.exposures.filter(isAboutPast)]
+  const exposed = [...together.exposures, ...[...roster.exposures, ...possible.exposures].filter(isAboutPast)]
   return {
     outcome,
     reasons: [...reasonsFor(outcome, outlooks, counted, exposed, scene)],
@@ -214,8 +241,15 @@ function answeredLately(member: MemberId, { past, now }: Scene): number {
   ).length
 }
 
-function fitting(question: Question, parts: readonly Part[], scene: Scene, remembered: Remembered): Fit {
-  const key = JSON.stringify([regionOf(question), parts.map(one => one.member)])
+/** @param as whose data the parts are: as the coordinator knows them when it asks, or as they are expected then */
+function fitting(
+  question: Question,
+  parts: readonly Part[],
+  as: 'asked' | 'expected',
+  scene: Scene,
+  remembered: Remembered,
+): Fit {
+  const key = JSON.stringify([as, regionOf(question), parts.map(one => one.member)])
   const known = remembered.fits.get(key)
   if (known !== undefined) return known
   const { administration } = scene.certificate
@@ -243,12 +277,9 @@ export function describeApart(exposed: Exposure): string {
 /** Stands for the round that there is not yet. */
 const NEXT = ''
 
-/** Of a month that nothing is known of, some version that nobody has seen. */
-const UNSEEN = -1
-
 /** What a member would contribute: what it offers, or else what it had when it was asked last. */
-function expectedPart(member: MemberId, question: Question, scene: Scene): Part {
-  const offered = scene.offers.get(member)
+function expectedPart(member: MemberId, question: Question, { offers }: Scene, { asBefore }: Remembered): Part {
+  const offered = offers.get(member)
   if (offered !== undefined && !('unknown' in offered)) {
     const ranges = offered.coverage.find(one => one.dataset === question.dataset.id)?.months ?? []
     const coverage = ranges.flatMap(({ from, to, state, version }) => {
@@ -257,23 +288,7 @@ function expectedPart(member: MemberId, question: Question, scene: Scene): Part 
     })
     return { member, coverage, alone: offered.alone }
   }
-  return partAsBefore(member, question, scene)
-}
-
-function partAsBefore(member: MemberId, question: Question, { past }: Scene): Part {
-  const months = new Map<string, Part['coverage'][number]>()
-  const asked = monthsAsked(question)
-  const others = past.flatMap(one => one.asked.parts.flatMap(part => part.coverage.map(({ period }) => period)))
-  for (const period of asked === undefined ? others : periodsBetween(asked)) {
-    months.set(period, { period, state: 'complete', version: UNSEEN })
-  }
-  let alone = false
-  const sameDataset = past.filter(one => one.asked.question.dataset.id === question.dataset.id)
-  for (const own of sameDataset.flatMap(one => one.asked.parts.find(part => part.member === member) ?? [])) {
-    for (const one of own.coverage) if (months.has(one.period)) months.set(one.period, one)
-    alone = own.alone
-  }
-  return { member, coverage: [...months.values()], alone }
+  return asBefore.get(member) ?? { member, coverage: [], alone: false }
 }
 
 /** The first and last month that a question is about, or undefined where it names none. */
