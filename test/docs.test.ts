@@ -174,6 +174,29 @@ test('a researcher asks, and reads the joint figures', async () => {
   expect(JSON.parse(readFileSync(line.path('answer.json'), 'utf8'))).toMatchObject({ cohort: ['JP', 'KR', 'VN'] })
 })
 
+test('a researcher is told beforehand, and what would be answered instead', async () => {
+  const fine = line.write(
+    'fine.yaml',
+    readFileSync(line.path('imports.yaml'), 'utf8').replace('[hs2]', '[hs6, transport]'),
+  )
+  const explaining = ['query', 'explain', fine, '--as', line.path('ada')]
+  let said = { outcome: '', nearest: { query: '' } }
+  await until(
+    async () => {
+      said = JSON.parse(await line.succeed(...explaining, '--json'))
+      return said.outcome === 'refused'
+    },
+    () => `every node to offer what it would answer: ${JSON.stringify(said)}`,
+  )
+  const written = line.path('coarser.yaml')
+  expect(await line.succeed(...explaining, '--write', written)).toMatch(/^It would not be answered\.$/m)
+  expect(readFileSync(written, 'utf8')).toBe(said.nearest.query)
+  const again = await line.run([...explaining, '--write', written])
+  expect(again).toMatchObject({ status: 1, stderr: expect.stringMatching(/a file is in the way \[not-writable\]/) })
+  const answered = JSON.parse(await line.succeed('query', 'explain', written, '--as', line.path('ada'), '--json'))
+  expect(answered).toMatchObject({ outcome: 'answered', nearest: null })
+})
+
 test('a steward is named by the policy, and decides about a question', async () => {
   await follow('steward', ['Make a key', 'Say who decides'], passphrase())
   const asking = line.start(['query', 'run', line.path('headings.yaml'), '--as', line.path('ada'), '--json'])
