@@ -2,7 +2,7 @@ import { desc, eq } from 'drizzle-orm'
 import { isoTime } from '#party/clock.ts'
 import { done } from '#specs/api.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
-import { type CoveredMonths, LONGEST_OFFER_MS, offer, type Terms } from '#specs/messages.ts'
+import { type CoveredMonths, LONGEST_OFFER_MS, MOST_MONTHS_COVERED, offer, type Terms } from '#specs/messages.ts'
 import { monthIndex } from '#specs/period.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
@@ -24,7 +24,6 @@ const RENEWED_AFTER_MS = 86_400_000
 const CHECK_MS = 30_000
 /** Before a charter is in force there is nothing to offer; once it is, nobody should wait for it. */
 const PENDING_CHECK_MS = 2_000
-const MOST_RANGES = 1200
 
 /** Offers again and again, until `signal` aborts. @param failed told of what went wrong, once until it goes well again */
 export async function keepOffering(node: Node, failed: (error: unknown) => void, signal: AbortSignal): Promise<void> {
@@ -97,15 +96,15 @@ async function currentTerms(node: Node, charter: SignedCharter): Promise<Terms |
   }
 }
 
-/** Runs of months in the same state and version; months without data are in none. Of very many the latest. */
+/** Runs of months in the same state and version; months without data are in none. Of very many months the latest. */
 export function rangesOf(coverage: readonly PeriodCoverage[]): CoveredMonths[] {
   const ranges: CoveredMonths[] = []
-  for (const { period, state, version } of coverage) {
+  for (const { period, state, version } of coverage.slice(-MOST_MONTHS_COVERED)) {
     if (state === 'none') continue
     const last = ranges.at(-1)
     const goesOn = last?.state === state && last.version === version && monthIndex(last.to) + 1 === monthIndex(period)
     if (goesOn) last.to = period
     else ranges.push({ from: period, to: period, state, version })
   }
-  return ranges.slice(-MOST_RANGES)
+  return ranges
 }

@@ -2,7 +2,9 @@ import { catalogue } from '#specs/datasets/catalogue.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import { monthIndex, monthOfIndex, monthsBetween, type Period, periodGrain, periodsBetween } from '#specs/period.ts'
 import { type Condition, measureName, type Need, type QueryFile, type Question } from '#specs/query.ts'
-import { commonMonths, type Forecast, longestRun, monthsAsked, type Scene } from './explanation.ts'
+import type { Scene } from './expected-cohort.ts'
+import type { Forecast } from './forecast.ts'
+import { commonMonths, longestRun, monthsAsked } from './months.ts'
 
 /**
  * The single steps by which a question becomes a coarser one: goods and periods less fine, fewer dimensions, measures, months or
@@ -138,7 +140,7 @@ function* yearsAlone(file: QueryFile, dataset: Dataset): Iterable<Coarsening> {
 /** Months that everybody has; and months that past answers do not stand in the way of. */
 function* fewerMonths(file: QueryFile, seen: Forecast, dataset: Dataset): Iterable<Coarsening> {
   const asked = monthsAsked(file.question)
-  const common = commonMonths(seen.members)
+  const common = commonMonths(seen.members.map(one => one.coverage))
   const all = asked ?? common
   if (all === undefined) return
   const exposed = new Set(seen.exposures.flatMap(({ months }) => periodsBetween(months)))

@@ -1,20 +1,15 @@
 import { fault } from '#specs/errors.ts'
 import { certificate, type MemberId } from '#specs/messages.ts'
-import { measureName, type QueryFile } from '#specs/query.ts'
-import { describeCondition } from '#specs/rules/region.ts'
+import { measureName, type QueryFile, type Question } from '#specs/query.ts'
+import { describeCondition, regionsIntersect } from '#specs/rules/region.ts'
 import { claims } from '#specs/signed.ts'
 import { type CoverageRanges, coverageRanges } from './answer.ts'
 import { fetchCertificate } from './certificate.ts'
-import {
-  commonMonths,
-  costOf,
-  describeApart,
-  forecast,
-  type MemberOutlook,
-  overlapping,
-  type Scene,
-} from './explanation.ts'
+import { costOf } from './cost.ts'
+import { describeApart, type Scene } from './expected-cohort.ts'
+import { forecast, type MemberOutlook } from './forecast.ts'
 import { type PastAnswer, pastAnswers } from './ledger.ts'
+import { commonMonths, monthsAsked, overlap } from './months.ts'
 import { nearest } from './nearest.ts'
 import { fetchOffers } from './offers.ts'
 import { changedLines, queryLines } from './query-file.ts'
@@ -61,8 +56,8 @@ export function explain(file: QueryFile, scene: Scene) {
     },
     members: foreseen.members.map(one => ({ ...one, coverage: rangesOf(one) })),
     /** What every member has that says what it has. */
-    commonMonths: commonMonths(foreseen.members) ?? null,
-    cost: costOf(question, foreseen.possible, scene),
+    commonMonths: commonMonths(foreseen.members.map(one => one.coverage)) ?? null,
+    cost: costOf(question, foreseen.possible, scene.charter.custodians.length),
     pastAnswers: overlapping(question, scene).map(describePast),
     exposures: foreseen.exposures.map(one => ({ ...one, inWords: describeApart(one) })),
     nearest:
@@ -80,6 +75,18 @@ export function explain(file: QueryFile, scene: Scene) {
 
 function rangesOf({ coverage }: MemberOutlook): CoverageRanges | null {
   return coverage && coverageRanges(coverage.map(one => ({ ...one, asOf: null })))
+}
+
+/** Past answers about some of the same records, newest first: those that this question would be compared with. */
+function overlapping(question: Question, { past }: Pick<Scene, 'past'>): PastAnswer[] {
+  const asked = monthsAsked(question)
+  const sharesMonths = (other: Question) => {
+    const theirs = monthsAsked(other)
+    return asked === undefined || theirs === undefined || overlap(asked, theirs) !== undefined
+  }
+  return past
+    .filter(one => regionsIntersect(one.asked.question, question) && sharesMonths(one.asked.question))
+    .toReversed()
 }
 
 function describePast({ query, round, opens, researcher, organisation, asked }: PastAnswer) {

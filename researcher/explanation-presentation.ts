@@ -2,7 +2,7 @@ import { table } from '#party/command.ts'
 import { size } from '#party/glance.ts'
 import type { Approval } from '#specs/policy.ts'
 import type { Explanation } from './explain.ts'
-import { named, type Outcome, type Stand } from './explanation.ts'
+import { named, type Outcome, type Stand } from './forecast.ts'
 import { describeCoverage } from './presentation.ts'
 
 const OUTCOMES: Readonly<Record<Outcome, string>> = {

@@ -1,7 +1,8 @@
 import { InbondError } from '#crypto/error.ts'
 import type { QueryFile } from '#specs/query.ts'
 import { coarsenings } from './coarsening.ts'
-import { type Forecast, forecast, outcomes, type Remembered, remember, type Scene } from './explanation.ts'
+import { type Remembered, remember, type Scene } from './expected-cohort.ts'
+import { type Forecast, forecast, outcomes } from './forecast.ts'
 
 /** A question that would be allowed, in place of one that would not. */
 export interface Nearest {

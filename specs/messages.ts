@@ -20,6 +20,12 @@ export const LONGEST_PREKEY_MS = 30 * 86_400_000
 /** A sponsor says anew every year whom it vouches for; a day more, so that a whole year can be said in any time zone. */
 export const LONGEST_SPONSORSHIP_MS = 366 * 86_400_000
 
+/** Months of one dataset in an offer, and in a manifest. */
+export const MOST_MONTHS_COVERED = 1200
+
+/** Characters of an offer: many templates fit, and those of all members into one answer. */
+export const LONGEST_OFFER = 512 * 1024
+
 /** What a member offers is said anew every day; an older word is worth little after a week. */
 export const LONGEST_OFFER_MS = 7 * 86_400_000
 
@@ -408,7 +414,9 @@ export const offer = kind(
         alone: z.boolean(),
         /** In order; a month in none of the ranges is one without data. */
         coverage: z
-          .array(z.strictObject({ dataset: z.string().max(64), months: z.array(coveredMonths).max(1200) }))
+          .array(
+            z.strictObject({ dataset: z.string().max(64), months: z.array(coveredMonths).max(MOST_MONTHS_COVERED) }),
+          )
           .max(20),
       })
       .nullable(),

@@ -1,5 +1,15 @@
 import { fault } from '../errors.ts'
-import { CLOCK_TOLERANCE_MS, LONGEST_OFFER_MS, type MemberId, type Offer, offer } from '../messages.ts'
+import {
+  CLOCK_TOLERANCE_MS,
+  type CoveredMonths,
+  LONGEST_OFFER,
+  LONGEST_OFFER_MS,
+  type MemberId,
+  MOST_MONTHS_COVERED,
+  type Offer,
+  offer,
+} from '../messages.ts'
+import { monthIndex } from '../period.ts'
 import { claims, type Signed, verify } from '../signed.ts'
 import type { SignedCharter } from './charter.ts'
 
@@ -21,6 +31,7 @@ export async function verifyOffer(
   charter: Pick<SignedCharter, 'id' | 'payload'>,
   now: number,
 ): Promise<SignedOffer> {
+  if (compact.length > LONGEST_OFFER) throw fault('bad-offer', 'an offer is longer than 512 KiB')
   const member = offeredBy(compact)
   const entry = charter.payload.members.find(one => one.id === member)
   if (entry === undefined) throw fault('not-on-roster', `${member}, who makes an offer, is not on the roster`)
@@ -31,5 +42,18 @@ export async function verifyOffer(
   if (issuedAt > now + CLOCK_TOLERANCE_MS) throw fault('bad-offer', `the offer of ${member} is from the future`)
   if (notAfter - issuedAt > LONGEST_OFFER_MS) throw fault('bad-offer', `the offer of ${member} is for too long`)
   if (notAfter <= now) throw fault('bad-offer', `the offer of ${member} ended at ${payload.notAfter}`)
+  if (payload.terms?.coverage.some(one => !areInOrder(one.months))) {
+    throw fault('bad-offer', `the offer of ${member} does not say month after month what its data cover`)
+  }
   return signed
+}
+
+/** Whether ranges of months follow one another, and are not more than a manifest may cover. */
+function areInOrder(ranges: readonly CoveredMonths[]): boolean {
+  const numbered = ranges.map(({ from, to }) => ({ from: monthIndex(from), to: monthIndex(to) }))
+  const covered = numbered.reduce((months, { from, to }) => months + to - from + 1, 0)
+  return (
+    covered <= MOST_MONTHS_COVERED &&
+    numbered.every(({ from, to }, i) => from <= to && from > (numbered[i - 1]?.to ?? -1))
+  )
 }

@@ -1,0 +1,171 @@
+import type { MemberId } from '#specs/messages.ts'
+import { periodsBetween } from '#specs/period.ts'
+import { type Approval, type Judgement, judge } from '#specs/policy.ts'
+import type { Need, QueryFile, Question } from '#specs/query.ts'
+import type { Exposure, Part } from '#specs/rules/pattern.ts'
+import { describeApart, expectedPart, fitting, isAboutPast, remember, type Scene } from './expected-cohort.ts'
+import { type MonthHeld, monthsAsked } from './months.ts'
+
+/**
+ * What would become of a question, found out before anybody is bothered: each member's policy is asked by the function that its node
+ * uses (specs/policy.ts), and the answers before by the one that custodians use (specs/rules/pattern.ts). What only a node can know stays open: its own
+ * records, and what its stewards decide.
+ */
+
+/** What a member would do. `left out` is nothing that it decides: beside the answers before it would stand apart. */
+export type Stand = 'answers' | 'waits' | 'refuses' | 'left out' | 'unknown'
+
+export interface MemberOutlook {
+  readonly member: MemberId
+  readonly stand: Stand
+  /** In the words of its policy: why it refuses, waits for a person, or is left out. */
+  readonly reasons: readonly string[]
+  /** What it may take all the same, should its own records not be as its policy wants them. */
+  readonly ownRecords: Approval
+  /** Of the months asked about, one by one; null where it keeps that to itself. */
+  readonly coverage: readonly MonthHeld[] | null
+}
+
+/** From the best to the worst: everybody needed answers; somebody has to decide first, or is silent; it cannot be. */
+export const outcomes = ['answered', 'by hand', 'refused'] as const
+export type Outcome = (typeof outcomes)[number]
+
+export interface Forecast {
+  readonly outcome: Outcome
+  /** Why it is not simply answered. */
+  readonly reasons: readonly string[]
+  readonly members: readonly MemberOutlook[]
+  /** Members that must be in the answer. */
+  readonly needed: number
+  /** How many would be if nobody has to decide, and how many could be. */
+  readonly sure: number
+  readonly possible: number
+  /** What the answer, with those that could be in it, would tell beside those before. */
+  readonly exposures: readonly Exposure[]
+}
+
+/**
+ * What would become of a question.
+ * @throws InbondError `bad-query`, `unknown-dataset`, `too-many-slots`
+ */
+export function forecast(file: QueryFile, scene: Scene, remembered = remember(scene)): Forecast {
+  const { question, need } = file
+  const { minimumCohort, members: all } = scene.charter
+  const fitOf = (parts: readonly Part[], as: 'asked' | 'expected') => fitting(question, parts, as, scene, remembered)
+  const roster = fitOf([...remembered.asBefore.values()], 'asked')
+  const parts = all.map(one => expectedPart(one.id, question, scene, remembered))
+  const eligible = parts.filter(one => roster.members.includes(one.member))
+  const together = fitOf(eligible, 'expected')
+  const apart = [...together.exposures, ...roster.exposures]
+  const decides = judging(scene, question, need, eligible.length)
+  const members = parts.map(part => {
+    const decided = together.members.includes(part.member) ? decides(part.member) : leftOut(part.member, apart)
+    return { member: part.member, ...decided, coverage: coverageOf(part, question, scene) }
+  })
+  const cohortOf = (stands: readonly Stand[]) =>
+    fitOf(
+      parts.filter((_, i) => stands.includes((members[i] as MemberOutlook).stand)),
+      'expected',
+    )
+  const [sure, possible] = [cohortOf(['answers']), cohortOf(['answers', 'waits', 'unknown'])]
+  const needed = need === 'all' ? Math.max(eligible.length, minimumCohort) : need.atLeast
+  const isEnough = (cohort: readonly MemberId[]) => suffices(cohort, needed, scene)
+  const foreseen = {
+    outcome: isEnough(sure.members) ? 'answered' : isEnough(possible.members) ? 'by hand' : 'refused',
+    members,
+    needed,
+    sure: sure.members.length,
+    possible: possible.members.length,
+    exposures: [...together.exposures, ...[...roster.exposures, ...possible.exposures].filter(isAboutPast)],
+  } as const
+  return { ...foreseen, reasons: [...reasonsFor(foreseen, scene)] }
+}
+
+type Decided = Pick<MemberOutlook, 'stand' | 'reasons' | 'ownRecords'>
+
+/** What each member decides; many have the same policy, which is asked once. */
+function judging(scene: Scene, question: Question, need: Need, eligible: number): (member: MemberId) => Decided {
+  const { charter, certificate, offers } = scene
+  const { id, version } = question.dataset
+  const isCovered = charter.datasets.some(one => one.id === id && one.version === version)
+  const judged = new Map<string, Judgement>()
+  return member => {
+    const offered = offers.get(member) ?? { unknown: `${member} has not said what it would answer` }
+    if ('unknown' in offered) return { stand: 'unknown', reasons: [offered.unknown], ownRecords: 'automatic' }
+    const { policy, ownRecords } = offered
+    if (!isCovered) {
+      return { stand: 'refuses', reasons: [`the charter does not cover ${id}, version ${version}`], ownRecords }
+    }
+    const answeredToday = answeredLately(member, scene)
+    const { minimumCohort } = charter
+    const asked = { question, need, ...certificate, eligible, minimumCohort, answeredToday }
+    const key = JSON.stringify([policy, answeredToday >= policy.questionsADay])
+    const said = judged.get(key) ?? judge(policy, asked)
+    judged.set(key, said)
+    return { stand: standOf(said.approval), reasons: said.reasons, ownRecords }
+  }
+}
+
+function standOf(approval: Approval): Stand {
+  return approval === 'automatic' ? 'answers' : approval === 'refused' ? 'refuses' : 'waits'
+}
+
+const DAY_MS = 86_400_000
+
+/** Rounds in the log of the last 24 hours in which a member is; it may have answered more. */
+function answeredLately(member: MemberId, { past, now }: Scene): number {
+  return past.filter(
+    one => Date.parse(one.opens) > now - DAY_MS && one.asked.parts.some(part => part.member === member),
+  ).length
+}
+
+function leftOut(member: MemberId, apart: readonly Exposure[]): Decided {
+  const own = apart.find(one => one.members.includes(member)) ?? apart[0]
+  const reason = own === undefined ? 'it would stand apart from the others' : describeApart(own)
+  return { stand: 'left out', reasons: [reason], ownRecords: 'automatic' }
+}
+
+/** What a member says of each month that is asked about. */
+function coverageOf(part: Part, question: Question, { offers }: Scene): MemberOutlook['coverage'] {
+  const offered = offers.get(part.member)
+  if (offered === undefined || 'unknown' in offered) return null
+  const asked = monthsAsked(question)
+  if (asked === undefined) return part.coverage
+  const known = new Map(part.coverage.map(one => [one.period, one]))
+  return periodsBetween(asked).map(period => known.get(period) ?? { period, state: 'none', version: 0 })
+}
+
+/** The recipient's own administration does not count towards the minimum: it knows its own figures. */
+function suffices(members: readonly MemberId[], needed: number, { charter, certificate }: Scene): boolean {
+  const counted = members.filter(id => id !== certificate.administration)
+  return members.length >= needed && counted.length >= charter.minimumCohort
+}
+
+function* reasonsFor(
+  { outcome, members, needed, sure, possible, exposures }: Omit<Forecast, 'reasons'>,
+  { charter, certificate }: Scene,
+): Iterable<string> {
+  if (outcome === 'answered') return
+  const of = (stand: Stand) => members.filter(one => one.stand === stand).map(one => one.member)
+  if (outcome === 'by hand') {
+    yield `${needed} members are needed; ${sure} would answer at once`
+    if (of('waits').length > 0) yield `stewards decide at ${named(of('waits'))}`
+    if (of('unknown').length > 0) yield `nothing is known of ${named(of('unknown'))}`
+    return
+  }
+  if (possible < needed) yield `${needed} members are needed, and ${possible} could be in the answer`
+  else {
+    const own = certificate.administration === null ? '' : ` beside ${certificate.administration}, the recipient's own`
+    yield `a cohort needs ${charter.minimumCohort} members${own}; ${possible} could be in the answer`
+  }
+  if (of('refuses').length > 0) yield `${named(of('refuses'))} would refuse`
+  for (const one of new Set(exposures.map(describeApart))) yield one
+}
+
+const MOST_NAMES = 12
+
+/** Members, the first dozen of them by name. */
+export function named(members: readonly MemberId[]): string {
+  const shown = members.slice(0, MOST_NAMES).join(', ')
+  return members.length > MOST_NAMES ? `${shown} and ${members.length - MOST_NAMES} more` : shown
+}
