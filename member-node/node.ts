@@ -5,6 +5,7 @@ import type { Clock } from '#party/clock.ts'
 import type { Connection } from '#party/connection.ts'
 import type { PartyDatabase } from '#party/database.ts'
 import type { MemberId, RoundId } from '#specs/messages.ts'
+import type { AddUp } from './addition.ts'
 import type { Compute } from './computation.ts'
 import type { Policy } from './policy.ts'
 import type * as schema from './schema.ts'
@@ -24,6 +25,7 @@ export interface Node {
   readonly outbox: string
   readonly connection: Connection
   readonly compute: Compute
+  readonly addUp: AddUp
   /** Read anew for every question, so that a changed policy counts at once. */
   readonly policy: () => Promise<Policy>
   readonly clock: Clock

@@ -7,6 +7,7 @@ import { Connection } from '#party/connection.ts'
 import { openDatabase } from '#party/database.ts'
 import { openDirectory } from '#party/directory.ts'
 import { Thread } from '#party/thread.ts'
+import type { AdditionTask } from './addition.ts'
 import type { ComputationResult, ComputationTask } from './computation.ts'
 import { type Config, config } from './config.ts'
 import type { Node } from './node.ts'
@@ -41,7 +42,8 @@ export async function withNode<T>(
   const script = new URL('./computation-worker.ts', import.meta.url)
   const thread: Computation = new Thread(script, { warehouse: warehouseFile(directory) })
   // An encryption under way is not worth waiting for: the question is asked again.
-  const giveUp = () => void thread.close()
+  const adding = new Thread<AdditionTask, void>(new URL('./addition-worker.ts', import.meta.url))
+  const giveUp = () => void Promise.all([thread.close(), adding.close()])
   terminal.signal.addEventListener('abort', giveUp)
   try {
     return await work(
@@ -54,6 +56,7 @@ export async function withNode<T>(
         outbox,
         connection: new Connection(settings.coordinator, key, systemClock),
         compute: task => thread.run(task),
+        addUp: task => adding.run(task),
         policy: () => readPolicy(settings.policy),
         clock: systemClock,
         randomness: randomBytes,
@@ -63,7 +66,7 @@ export async function withNode<T>(
     )
   } finally {
     terminal.signal.removeEventListener('abort', giveUp)
-    await thread.close()
+    await Promise.all([thread.close(), adding.close()])
     db.$client.close()
   }
 }

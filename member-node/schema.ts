@@ -3,7 +3,7 @@ import type { CharterId, CohortId, ManifestId, MemberId, QueryId, RoundId } from
 
 /**
  * What a node remembers of the protocol (its data is elsewhere: warehouse.ts). Times are milliseconds since 1970. Rows of
- * contributions, agreements and openings can be added and never changed: triggers in migrations/ see to it.
+ * contributions, agreements, openings and recounts can be added and never changed: triggers in migrations/ see to it.
  */
 
 export const charters = sqliteTable('charters', {
@@ -59,7 +59,7 @@ export const refusals = sqliteTable(
   'refusals',
   {
     round: text().$type<RoundId>().notNull(),
-    step: text({ enum: ['contribute', 'agree', 'open', 'void'] }).notNull(),
+    step: text({ enum: ['contribute', 'agree', 'open', 'void', 'recount'] }).notNull(),
     compact: text().notNull(),
     reason: text().notNull(),
     createdAt: integer('created_at').notNull(),
@@ -113,6 +113,13 @@ export const openings = sqliteTable('openings', {
 
 /** Rounds that this custodian never opened and never will. A round has a row here or among the openings, never in both. */
 export const voidStatements = sqliteTable('void_statements', {
+  round: text().$type<RoundId>().primaryKey(),
+  compact: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+})
+
+/** What this custodian got when it was drawn to add up a round again. It may not have seen the round before. */
+export const recounts = sqliteTable('recounts', {
   round: text().$type<RoundId>().primaryKey(),
   compact: text().notNull(),
   createdAt: integer('created_at').notNull(),

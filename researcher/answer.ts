@@ -21,8 +21,10 @@ export interface Answer {
     readonly openedBy: readonly MemberId[]
     /** Custodians whose openings do not fit the others; it accuses nobody. */
     readonly disagreeing: readonly MemberId[]
-    /** Whether the recipient added up the signed contributions itself. */
+    /** Whether the signed contributions were added up again. */
     readonly addedUpAgain: boolean
+    /** The custodian that did, where it was not the recipient itself. */
+    readonly recountedBy: MemberId | null
   }
 }
 

@@ -32,6 +32,7 @@ import { cancel, prepare, resume } from './client.ts'
 import { config } from './config.ts'
 import { csvOf, describeAnswer, describeProgress } from './presentation.ts'
 import { Progress } from './progress.ts'
+import { RECOUNT_FROM } from './recount.ts'
 import { type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
 import { concernsOf, describeOverview, overview } from './status.ts'
@@ -56,6 +57,7 @@ async function withResearcher<T>(
       fetch: globalThis.fetch,
       clock: systemClock,
       randomness: randomBytes,
+      recountFrom: RECOUNT_FROM,
     })
   } finally {
     db.$client.close()
@@ -123,7 +125,7 @@ async function printAnswer(
 ): Promise<void> {
   const progress = new Progress(systemClock, terminal.err, terminal.columns)
   try {
-    const answer = await resume(researcher, id, status => progress.show(status), terminal.signal)
+    const answer = await resume(researcher, id, (status, added) => progress.show(status, added), terminal.signal)
     progress.end()
     terminal.out(rendered(answer, storedQuery(researcher, id).compact, options))
   } catch (error) {

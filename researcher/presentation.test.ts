@@ -24,7 +24,7 @@ const answer: Answer = {
     { hs2: 'unknown', transport: 'other', 'count(records)': 1, 'sum(value)': '-0.05' },
   ],
   notes: ['BR values imports FOB'],
-  evidence: { charter: 'c', cohort: 'd', openedBy: [BR, JP], disagreeing: [KR], addedUpAgain: true },
+  evidence: { charter: 'c', cohort: 'd', openedBy: [BR, JP], disagreeing: [KR], addedUpAgain: true, recountedBy: null },
 }
 
 describe('an answer for people', () => {
@@ -114,6 +114,7 @@ describe('progress', () => {
       { id: BR, state: 'agreed', since, reason: null },
       { id: JP, state: 'waiting', since, reason: null },
     ],
+    recount: null,
   }
 
   test('names members while they contribute, with how long they were asked, and a refusal with its reason', () => {

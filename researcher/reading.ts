@@ -3,46 +3,61 @@ import { read as decrypt } from '#crypto/one-shot.ts'
 import { loadSeal } from '#crypto/seal.ts'
 import { forgetForGood } from '#party/database.ts'
 import { meetCoordinator } from '#party/invitation.ts'
-import { answerEvidence } from '#specs/api.ts'
+import { answerEvidence, type QueryStatus } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import type { QueryId, RoundId } from '#specs/messages.ts'
+import type { MemberId, RoundId } from '#specs/messages.ts'
 import { type SignedCharter, verifyCharter } from '#specs/rules/charter.ts'
 import { type Answer, coverageRanges, rowsOf, unitsOf } from './answer.ts'
-import {
-  ADD_UP_AGAIN_BELOW,
-  addUpAgain,
-  type CheckedEvidence,
-  checkEvidence,
-  ciphertextBytes,
-  sha256,
-  unsealOpenings,
-} from './evidence.ts'
+import { addUpAgain, type CheckedEvidence, checkEvidence, ciphertextBytes, sha256, unsealOpenings } from './evidence.ts'
+import { patiently } from './patience.ts'
+import { awaitRecount } from './recount.ts'
 import { type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
 
+/** How many contributions the recipient itself has added up again. */
+export interface Added {
+  readonly done: number
+  readonly of: number
+}
+
+/** Told how a query stands, whenever that changes; and while the recipient itself is at work, how far it is. */
+export type Progress = (status: QueryStatus, added?: Added) => void
+
 /**
- * Fetches an opened round, checks every signature, adds the contributions up again where they are small, rebuilds the key,
- * decrypts, and throws the key away.
+ * Fetches an opened round, checks every signature, has the contributions added up again, rebuilds the key, decrypts, and throws
+ * the key away.
  * @throws InbondError `sum-not-accepted`, `bad-evidence`, and the codes of the rules in specs/rules
  */
-export async function read(researcher: Researcher, id: QueryId, round: RoundId, signal?: AbortSignal): Promise<Answer> {
-  const { compact, privateKey, answer: readBefore } = storedQuery(researcher, id)
+export async function read(
+  researcher: Researcher,
+  opened: QueryStatus,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  const id = opened.query
+  const round = opened.round as RoundId
+  const { compact, privateKey, seed, answer: readBefore } = storedQuery(researcher, id)
   // Two processes may follow the same query: the key went with the first answer.
   if (readBefore !== null) return JSON.parse(readBefore) as Answer
-  if (privateKey === null) throw fault('bad-evidence', 'the key of this query is gone')
+  if (privateKey === null || seed === null) throw fault('bad-evidence', 'the key of this query is gone')
   const evidence = await researcher.connection.get(`/rounds/${round}/answer`, answerEvidence, signal)
   const federation = await meetCoordinator(researcher.to, researcher.fetch)
   const charter = await verifyCharter(evidence.charter, federation.publicKey)
   const checked = await checkEvidence(evidence, compact, charter)
   const seal = await loadSeal()
   const total = await download(researcher, `/rounds/${round}/sum`, ciphertextBytes(checked), signal)
-  if (sha256(total) !== checked.ciphertext)
+  if (sha256(total) !== checked.sum.payload.ciphertext)
     throw fault('bad-evidence', 'the sum is not the one that the coordinator signed')
-  const small = ciphertextBytes(checked) * checked.manifests.length < ADD_UP_AGAIN_BELOW
-  if (small) {
-    await addUpAgain(seal, checked, total, member =>
-      download(researcher, `/rounds/${round}/contributions/${member}`, ciphertextBytes(checked), signal),
-    )
+  const isLarge = ciphertextBytes(checked) * checked.manifests.length >= researcher.recountFrom
+  const custodian = isLarge
+    ? await awaitRecount(researcher, { id, seed, checked, known: evidence.recount }, progress, signal)
+    : undefined
+  if (custodian === undefined) {
+    const fetched = (member: MemberId) =>
+      download(researcher, `/rounds/${round}/contributions/${member}`, ciphertextBytes(checked), signal)
+    const added = (contributions: number) =>
+      isLarge ? progress(opened, { done: contributions, of: checked.manifests.length }) : undefined
+    await addUpAgain(seal, checked, total, member => patiently(researcher, signal, () => fetched(member)), added)
   }
   const openings = await unsealOpenings(checked, privateKey)
   const { cells, disagreeing } = decrypt(seal, {
@@ -53,11 +68,11 @@ export async function read(researcher: Researcher, id: QueryId, round: RoundId, 
     contributors: checked.manifests.length,
   })
   const fitting = openings.map(one => one.index).filter(index => !disagreeing.includes(index))
-  const answer = describe(checked, cells, fitting, small)
+  const answer = describe(checked, cells, fitting, custodian ?? null)
   // Another process may have read it meanwhile, with other openings: the answer that was stored first stands.
   const { changes } = researcher.db
     .update(schema.queries)
-    .set({ answer: JSON.stringify(answer), privateKey: null })
+    .set({ answer: JSON.stringify(answer), privateKey: null, seed: null })
     .where(and(eq(schema.queries.id, id), isNull(schema.queries.answer)))
     .run()
   forgetForGood(researcher.db)
@@ -85,7 +100,7 @@ function describe(
   checked: CheckedEvidence,
   cells: BigInt64Array,
   fitting: readonly number[],
-  addedUpAgain: boolean,
+  recountedBy: MemberId | null,
 ): Answer {
   const { round, cohort, manifests, openings } = checked
   const { question } = round.query.payload
@@ -111,7 +126,8 @@ function describe(
       cohort: cohort.id,
       openedBy: custodians.filter(id => fitting.includes(indexOf(id))),
       disagreeing: custodians.filter(id => !fitting.includes(indexOf(id))),
-      addedUpAgain,
+      addedUpAgain: true,
+      recountedBy,
     },
   }
 }

@@ -10,6 +10,7 @@ import { invite } from '#coordinator/enrolment.ts'
 import * as coordinatorSchema from '#coordinator/schema.ts'
 import type { Randomness } from '#crypto/sampling.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
+import { addUp } from '#member-node/addition.ts'
 import { checkProposal, signCharter } from '#member-node/charters.ts'
 import { compute } from '#member-node/computation.ts'
 import { importFile } from '#member-node/import/importer.ts'
@@ -25,6 +26,7 @@ import type { Coordinates } from '#party/coordinates.ts'
 import { openDatabase } from '#party/database.ts'
 import type { Answer } from '#researcher/answer.ts'
 import { prepare, resume } from '#researcher/client.ts'
+import { RECOUNT_FROM } from '#researcher/recount.ts'
 import type { Researcher } from '#researcher/researcher.ts'
 import * as researcherSchema from '#researcher/schema.ts'
 import { enrolmentReceipt, type FederationInfo, type QueryStatus, type WorkItem } from '#specs/api.ts'
@@ -64,6 +66,8 @@ export interface FederationOptions {
   readonly network?: (who: string, fetch: Fetch) => Fetch
   /** The researcher's own administration. */
   readonly administration?: string
+  /** Bytes from which on a custodian is drawn to add up again; 64 MiB as a rule. */
+  readonly recountFrom?: number
   /** From which every key and every random byte follows. */
   readonly seed?: string
 }
@@ -131,6 +135,7 @@ export class Federation {
       administration,
       network('researcher', fetch),
       source('researcher'),
+      options.recountFrom,
     )
     const federation = new Federation({ clock, coordinator, nodes, researcher, errors, directory })
     await federation.settle()
@@ -306,6 +311,7 @@ export function openNode(
     db: openDatabase(join(directory, 'node.sqlite'), memberSchema, join(ROOT, 'member-node/migrations')),
     outbox,
     compute: task => compute(task, join(directory, 'warehouse.sqlite'), own.randomness),
+    addUp,
     policy: async () => node.rules,
     directory,
     journal: [],
@@ -322,6 +328,7 @@ async function enrolResearcher(
   administration: MemberId | null,
   fetch: Fetch,
   { identityKey, randomness }: Source,
+  recountFrom?: number,
 ): Promise<Researcher> {
   const key = await identityKey()
   const to: Coordinates = { url: URL, federation: coordinator.context.key.fingerprint }
@@ -331,11 +338,15 @@ async function enrolResearcher(
   const signed = await sign(key, enrolment, { ...invitation, role: 'researcher', publicKey: key.publicKey, name })
   const receipt = await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
   const certificate = receipt.certificate as string
-  return openResearcher(directory, { key, certificate, to, connection, fetch, clock, randomness })
+  return openResearcher(directory, { key, certificate, to, connection, fetch, clock, randomness }, recountFrom)
 }
 
 /** A researcher on what is in `directory`. */
-export function openResearcher(directory: string, own: Omit<Researcher, 'db'>): Researcher {
+export function openResearcher(
+  directory: string,
+  own: Omit<Researcher, 'db' | 'recountFrom'>,
+  recountFrom = RECOUNT_FROM,
+): Researcher {
   const file = join(directory, 'researcher.sqlite')
-  return { ...own, db: openDatabase(file, researcherSchema, join(ROOT, 'researcher/migrations')) }
+  return { ...own, recountFrom, db: openDatabase(file, researcherSchema, join(ROOT, 'researcher/migrations')) }
 }

@@ -229,8 +229,8 @@ async function evidence(known: Known): Promise<Decoder> {
     inputs: mutatedJson([said]),
     codes: [...UNSIGNED, 'bad-evidence', 'bad-round', 'bad-cohort', 'bad-query'],
     decode: changed => checkEvidence(parsed(answerEvidence, changed), said.query, known.charter),
-    believe: ({ round, cohort, manifests, ciphertext, openings, refusals }) => {
-      expect([round.id, cohort.id, ciphertext]).toEqual([checked.round.id, checked.cohort.id, checked.ciphertext])
+    believe: ({ round, cohort, manifests, sum, openings, refusals }) => {
+      expect([round.id, cohort.id, sum.id]).toEqual([checked.round.id, checked.cohort.id, checked.sum.id])
       expect(manifests.map(one => one.id).toSorted()).toEqual(checked.manifests.map(one => one.id).toSorted())
       // An opening or a refusal that is held back is a custodian's or a member's that never came.
       for (const one of openings) expect(checked.openings).toContainEqual(one)

@@ -1,0 +1,3 @@
+ALTER TABLE `queries` ADD `seed` blob;--> statement-breakpoint
+ALTER TABLE `queries` ADD `sum` text;--> statement-breakpoint
+ALTER TABLE `queries` ADD `revealed_at` integer;
