@@ -40,8 +40,10 @@ export function takeDraw(context: Context, researcher: string, id: RoundId, seed
   context.changes.announce('everybody')
 }
 
-/** @throws InbondError `not-allowed` */
+/** @throws InbondError `not-found`, `not-allowed` */
 export function requireDrawn(context: Context, member: MemberId, id: RoundId): void {
+  const run = context.db.select({ id: rounds.id }).from(rounds).where(eq(rounds.id, id)).get()
+  if (!run) throw fault('not-found', `there is no round ${id}`)
   const drawn = context.db.select().from(draws).where(eq(draws.round, id)).get()
   if (drawn?.custodian !== member) throw fault('not-allowed', `${member} was not drawn to add up this round again`)
 }

@@ -323,6 +323,8 @@ describe(`with seed ${seed}`, () => {
 describe('who asks for what', () => {
   /** Who is enrolled sees charters and the ledger of cohorts. */
   const isForAll = (path: string) => /^\/(charters|cohorts|void-certificates)\//.test(path)
+  /** A recipient adds up again, or the custodian that was drawn. */
+  const isForBoth = (path: string) => path.includes('/contributions/')
   const secured = operations.filter(one => !one.isPublic)
 
   test('a stranger and nobody are told nothing but that', async () => {
@@ -336,7 +338,7 @@ describe('who asks for what', () => {
 
   test('the other role may do nothing of it', async () => {
     for (const one of distinct.filter(({ method, path }) => secured.includes(operationOf(method, path) as Operation))) {
-      if (isForAll(one.path)) continue
+      if (isForAll(one.path) || (isForBoth(one.path) && one.who !== 'researcher')) continue
       const response = await send({ ...one, who: one.who === 'researcher' ? 'BR' : 'researcher' })
       expect([one.method, one.path, response.status]).toEqual([one.method, one.path, 403])
     }

@@ -90,6 +90,7 @@ export interface Inputs {
   /** A manifest, and the cohort that names it. */
   'verify-manifest': RoundInput & { evidence: readonly [manifest: string, cohort: string]; slots: number }
   'verify-agreements': RoundInput & { cohort: string; agreements: readonly string[] }
+  draw: { revealed: Uint8Array; sum: string; custodians: readonly string[] }
 }
 
 export type LayerName = keyof Inputs
@@ -110,6 +111,7 @@ export type MessageLayer =
   | 'verify-cohort'
   | 'verify-manifest'
   | 'verify-agreements'
+  | 'draw'
 
 export function cellsOf(runs: readonly Run[]): bigint[] {
   return runs.flatMap(([value, times]) => new Array<bigint>(times).fill(BigInt(value)))
