@@ -48,6 +48,8 @@ describe('an answer for people', () => {
     expect(text).toMatch(/^note +BR values imports FOB$/m)
     expect(text).toMatch(/^disagreeing +KR$/m)
     expect(text).toMatch(/the sum added up again$/m)
+    const recounted = { ...answer, evidence: { ...answer.evidence, recountedBy: JP } }
+    expect(describeAnswer(recounted, declarations)).toMatch(/the sum added up again by JP$/m)
     expect(text).toContain(answer.query)
   })
 
@@ -140,6 +142,16 @@ describe('progress', () => {
     expect(describeProgress({ ...status, members }, now)).toMatch(
       /: M0, M1, M2 contributed; M3, M4, .*, M14 and 5 more asked 60 s ago$/,
     )
+  })
+
+  test('says who adds up again, and how far the recipient itself is with it', () => {
+    const opened = { ...status, state: 'opened' } as const
+    const told = (state: 'asked' | 'done' | 'refused', reason: string | null = null) =>
+      describeProgress({ ...opened, recount: { custodian: KR, state, since, reason } }, now)
+    expect(told('asked')).toMatch(/: KR adds up again, asked 60 s ago$/)
+    expect(told('done')).toMatch(/: KR added up again$/)
+    expect(told('refused', 'no time')).toMatch(/: KR refused to add up again: no time$/)
+    expect(describeProgress(opened, now, { done: 2, of: 5 })).toMatch(/: 2 of 5 contributions added up again$/)
   })
 
   test('gives the reason of waiting and of ending, and never a time before now', () => {

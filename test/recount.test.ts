@@ -6,10 +6,12 @@ import { messageId } from '#crypto/signature.ts'
 import { addUpAgain, type Recounting } from '#member-node/recount.ts'
 import { resume } from '#researcher/client.ts'
 import type { Added } from '#researcher/reading.ts'
-import { storedQuery } from '#researcher/researcher.ts'
+import { fetchCharter, storedQuery } from '#researcher/researcher.ts'
 import { done, queryStatus } from '#specs/api.ts'
 import { type MemberId, type QueryId, type RoundId, recount, type SumId, sum } from '#specs/messages.ts'
-import { drawnCustodian } from '#specs/rules/recount.ts'
+import { verifyCohort } from '#specs/rules/cohort.ts'
+import { drawnCustodian, verifyRecount, verifySum } from '#specs/rules/recount.ts'
+import { verifyRound } from '#specs/rules/round.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { Federation } from './federation.ts'
 import {
@@ -300,25 +302,26 @@ describe('a recount', () => {
   })
 
   test('of something else is refused by the recipient', async () => {
-    const cases: [Record<string, string>, RegExp][] = [
-      [{ sum: '0'.repeat(64) }, /added up something else/],
-      [{ round: '0'.repeat(64) }, /added up something else/],
-      [{ ciphertext: '0'.repeat(64) }, /the sum was altered/],
-    ]
-    for (const [change, reason] of cases) {
-      const work = await opened()
-      await reveal(work)
-      const { $client } = federation.coordinator.context.db
-      const said = await recountOf(work, work.drawn, change)
-      $client.prepare('INSERT INTO recounts VALUES (?, ?, ?, 1)').run(work.round, work.drawn, said)
-      await expect(answered(work.query)).rejects.toMatchObject(refusal('bad-evidence', reason))
-    }
     const work = await opened()
-    await reveal(work)
-    const { $client } = federation.coordinator.context.db
-    const said = await recountOf(work, work.others[0] as MemberId)
-    $client.prepare('INSERT INTO recounts VALUES (?, ?, ?, 1)').run(work.round, work.drawn, said)
-    await expect(answered(work.query)).rejects.toMatchObject(refusal('bad-evidence', /but .. was drawn/))
+    const { coordinator, researcher } = federation
+    const row = roundRow(federation, work.round)
+    const charter = await fetchCharter(researcher)
+    const round = await verifyRound({ round: row.compact, query: row.query }, charter, coordinator.context.clock.now())
+    const total = await verifySum(sumOf(work.round), round, await verifyCohort(row.cohort, round))
+    const read = (compact: string, seed = work.seed) => verifyRecount(compact, round, total, seed)
+    const zeros = '0'.repeat(64)
+    const cases: [string, RegExp][] = [
+      [await recountOf(work, work.drawn, { sum: zeros }), /added up something else/],
+      [await recountOf(work, work.drawn, { round: zeros }), /added up something else/],
+      [await recountOf(work, work.drawn, { ciphertext: zeros }), /the sum was altered/],
+      [await recountOf(work, work.others[0] as MemberId), new RegExp(`but ${work.drawn} was drawn`)],
+    ]
+    for (const [compact, reason] of cases) {
+      await expect(read(compact)).rejects.toMatchObject(refusal('bad-evidence', reason))
+    }
+    const right = await recountOf(work, work.drawn)
+    expect(await read(right)).toBe(work.drawn)
+    await expect(read(right, Buffer.alloc(32))).rejects.toMatchObject(refusal('bad-evidence', /seed is not the one/))
   })
 
   test('is stored before it is sent, and sent again as it was', async () => {
@@ -335,20 +338,23 @@ describe('a recount', () => {
     await expect(sent).rejects.toMatchObject({ code: 'differs-from-stored' })
   })
 
-  test.each([
-    ['node', 'recounts'],
-    ['coordinator', 'recounts'],
-    ['coordinator', 'draws'],
-  ])('that is a second one is impossible in the database: %s, %s', async (where, table) => {
+  test('that is a second one is impossible in the databases, and a second draw', async () => {
     const work = await opened()
     await addUpAgain(federation.node(work.drawn), await drawnWork(work))
-    const { $client } = where === 'node' ? federation.node(work.drawn).db : federation.coordinator.context.db
-    const attempts = [
-      `UPDATE ${table} SET round = round WHERE round = '${work.round}'`,
-      `DELETE FROM ${table} WHERE round = '${work.round}'`,
-      `INSERT OR REPLACE INTO ${table} SELECT * FROM ${table} WHERE round = '${work.round}'`,
-    ]
-    for (const sql of attempts) expect(() => $client.exec(sql)).toThrow(/never changed|drawn once/)
+    const coordinator = federation.coordinator.context.db.$client
+    const tables = [
+      [federation.node(work.drawn).db.$client, 'recounts'],
+      [coordinator, 'recounts'],
+      [coordinator, 'draws'],
+    ] as const
+    for (const [client, table] of tables) {
+      const attempts = [
+        `UPDATE ${table} SET round = round WHERE round = '${work.round}'`,
+        `DELETE FROM ${table} WHERE round = '${work.round}'`,
+        `INSERT OR REPLACE INTO ${table} SELECT * FROM ${table} WHERE round = '${work.round}'`,
+      ]
+      for (const sql of attempts) expect(() => client.exec(sql)).toThrow(/never changed|drawn once/)
+    }
   })
 })
 
