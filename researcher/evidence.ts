@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Checkpoint } from '#crypto/checkpoint.ts'
 import { InbondError } from '#crypto/error.ts'
 import { Aggregator } from '#crypto/one-shot.ts'
 import { unpackShare } from '#crypto/packing.ts'
@@ -17,6 +18,7 @@ import {
   verifyCohort,
   verifyManifest,
 } from '#specs/rules/cohort.ts'
+import { verifyLogged } from '#specs/rules/log.ts'
 import { type SignedSum, verifySum } from '#specs/rules/recount.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
 import { openingContext } from '#specs/sealed-context.ts'
@@ -30,8 +32,12 @@ export interface CheckedEvidence {
   /** With the SHA-256 of the joint ciphertext. */
   readonly sum: SignedSum
   readonly openings: readonly { readonly custodian: MemberId; readonly sealed: Uint8Array }[]
+  /** What the drawn custodian signed, where it has come: whether it is the drawn one's, the seed says. */
+  readonly recount: string | null
   /** Why a member that is not in the cohort is missing, where it said so. */
   readonly refusals: ReadonlyMap<MemberId, string>
+  /** The head of the coordinator's log under which all of it is. */
+  readonly log: Checkpoint
 }
 
 /**
@@ -69,7 +75,9 @@ export async function checkEvidence(
     manifests,
     sum,
     openings,
+    recount: evidence.recount,
     refusals: await readRefusals(evidence, round),
+    log: await verifyLogged(evidence, charter.payload.coordinator),
   }
 }
 

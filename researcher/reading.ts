@@ -9,8 +9,9 @@ import type { MemberId, RoundId } from '#specs/messages.ts'
 import { type SignedCharter, verifyCharter } from '#specs/rules/charter.ts'
 import { type Answer, coverageRanges, rowsOf, unitsOf } from './answer.ts'
 import { addUpAgain, type CheckedEvidence, checkEvidence, ciphertextBytes, sha256, unsealOpenings } from './evidence.ts'
+import { followLog, lastCheckpoint } from './history.ts'
 import { patiently } from './patience.ts'
-import { awaitRecount } from './recount.ts'
+import { hasRecount, recountedBy } from './recount.ts'
 import { type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
 
@@ -24,9 +25,9 @@ export interface Added {
 export type Progress = (status: QueryStatus, added?: Added) => void
 
 /**
- * Fetches an opened round, checks every signature, has the contributions added up again, rebuilds the key, decrypts, and throws
- * the key away.
- * @throws InbondError `sum-not-accepted`, `bad-evidence`, and the codes of the rules in specs/rules
+ * Fetches an opened round, checks every signature and that the log goes on from where it was, has the contributions added up again,
+ * rebuilds the key, decrypts, and throws the key away.
+ * @throws InbondError `sum-not-accepted`, `bad-evidence`, `log-not-extended`, and the codes of the rules in specs/rules
  */
 export async function read(
   researcher: Researcher,
@@ -40,19 +41,19 @@ export async function read(
   // Two processes may follow the same query: the key went with the first answer.
   if (readBefore !== null) return JSON.parse(readBefore) as Answer
   if (privateKey === null || seed === null) throw fault('bad-evidence', 'the key of this query is gone')
-  const evidence = await researcher.connection.get(`/rounds/${round}/answer`, answerEvidence, signal)
-  const federation = await meetCoordinator(researcher.to, researcher.fetch)
-  const charter = await verifyCharter(evidence.charter, federation.publicKey)
-  const checked = await checkEvidence(evidence, compact, charter)
-  const seal = await loadSeal()
-  const total = await download(researcher, `/rounds/${round}/sum`, ciphertextBytes(checked), signal)
-  if (sha256(total) !== checked.sum.payload.ciphertext)
+  const first = await fetchEvidence(researcher, round, compact, signal)
+  const total = await download(researcher, `/rounds/${round}/sum`, ciphertextBytes(first), signal)
+  if (sha256(total) !== first.sum.payload.ciphertext) {
     throw fault('bad-evidence', 'the sum is not the one that the coordinator signed')
-  const isLarge = ciphertextBytes(checked) * checked.manifests.length >= researcher.recountFrom
-  const custodian = isLarge
-    ? await awaitRecount(researcher, { id, seed, checked, known: evidence.recount }, progress, signal)
-    : undefined
-  if (custodian === undefined) {
+  }
+  const isLarge = ciphertextBytes(first) * first.manifests.length >= researcher.recountFrom
+  const checked =
+    isLarge && (await hasRecount(researcher, { id, seed, checked: first }, progress, signal))
+      ? await fetchEvidence(researcher, round, compact, signal)
+      : first
+  const seal = await loadSeal()
+  const custodian = isLarge ? await recountedBy(researcher, { id, seed, checked }) : null
+  if (custodian === null) {
     const fetched = (member: MemberId) =>
       download(researcher, `/rounds/${round}/contributions/${member}`, ciphertextBytes(checked), signal)
     const added = (contributions: number) =>
@@ -64,11 +65,11 @@ export async function read(
     roundId: Buffer.from(checked.round.id, 'hex'),
     sum: total,
     openings,
-    threshold: charter.payload.threshold,
+    threshold: checked.round.charter.payload.threshold,
     contributors: checked.manifests.length,
   })
   const fitting = openings.map(one => one.index).filter(index => !disagreeing.includes(index))
-  const answer = describe(checked, cells, fitting, custodian ?? null)
+  const answer = describe(checked, cells, fitting, custodian)
   // Another process may have read it meanwhile, with other openings: the answer that was stored first stands.
   const { changes } = researcher.db
     .update(schema.queries)
@@ -77,6 +78,23 @@ export async function read(
     .run()
   forgetForGood(researcher.db)
   return changes === 1 ? answer : (JSON.parse(storedQuery(researcher, id).answer as string) as Answer)
+}
+
+/** Everything signed that an answer rests on, as far as the coordinator has it now, verified; and the log that has it all, followed. */
+async function fetchEvidence(
+  researcher: Researcher,
+  round: RoundId,
+  query: string,
+  signal: AbortSignal | undefined,
+): Promise<CheckedEvidence> {
+  // Before the request: whatever is shown after it has to be at least as long.
+  const before = lastCheckpoint(researcher.db)
+  const evidence = await researcher.connection.get(`/rounds/${round}/answer`, answerEvidence, signal)
+  const federation = await meetCoordinator(researcher.to, researcher.fetch)
+  const charter = await verifyCharter(evidence.charter, federation.publicKey)
+  const checked = await checkEvidence(evidence, query, charter)
+  await followLog(researcher, checked.log, before, signal)
+  return checked
 }
 
 async function download(
@@ -100,7 +118,7 @@ function describe(
   checked: CheckedEvidence,
   cells: BigInt64Array,
   fitting: readonly number[],
-  recountedBy: MemberId | null,
+  custodian: MemberId | null,
 ): Answer {
   const { round, cohort, manifests, openings } = checked
   const { question } = round.query.payload
@@ -127,7 +145,8 @@ function describe(
       openedBy: custodians.filter(id => fitting.includes(indexOf(id))),
       disagreeing: custodians.filter(id => !fitting.includes(indexOf(id))),
       addedUpAgain: true,
-      recountedBy,
+      recountedBy: custodian,
+      log: { size: checked.log.size, root: checked.log.root },
     },
   }
 }

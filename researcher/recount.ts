@@ -1,7 +1,7 @@
 import { and, eq, isNull } from 'drizzle-orm'
-import { answerEvidence, done, type QueryStatus, queryStatus } from '#specs/api.ts'
+import { done, type QueryStatus, queryStatus } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import type { MemberId, QueryId, SumId } from '#specs/messages.ts'
+import type { MemberId, QueryId } from '#specs/messages.ts'
 import { verifyRecount } from '#specs/rules/recount.ts'
 import type { CheckedEvidence } from './evidence.ts'
 import { patiently } from './patience.ts'
@@ -16,33 +16,39 @@ import * as schema from './schema.ts'
 export const RECOUNT_FROM = 64 * 1024 * 1024
 
 /** A large sum that the recipient has. */
-export interface ToRecount {
+export interface LargeSum {
   readonly id: QueryId
   readonly seed: Uint8Array
   readonly checked: CheckedEvidence
-  /** What the drawn custodian signed, where it has come already. */
-  readonly known: string | null
 }
 
 /**
  * Has a sum added up again.
- * @returns who did, or undefined if the custodian refused or did not come in time
- * @throws InbondError `bad-evidence` if the sum is not what the contributions add up to
+ * @returns whether it was, and is to be fetched; false if it is there already, or if the custodian refused or did not come in time
  */
-export async function awaitRecount(
+export async function hasRecount(
   researcher: Researcher,
-  large: ToRecount,
+  large: LargeSum,
   progress: (status: QueryStatus) => void,
   signal?: AbortSignal,
-): Promise<MemberId | undefined> {
-  const { id, seed, checked, known } = large
-  bindSeed(researcher, id, checked.sum.id)
-  const compact = known ?? (await askForRecount(researcher, large, progress, signal))
-  return compact === undefined ? undefined : verifyRecount(compact, checked.round, checked.sum, seed)
+): Promise<boolean> {
+  bindSeed(researcher, large)
+  return large.checked.recount === null && (await isRecounted(researcher, large, progress, signal))
+}
+
+/**
+ * The custodian that added up a sum again, if one did.
+ * @throws InbondError `bad-evidence` if the sum is not what the contributions add up to
+ */
+export async function recountedBy(researcher: Researcher, large: LargeSum): Promise<MemberId | null> {
+  bindSeed(researcher, large)
+  const { round, sum, recount } = large.checked
+  return recount === null ? null : verifyRecount(recount, round, sum, large.seed)
 }
 
 /** A coordinator that knows the seed could sign another sum, for which a custodian is drawn that it prefers. */
-function bindSeed(researcher: Researcher, id: QueryId, sum: SumId): void {
+function bindSeed(researcher: Researcher, { id, checked }: LargeSum): void {
+  const sum = checked.sum.id
   const unbound = and(eq(schema.queries.id, id), isNull(schema.queries.sum))
   researcher.db.update(schema.queries).set({ sum }).where(unbound).run()
   if (storedQuery(researcher, id).sum !== sum) {
@@ -50,16 +56,15 @@ function bindSeed(researcher: Researcher, id: QueryId, sum: SumId): void {
   }
 }
 
-async function askForRecount(
+async function isRecounted(
   researcher: Researcher,
-  large: ToRecount,
+  large: LargeSum,
   progress: (status: QueryStatus) => void,
   signal: AbortSignal | undefined,
-): Promise<string | undefined> {
+): Promise<boolean> {
   const { clock, connection } = researcher
   const { id, checked } = large
-  const { round } = checked
-  const deadline = (await reveal(researcher, large, signal)) + round.query.payload.closesAfter
+  const deadline = (await reveal(researcher, large, signal)) + checked.round.query.payload.closesAfter
   const ended = new AbortController()
   const late = new AbortController()
   const until = AbortSignal.any([late.signal, ...(signal ? [signal] : [])])
@@ -68,17 +73,13 @@ async function askForRecount(
     for (let path = `/queries/${id}`; clock.now() < deadline; ) {
       const status = await patiently(researcher, until, () => connection.get(path, queryStatus, until))
       progress(status)
-      if (status.recount?.state === 'refused') return undefined
-      if (status.recount?.state === 'done') {
-        const answer = `/rounds/${round.id}/answer`
-        const { recount } = await patiently(researcher, until, () => connection.get(answer, answerEvidence, until))
-        if (recount !== null) return recount
-      }
+      if (status.recount?.state === 'refused') return false
+      if (status.recount?.state === 'done') return true
       path = `/queries/${id}?since=${status.version}`
     }
-    return undefined
+    return false
   } catch (error) {
-    if (late.signal.aborted && !signal?.aborted) return undefined
+    if (late.signal.aborted && !signal?.aborted) return false
     throw error
   } finally {
     ended.abort()
@@ -88,7 +89,7 @@ async function askForRecount(
 /** @returns when the coordinator first had the seed */
 async function reveal(
   researcher: Researcher,
-  { id, seed, checked }: ToRecount,
+  { id, seed, checked }: LargeSum,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const body = { seed: Buffer.from(seed).toString('base64url') }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { invite } from '#coordinator/enrolment.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { type ErrorCode, errorCodes, statuses } from '#specs/errors.ts'
-import { enrolment } from '#specs/messages.ts'
+import { enrolment, type MemberId } from '#specs/messages.ts'
 import { remedyOf } from '#specs/problem.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { effort, seed } from '../effort.ts'
@@ -54,7 +54,7 @@ function operationOf(method: string, path: string): Operation | undefined {
 /** A researcher beside the one who asked. */
 async function another(): Promise<{ key: IdentityKey; enrolled: Pick<Exchange, 'method' | 'path' | 'sent'> }> {
   const key = await generateIdentityKey()
-  invite(coordinator.context, { role: 'researcher', subject: 'Grace', administration: null }, 'g'.repeat(24))
+  invite(coordinator.context, { role: 'researcher', subject: 'Grace', sponsor: 'BR' as MemberId }, 'g'.repeat(24))
   const signed = await sign(key, enrolment, {
     protocol: PROTOCOL,
     role: 'researcher',
@@ -108,6 +108,7 @@ const honest: readonly Attempt[] = [
     path: '/prekeys/withdrawals',
     body: Buffer.from(JSON.stringify({ prekeys: ['0'.repeat(64)] })),
   },
+  { who: 'BR', method: 'GET', path: `/revocations/${recording.revocation}`, body: Buffer.of() },
   { who: 'researcher', method: 'GET', path: '/queries', body: Buffer.of() },
   ...['checkpoint', 'tile/0/000.p/3', 'tile/entries/000.p/3'].map(path => ({
     who: NOBODY,
@@ -283,22 +284,29 @@ const otherPath = (path: string) =>
     fc.constantFrom('/', '//', '/.', '?', '#x', '%2f', ';a=b').map(end => path + end),
   )
 
+/** Some operations are asked for hundreds of times in a recording, others once. */
+const ofEachOperation = [...Map.groupBy(distinct, ({ method, path }) => operationOf(method, path)).values()]
+
 /** One to three things are wrong with an honest request. */
-const attempts: fc.Arbitrary<Attempt> = fc.nat(distinct.length - 1).chain(index => {
-  const one = distinct[index] as Attempt
-  const change: fc.Arbitrary<Partial<Attempt>> = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ body: hostileBody(one) }) },
-    { weight: 2, arbitrary: fc.record({ path: otherPath(one.path) }) },
-    { weight: 1, arbitrary: fc.record({ who }) },
-    {
-      weight: 1,
-      arbitrary: fc.record({ method: fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS') }),
-    },
-    { weight: 1, arbitrary: fc.record({ headers: header }) },
-    { weight: 1, arbitrary: fc.record({ token }) },
-  )
-  return fc.array(change, { minLength: 1, maxLength: 3 }).map(changes => Object.assign({}, one, ...changes) as Attempt)
-})
+const attempts: fc.Arbitrary<Attempt> = fc
+  .constantFrom(...ofEachOperation)
+  .chain(some => fc.constantFrom(...some))
+  .chain(one => {
+    const change: fc.Arbitrary<Partial<Attempt>> = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ body: hostileBody(one) }) },
+      { weight: 2, arbitrary: fc.record({ path: otherPath(one.path) }) },
+      { weight: 1, arbitrary: fc.record({ who }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({ method: fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS') }),
+      },
+      { weight: 1, arbitrary: fc.record({ headers: header }) },
+      { weight: 1, arbitrary: fc.record({ token }) },
+    )
+    return fc
+      .array(change, { minLength: 1, maxLength: 3 })
+      .map(changes => Object.assign({}, one, ...changes) as Attempt)
+  })
 
 describe(`with seed ${seed}`, () => {
   test('whatever is sent, the answer is one that the document promises', async () => {
@@ -314,7 +322,7 @@ describe(`with seed ${seed}`, () => {
         await check(operation, attempt.method, response)
         expect(federation.errors).toEqual([])
       }),
-      { numRuns: effort(500, 50_000), seed },
+      { numRuns: effort(500, 50_000), seed, examples: ofEachOperation.map(([intact]) => [intact as Attempt]) },
     )
     expect([...seen.keys()].toSorted()).toEqual(operations.map(one => `${one.method} ${one.path}`).toSorted())
   }, 3_600_000)
@@ -322,7 +330,7 @@ describe(`with seed ${seed}`, () => {
 
 describe('who asks for what', () => {
   /** Who is enrolled sees charters and the ledger of cohorts. */
-  const isForAll = (path: string) => /^\/(charters|cohorts|void-certificates)\//.test(path)
+  const isForAll = (path: string) => /^\/(charters|cohorts|revocations|void-certificates)\//.test(path)
   /** A recipient adds up again, or the custodian that was drawn. */
   const isForBoth = (path: string) => path.includes('/contributions/')
   const secured = operations.filter(one => !one.isPublic)

@@ -4,6 +4,7 @@ import * as aggregation from './topics/aggregation.ts'
 import * as bodies from './topics/bodies.ts'
 import * as contribution from './topics/contribution.ts'
 import * as ids from './topics/ids.ts'
+import * as log from './topics/log.ts'
 import * as opening from './topics/opening.ts'
 import * as packing from './topics/packing.ts'
 import * as recount from './topics/recount.ts'
@@ -25,6 +26,7 @@ const topics = {
   sealing,
   signatures,
   ids,
+  log,
   recount,
 }
 
