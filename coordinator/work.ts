@@ -4,6 +4,7 @@ import type { WorkItem, WorkResponse } from '#specs/api.ts'
 import type { MemberId, Refusal } from '#specs/messages.ts'
 import { type Context, charterInForce, charterProposed, type StoredCharter } from './context.ts'
 import { missingPrekeys } from './custodians.ts'
+import { recountWork } from './recounts.ts'
 import { agreements, consents, contributions, openings, queries, refusals, rounds, voidStatements } from './schema.ts'
 import { termsOf } from './terms.ts'
 
@@ -22,7 +23,7 @@ export function workFor(context: Context, member: MemberId): WorkResponse {
   if (inForce && isOnRoster(inForce, member)) {
     const missing = inForce.payload.custodians.includes(member) ? missingPrekeys(context, member) : 0
     if (missing > 0) items.push({ kind: 'prekeys', missing })
-    items.push(...roundWork(context, member))
+    items.push(...roundWork(context, member), ...recountWork(context, member))
   }
   return { version: versionOf(items), items }
 }

@@ -6,6 +6,7 @@ import type { Connection } from '#party/connection.ts'
 import type { PartyDatabase } from '#party/database.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import type { MemberId, RoundId } from '#specs/messages.ts'
+import type { AddUp } from './addition.ts'
 import type { Compute } from './computation.ts'
 import type { Examine } from './examination.ts'
 import type { PolicyInForce } from './policy-in-force.ts'
@@ -27,6 +28,7 @@ export interface Node {
   readonly outbox: string
   readonly connection: Connection
   readonly compute: Compute
+  readonly addUp: AddUp
   readonly examine: Examine
   /** What its data cover now. */
   readonly coverage: (dataset: Dataset) => readonly PeriodCoverage[]

@@ -39,6 +39,7 @@ import { acceptHistory, twoHistories } from './history.ts'
 import { loginCommand } from './login-command.ts'
 import { csvOf, describeAnswer, describeProgress } from './presentation.ts'
 import { Progress } from './progress.ts'
+import { RECOUNT_FROM } from './recount.ts'
 import { type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
 import { concernsOf, describeOverview, overview } from './status.ts'
@@ -63,6 +64,7 @@ async function withResearcher<T>(
       fetch: globalThis.fetch,
       clock: systemClock,
       randomness: randomBytes,
+      recountFrom: RECOUNT_FROM,
     })
   } finally {
     db.$client.close()
@@ -137,7 +139,7 @@ async function printAnswer(
 ): Promise<void> {
   const progress = new Progress(systemClock, terminal.err, terminal.columns)
   try {
-    const answer = await resume(researcher, id, status => progress.show(status), terminal.signal)
+    const answer = await resume(researcher, id, (status, added) => progress.show(status, added), terminal.signal)
     progress.end()
     terminal.out(rendered(answer, storedQuery(researcher, id).compact, options))
   } catch (error) {

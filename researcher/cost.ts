@@ -1,7 +1,6 @@
 import { CHUNK_BYTES, chunksFor } from '#crypto/parameters.ts'
 import { SEALED_BYTES } from '#crypto/sealing.ts'
 import { plan, type Question } from '#specs/query.ts'
-import { ADD_UP_AGAIN_BELOW } from './evidence.ts'
 
 /** What an answer costs everybody, in bytes where nothing else is said; follows from the layout of cells and the charter alone. */
 export interface Cost {
@@ -14,6 +13,8 @@ export interface Cost {
   /** What the researcher receives: the sum, the openings, and the contributions where it adds them up again. */
   readonly researcherReceives: number
   readonly addsUpAgain: boolean
+  /** What the custodian receives that is drawn to add them up in its place, where it does not. */
+  readonly drawnReceives: number
   /** What each custodian receives, opens and adds up: a share of every member. */
   readonly custodianReceives: number
   readonly custodians: number
@@ -22,13 +23,14 @@ export interface Cost {
 /**
  * @param members how many could be in the answer
  * @param custodians of the charter
+ * @param recountFrom from so many bytes on a custodian adds up in the researcher's place
  * @throws InbondError `bad-query`, `unknown-dataset`, `too-many-slots`
  */
-export function costOf(question: Question, members: number, custodians: number): Cost {
+export function costOf(question: Question, members: number, custodians: number, recountFrom: number): Cost {
   const { cells, slots } = plan(question)
   const chunks = chunksFor(slots)
   const ciphertext = chunks * CHUNK_BYTES
-  const addsUpAgain = ciphertext * members < ADD_UP_AGAIN_BELOW
+  const addsUpAgain = ciphertext * members < recountFrom
   return {
     cells,
     slots,
@@ -36,6 +38,7 @@ export function costOf(question: Question, members: number, custodians: number):
     memberSends: ciphertext + custodians * SEALED_BYTES,
     researcherReceives: ciphertext + custodians * SEALED_BYTES + (addsUpAgain ? ciphertext * members : 0),
     addsUpAgain,
+    drawnReceives: addsUpAgain ? 0 : ciphertext * members,
     custodianReceives: members * SEALED_BYTES,
     custodians,
   }

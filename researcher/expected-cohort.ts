@@ -24,6 +24,8 @@ export interface Scene {
   readonly offers: ReadonlyMap<MemberId, Offered>
   /** Oldest first. */
   readonly past: readonly PastAnswer[]
+  /** From so many bytes on a custodian adds up the contributions in the researcher's place. */
+  readonly recountFrom: number
   /** Milliseconds since 1970. */
   readonly now: number
 }

@@ -25,7 +25,8 @@ export async function lookAround(researcher: Researcher, signal?: AbortSignal): 
   const certified = claims(certificate, await fetchCertificate(researcher, charter)).payload
   const offers = await fetchOffers(researcher, charter, signal)
   const past = await pastAnswers(researcher, charter, signal)
-  return { charter: charter.payload, certificate: certified, offers, past, now: researcher.clock.now() }
+  const { recountFrom } = researcher
+  return { charter: charter.payload, certificate: certified, offers, past, recountFrom, now: researcher.clock.now() }
 }
 
 export type Explanation = ReturnType<typeof explain>
@@ -57,7 +58,7 @@ export function explain(file: QueryFile, scene: Scene) {
     members: foreseen.members.map(one => ({ ...one, coverage: rangesOf(one) })),
     /** What every member has that says what it has. */
     commonMonths: commonMonths(foreseen.members.map(one => one.coverage)) ?? null,
-    cost: costOf(question, foreseen.possible, scene.charter.custodians.length),
+    cost: costOf(question, foreseen.possible, scene.charter.custodians.length, scene.recountFrom),
     pastAnswers: overlapping(question, scene).map(describePast),
     exposures: foreseen.exposures.map(one => ({ ...one, inWords: describeApart(one) })),
     nearest:

@@ -71,6 +71,9 @@ function describeCost({ cost }: Explanation): string[] {
     `${number(cells)} cells in ${number(slots)} slots, ${number(chunks)} chunks of ciphertext`,
     `each member sends ${size(cost.memberSends)}`,
     `you receive ${size(cost.researcherReceives)}${cost.addsUpAgain ? ', and add the contributions up again' : ''}`,
+    ...(cost.addsUpAgain
+      ? []
+      : [`one custodian receives ${size(cost.drawnReceives)} of contributions, and adds them up again`]),
     `each of ${cost.custodians} custodians receives and opens ${size(cost.custodianReceives)} of shares`,
   ]
 }

@@ -82,6 +82,7 @@ const scene: fc.Arbitrary<Scene> = fc
           i,
         ),
       ),
+      recountFrom: 1e9,
       now: NOW,
     }
   })

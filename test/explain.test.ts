@@ -257,7 +257,11 @@ describe('an explanation', () => {
       },
     )
     const yaml = question({ by: '[hs6]' })
-    const { cost } = await explained(yaml)
+    const scene = await lookAround(federation.researcher)
+    const { cost } = explain(parseQueryFile(yaml), scene)
+    const large = explain(parseQueryFile(yaml), { ...scene, recountFrom: 1 }).cost
+    const moved = cost.researcherReceives - large.researcherReceives
+    expect([large.addsUpAgain, large.drawnReceives, cost.drawnReceives]).toEqual([false, moved, 0])
     expect(cost).toMatchObject({ cells: 5615, slots: 11_230, chunks: 3, custodians: 3, addsUpAgain: true })
     await federation.ask(yaml)
     // Beside it a manifest of a few thousand bytes.

@@ -89,3 +89,16 @@ END;
 CREATE TRIGGER `decisions_before_the_answer` BEFORE INSERT ON `decisions` WHEN EXISTS (SELECT 1 FROM `contributions` WHERE `round` = NEW.`round`) OR EXISTS (SELECT 1 FROM `refusals` WHERE `round` = NEW.`round` AND `step` = 'contribute') BEGIN
   SELECT RAISE(ABORT, 'the question was answered or refused');
 END;
+--> statement-breakpoint
+-- Add up again once: a second, different result is impossible, not only refused.
+CREATE TRIGGER `recounts_no_update` BEFORE UPDATE ON `recounts` BEGIN
+  SELECT RAISE(ABORT, 'a recount is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `recounts_no_delete` BEFORE DELETE ON `recounts` BEGIN
+  SELECT RAISE(ABORT, 'a recount is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `recounts_no_replace` BEFORE INSERT ON `recounts` WHEN EXISTS (SELECT 1 FROM `recounts` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'a recount is never changed');
+END;

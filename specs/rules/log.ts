@@ -5,7 +5,19 @@ import { messageId, type PublicKey } from '#crypto/signature.ts'
 import type { AnswerEvidence } from '../api.ts'
 import { fault } from '../errors.ts'
 import { entryBytes, type LogEntry } from '../log-tiles.ts'
-import { agreement, charter, cohort, consent, manifest, opening, query, refusal, round, sum } from '../messages.ts'
+import {
+  agreement,
+  charter,
+  cohort,
+  consent,
+  manifest,
+  opening,
+  query,
+  recount,
+  refusal,
+  round,
+  sum,
+} from '../messages.ts'
 import { claims, type Kind } from '../signed.ts'
 
 export type SignedEvidence = Omit<AnswerEvidence, 'log'>
@@ -38,6 +50,7 @@ export function entriesOf(evidence: SignedEvidence): LogEntry[] {
     ...entries(agreement, ...evidence.agreements),
     ...entries(opening, ...evidence.openings.map(one => one.opening)),
     ...entries(sum, evidence.sum),
+    ...entries(recount, ...(evidence.recount === null ? [] : [evidence.recount])),
   ]
 }
 
