@@ -42,21 +42,28 @@ export interface Remembered {
   readonly before: readonly AskedCohort[]
   /** Each member with the data that it had when it was asked last: by these the coordinator decides whom to ask. */
   readonly asBefore: ReadonlyMap<MemberId, Part>
+  /** In how many cohorts of the last 24 hours a member is; it may have answered more. */
+  readonly answeredToday: ReadonlyMap<MemberId, number>
   readonly fits: Map<string, Fit>
 }
 
-export function remember({ charter, past }: Pick<Scene, 'charter' | 'past'>): Remembered {
+const DAY_MS = 86_400_000
+
+export function remember({ charter, past, now }: Pick<Scene, 'charter' | 'past' | 'now'>): Remembered {
   const different = new Map(
     past.map(({ asked }) => [
       JSON.stringify([regionOf(asked.question), asked.recipientAdministration, asked.parts]),
       asked,
     ]),
   )
-  const asBefore = partsAsBefore(
-    charter.members.map(one => one.id),
-    past,
-  )
-  return { before: [...different.values()], asBefore, fits: new Map() }
+  const members = charter.members.map(one => one.id)
+  const lately = past.filter(one => Date.parse(one.opens) > now - DAY_MS)
+  const answeredToday = new Map<MemberId, number>()
+  for (const { member } of lately.flatMap(one => one.asked.parts)) {
+    answeredToday.set(member, (answeredToday.get(member) ?? 0) + 1)
+  }
+  const asBefore = partsAsBefore(members, past)
+  return { before: [...different.values()], asBefore, answeredToday, fits: new Map() }
 }
 
 /** Of a month that a member was never asked about, some version that nobody has seen. */

@@ -1,9 +1,17 @@
 import type { MemberId } from '#specs/messages.ts'
 import { periodsBetween } from '#specs/period.ts'
 import { type Approval, type Judgement, judge } from '#specs/policy.ts'
-import type { Need, QueryFile, Question } from '#specs/query.ts'
+import type { QueryFile, Question } from '#specs/query.ts'
 import type { Exposure, Part } from '#specs/rules/pattern.ts'
-import { describeApart, expectedPart, fitting, isAboutPast, remember, type Scene } from './expected-cohort.ts'
+import {
+  describeApart,
+  expectedPart,
+  fitting,
+  isAboutPast,
+  type Remembered,
+  remember,
+  type Scene,
+} from './expected-cohort.ts'
 import { type MonthHeld, monthsAsked } from './months.ts'
 
 /**
@@ -57,7 +65,7 @@ export function forecast(file: QueryFile, scene: Scene, remembered = remember(sc
   const eligible = parts.filter(one => roster.members.includes(one.member))
   const together = fitOf(eligible, 'expected')
   const apart = [...together.exposures, ...roster.exposures]
-  const decides = judging(scene, question, need, eligible.length)
+  const decides = judging(scene, file, eligible.length, remembered)
   const members = parts.map(part => {
     const decided = together.members.includes(part.member) ? decides(part.member) : leftOut(part.member, apart)
     return { member: part.member, ...decided, coverage: coverageOf(part, question, scene) }
@@ -84,8 +92,12 @@ export function forecast(file: QueryFile, scene: Scene, remembered = remember(sc
 type Decided = Pick<MemberOutlook, 'stand' | 'reasons' | 'ownRecords'>
 
 /** What each member decides; many have the same policy, which is asked once. */
-function judging(scene: Scene, question: Question, need: Need, eligible: number): (member: MemberId) => Decided {
-  const { charter, certificate, offers } = scene
+function judging(
+  { charter, certificate, offers }: Scene,
+  { question, need }: QueryFile,
+  eligible: number,
+  remembered: Remembered,
+): (member: MemberId) => Decided {
   const { id, version } = question.dataset
   const isCovered = charter.datasets.some(one => one.id === id && one.version === version)
   const judged = new Map<string, Judgement>()
@@ -96,7 +108,7 @@ function judging(scene: Scene, question: Question, need: Need, eligible: number)
     if (!isCovered) {
       return { stand: 'refuses', reasons: [`the charter does not cover ${id}, version ${version}`], ownRecords }
     }
-    const answeredToday = answeredLately(member, scene)
+    const answeredToday = remembered.answeredToday.get(member) ?? 0
     const { minimumCohort } = charter
     const asked = { question, need, ...certificate, eligible, minimumCohort, answeredToday }
     const key = JSON.stringify([policy, answeredToday >= policy.questionsADay])
@@ -108,15 +120,6 @@ function judging(scene: Scene, question: Question, need: Need, eligible: number)
 
 function standOf(approval: Approval): Stand {
   return approval === 'automatic' ? 'answers' : approval === 'refused' ? 'refuses' : 'waits'
-}
-
-const DAY_MS = 86_400_000
-
-/** Rounds in the log of the last 24 hours in which a member is; it may have answered more. */
-function answeredLately(member: MemberId, { past, now }: Scene): number {
-  return past.filter(
-    one => Date.parse(one.opens) > now - DAY_MS && one.asked.parts.some(part => part.member === member),
-  ).length
 }
 
 function leftOut(member: MemberId, apart: readonly Exposure[]): Decided {
