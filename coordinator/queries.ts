@@ -173,6 +173,7 @@ export async function announceRound(
     charter: charter.id,
     query: id,
     kind: 'value',
+    asOf: isoTime(now),
     opens: isoTime(now),
     closes: isoTime(closes),
     ends: isoTime(ends),

@@ -57,6 +57,7 @@ async function checkPolicy(node: Node, round: VerifiedRound): Promise<void> {
 function encryptedCells(node: Node, round: VerifiedRound): Promise<ComputationResult> {
   return node.compute({
     question: round.query.payload.question,
+    asOf: Date.parse(round.round.asOf),
     round: round.id,
     dealer: node.id,
     custodians: round.custodians,

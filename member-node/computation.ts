@@ -7,15 +7,17 @@ import { loadSeal } from '#crypto/seal.ts'
 import { SEALED_BYTES, seal } from '#crypto/sealing.ts'
 import { keepFile } from '#party/keep-file.ts'
 import type { Coverage, MemberId, RoundId } from '#specs/messages.ts'
-import { plan, type Question } from '#specs/query.ts'
+import { type Plan, plan, type Question } from '#specs/query.ts'
 import type { RoundCustodian } from '#specs/rules/round.ts'
 import { shareContext } from '#specs/sealed-context.ts'
 import { partOf } from './node.ts'
-import { openWarehouse } from './warehouse/warehouse.ts'
+import { openWarehouse, type PeriodCoverage } from './warehouse/warehouse.ts'
 
 /** From a question to encrypted cells: the long part of an answer, done in a thread of its own. */
 export interface ComputationTask {
   readonly question: Question
+  /** The moment as of which the question is answered, in milliseconds since 1970. */
+  readonly asOf: number
   readonly round: RoundId
   readonly dealer: MemberId
   readonly custodians: readonly RoundCustodian[]
@@ -47,7 +49,7 @@ export async function compute(
   randomness: Randomness,
 ): Promise<ComputationResult> {
   const asked = plan(task.question)
-  const { cells, coverage } = readWarehouse(warehouse, asked)
+  const { cells, coverage } = readWarehouse(warehouse, asked, task.asOf)
   const contribution = contribute(
     await loadSeal(),
     {
@@ -79,18 +81,13 @@ export async function compute(
   return { slots: asked.slots, ciphertext, sealedShares, coverage }
 }
 
-function readWarehouse(path: string, asked: ReturnType<typeof plan>) {
+function readWarehouse(path: string, { dataset, where, axes, measures, months }: Plan, asOf: number) {
   using warehouse = openWarehouse(path, { readonly: true })
-  // A question without a period is about the months that the member has.
-  const stated = (one: { state: string }) => asked.months !== undefined || one.state !== 'none'
+  // A question without a period is about the months that the member has, or has by now.
+  const stated = (one: PeriodCoverage) => months !== undefined || one.latest > 0
   return warehouse.snapshot(() => ({
-    cells: warehouse.aggregate({
-      dataset: asked.dataset,
-      where: asked.where,
-      by: asked.axes,
-      measures: asked.measures,
-    }),
-    coverage: warehouse.coverage(asked.dataset, asked.months?.from, asked.months?.to).filter(stated),
+    cells: warehouse.aggregate({ dataset, where, by: axes, measures }, asOf),
+    coverage: warehouse.coverage(dataset, months?.from, months?.to, asOf).filter(stated),
   }))
 }
 

@@ -155,6 +155,7 @@ const samples: Record<string, Json> = {
     charter: hashOf('charter'),
     query: hashOf('query'),
     kind: 'value',
+    asOf: at(NOON),
     opens: at(NOON),
     closes: at(NOON + HOUR),
     ends: at(NOON + 2 * HOUR),
@@ -173,7 +174,7 @@ const samples: Record<string, Json> = {
       prekey: hashOf(`prekey ${custodian}`),
       sealed: hashOf(custodian),
     })),
-    coverage: [{ period: '2029-01', state: 'none', version: 0, asOf: null }],
+    coverage: [{ period: '2029-01', state: 'none', version: 0, latest: 0, asOf: null }],
     alone: false,
   },
   'inbond-refusal': {

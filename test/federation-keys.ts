@@ -178,6 +178,7 @@ export async function federationKeys({
       charter: inForce.id,
       query: asked.id,
       kind: 'value',
+      asOf: at(NOON),
       opens: at(NOON),
       closes: at(NOON + closesAfter),
       ends: at(NOON + 2 * closesAfter),
@@ -206,7 +207,7 @@ export async function federationKeys({
       slots: to.slots,
       ciphertext: hashOf(`ciphertext of ${member} in ${to.id}`),
       shares: to.custodians.map(({ id, prekey }) => ({ custodian: id, prekey, sealed: hashOf(member + id) })),
-      coverage: [{ period: '2029-01', state: 'complete', version: 1, asOf: at(NOON - DAY) }],
+      coverage: [{ period: '2029-01', state: 'complete', version: 1, latest: 1, asOf: at(NOON - DAY) }],
       alone: false,
       ...change,
     })

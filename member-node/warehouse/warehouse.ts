@@ -5,27 +5,41 @@ import type { Dataset, Dimension } from '#specs/datasets/dataset.ts'
 import { monthIndex, monthOfIndex, monthsBetween, type Period } from '#specs/period.ts'
 import type { Axis, Condition, Measure } from '#specs/query.ts'
 import {
-  createDatasetTable,
+  createDatasetTables,
   createOwnTables,
+  hasHistory,
   hasTable,
+  historyOf,
   isWarehouse,
   periodOf,
   quoted,
   refuseNewer,
   requireVersion,
+  showOwnTables,
   tableOf,
 } from './tables.ts'
 import { positionsOn, Tally, type Vocabulary } from './tally.ts'
-import { type FileImport, type PeriodState, raisePeriods, Writer } from './writer.ts'
+import {
+  addVersions,
+  type Forgotten,
+  forgetVersions,
+  type MonthVersions,
+  nextInstant,
+  type PeriodState,
+  versionsAt,
+} from './versions.ts'
+import { type FileImport, Writer } from './writer.ts'
 
 /** What a member says of its data for a month. `none` is missing, never zero. */
 export interface PeriodCoverage {
   /** `2020-03` */
   readonly period: string
   readonly state: PeriodState | 'none'
-  /** Raised by every import or closing that changes the period; 0 where there is none. */
+  /** Raised by every import, closing or reopening that changes the period; 0 where there is none. */
   readonly version: number
-  /** ISO 8601. */
+  /** The version that is answered from when no earlier moment is asked about; `version` or a later one. */
+  readonly latest: number
+  /** ISO 8601: from when the version was the newest. */
   readonly asOf: string | null
 }
 
@@ -35,6 +49,10 @@ export interface DatasetStatus {
   readonly imports: number
   readonly first: string | null
   readonly last: string | null
+  /** Months (`2020-03`) that changed after they were closed: answered from the closed version until they are closed again. */
+  readonly reopened: readonly string[]
+  /** ISO 8601, of the last change of any month. */
+  readonly asOf: string | null
 }
 
 /** A question as a node's warehouse answers it; `by` are the plan's axes. */
@@ -74,7 +92,10 @@ export class Warehouse {
     this.#db = db
     db.pragma(`cache_size = -${USUAL_CACHE_KIB}`)
     refuseNewer(db)
-    if (db.readonly) return
+    if (db.readonly) {
+      showOwnTables(db)
+      return
+    }
     db.pragma('journal_mode = WAL')
     db.pragma('synchronous = FULL')
     db.pragma(`journal_size_limit = ${LARGEST_IDLE_WAL}`)
@@ -103,7 +124,7 @@ export class Warehouse {
     this.#db.pragma(`cache_size = -${IMPORT_CACHE_KIB}`)
     try {
       const write = () => {
-        createDatasetTable(this.#db, dataset)
+        createDatasetTables(this.#db, dataset)
         this.#refuseOtherCurrency(source.currency)
         return work(new Writer(this.#db, dataset, source))
       }
@@ -127,32 +148,56 @@ export class Warehouse {
 
   /**
    * Closes (`complete`) or reopens (`provisional`) a period. Months without data can be closed: they are complete with no
-   * records. Returns how many months changed.
+   * records. A month that is reopened is answered from its last complete version until it is closed again. Returns how many months
+   * changed.
    * @param now milliseconds since 1970
    */
   mark(dataset: Dataset, period: Period, state: PeriodState, now: number): number {
     return this.#inTransaction('IMMEDIATE', () => {
-      const months = this.coverage(dataset, period.from, period.to)
-        .filter(one => (one.state === 'complete') !== (state === 'complete'))
-        .filter(one => one.state !== 'none' || state === 'complete')
-        .map(one => monthIndex(one.period))
-      raisePeriods(this.#db, dataset, months, now, state)
+      const known = versionsAt(this.#db, dataset)
+      const { from, to } = monthsBetween(period)
+      const marked = (month: number) => {
+        const isComplete = known.get(month)?.newest.state === 'complete'
+        return state === 'complete' ? !isComplete : isComplete
+      }
+      const months = monthsFrom(monthIndex(from), monthIndex(to)).filter(marked)
+      addVersions(this.#db, dataset, months, { asOf: nextInstant(this.#db, now), state })
       return months.length
     })
   }
 
-  /** Every month (or year) from `from` to `to`; an end that is left out is the first or last month of which anything is known. */
-  coverage(dataset: Dataset, from?: string, to?: string): PeriodCoverage[] {
-    const rows = this.#db
-      .prepare('SELECT period AS month, state, version, asOf FROM periods WHERE dataset = ? ORDER BY period')
-      .all(dataset.id) as { month: number; state: PeriodState; version: number; asOf: string }[]
-    const known = new Map(rows.map(({ month, ...rest }) => [month, rest]))
-    const first = from === undefined ? (rows[0]?.month ?? 0) : monthIndex(monthsBetween({ from, to: from }).from)
-    const last = to === undefined ? (rows.at(-1)?.month ?? -1) : monthIndex(monthsBetween({ from: to, to }).to)
-    return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => ({
-      period: monthOfIndex(first + i),
-      ...(known.get(first + i) ?? { state: 'none' as const, version: 0, asOf: null }),
-    }))
+  /**
+   * Forgets the versions that no question as of an instant, or of a later one, is answered from, with the records that were replaced or
+   * deleted since; their bytes are overwritten. The same question as before is then answered from later versions.
+   * @param before milliseconds since 1970
+   */
+  forget(dataset: Dataset, before: number): Forgotten {
+    this.#db.pragma('secure_delete = ON')
+    const forgotten = this.#inTransaction('IMMEDIATE', () => forgetVersions(this.#db, dataset, before))
+    this.#db.pragma('wal_checkpoint(TRUNCATE)')
+    return forgotten
+  }
+
+  /**
+   * Every month (or year) from `from` to `to`, as a question is answered from it; an end that is left out is the first or last month of
+   * which anything is known.
+   * @param at milliseconds since 1970: as the warehouse stood then; left out, as it stands
+   */
+  coverage(dataset: Dataset, from?: string, to?: string, at?: number): PeriodCoverage[] {
+    const known = versionsAt(this.#db, dataset, at)
+    const indices = [...known.keys()]
+    const first = from === undefined ? (indices[0] ?? 0) : monthIndex(monthsBetween({ from, to: from }).from)
+    const last = to === undefined ? (indices.at(-1) ?? -1) : monthIndex(monthsBetween({ from: to, to }).to)
+    return monthsFrom(first, last).map(month => {
+      const { answered, latest } = known.get(month) ?? {}
+      return {
+        period: monthOfIndex(month),
+        state: answered?.state ?? 'none',
+        version: answered?.version ?? 0,
+        latest: latest?.version ?? 0,
+        asOf: answered?.asOf ?? null,
+      }
+    })
   }
 
   /** How many records there are, from the counts of the imports: not every one is looked at. */
@@ -163,24 +208,28 @@ export class Warehouse {
 
   status(dataset: Dataset): DatasetStatus {
     return this.snapshot(() => {
-      const months = this.coverage(dataset)
+      const known = [...versionsAt(this.#db, dataset)]
       const one = (sql: string, ...bound: string[]) => this.#db.prepare(sql).pluck().get(bound) as number
+      const periods = known.map(([month]) => monthOfIndex(month))
       return {
         dataset: dataset.id,
         records: hasTable(this.#db, dataset) ? one(`SELECT count(*) FROM ${quoted(tableOf(dataset))}`) : 0,
         imports: one('SELECT count(*) FROM imports WHERE dataset = ?', dataset.id),
-        first: months[0]?.period ?? null,
-        last: months.at(-1)?.period ?? null,
+        first: periods[0] ?? null,
+        last: periods.at(-1) ?? null,
+        reopened: known.filter(([, { newest, latest }]) => newest !== latest).map(([month]) => monthOfIndex(month)),
+        asOf: known.map(([, { newest }]) => newest.asOf).reduce((a, b) => (a > b ? a : b), '') || null,
       }
     })
   }
 
   /**
-   * The slots of a question in the plan's order, counts and sums in smallest units: slot = measure × cells + cell. One pass over the records, added up outside of SQL,
-   * because sorting them for a GROUP BY takes longer than reading them.
+   * The slots of a question in the plan's order, counts and sums in smallest units: slot = measure × cells + cell. One pass over the
+   * records, added up outside of SQL, because sorting them for a GROUP BY takes longer than reading them.
+   * @param at milliseconds since 1970: of the versions that `coverage` says for then; left out, for now
    * @throws InbondError `cell-too-large` beyond 64 bits, `warehouse-outdated`
    */
-  aggregate({ dataset, where, by, measures }: Aggregation): BigInt64Array {
+  aggregate({ dataset, where, by, measures }: Aggregation, at?: number): BigInt64Array {
     return this.snapshot(() => {
       const positions = by.map(axis => positionsOn(axis, this.#vocabulary(dataset, axis.dimension)))
       const tally = new Tally(positions, measures)
@@ -189,10 +238,32 @@ export class Warehouse {
       const columns = [...by.map(axis => axis.dimension), ...tally.columns].map(quoted)
       const conditions = where.map(one => this.#matching(dataset, one))
       const filter = conditions.map(({ sql }) => `(${sql})`).join(' AND ') || 'TRUE'
-      this.#db.aggregate('tally', { varargs: true, start: null, step: (...record) => tally.add(record, 1) })
-      this.#db
-        .prepare(`SELECT tally(${columns.join(', ')}) FROM ${quoted(tableOf(dataset))} WHERE ${filter}`)
-        .get(conditions.map(({ ids }) => JSON.stringify(ids)))
+      const ids = conditions.map(one => JSON.stringify(one.ids))
+      const read = (functionName: string, from: string, ...leading: string[]) =>
+        this.#db
+          .prepare(
+            `SELECT ${functionName}(${[...leading, ...columns].join(', ')}) FROM ${quoted(from)} WHERE ${filter}`,
+          )
+          .get(ids)
+      const limits = importLimits(versionsAt(this.#db, dataset, at), monthsAsked(dataset, where))
+      if (limits === undefined) {
+        this.#db.aggregate('tally', { varargs: true, start: null, step: (...record) => tally.add(record, 1) })
+        read('tally', tableOf(dataset))
+        return tally.cells()
+      }
+      // A record is in a version if an import up to the version's brought it, and none up to the version's removed it.
+      this.#db.aggregate('tallyVersion', {
+        varargs: true,
+        start: null,
+        step: (...record: (number | null)[]) => {
+          const [, month, broughtBy, removedBy] = record as [null, number, number, number | null]
+          const last = limits[month] as number
+          if (broughtBy <= last && (removedBy === null || removedBy > last)) tally.add(record, 4)
+        },
+      })
+      const period = quoted(periodOf(dataset))
+      read('tallyVersion', tableOf(dataset), period, 'import', 'NULL')
+      if (hasHistory(this.#db, dataset)) read('tallyVersion', historyOf(dataset), period, 'import', 'removed')
       return tally.cells()
     })
   }
@@ -200,7 +271,7 @@ export class Warehouse {
   #vocabulary(dataset: Dataset, dimension: string): Vocabulary {
     if (dimension === periodOf(dataset)) {
       const months = this.#db
-        .prepare('SELECT period FROM periods WHERE dataset = ?')
+        .prepare('SELECT DISTINCT period FROM versions WHERE dataset = ?')
         .pluck()
         .all(dataset.id) as number[]
       return new Map(months.map(month => [month, monthOfIndex(month)]))
@@ -228,6 +299,33 @@ export class Warehouse {
       throw explained(error)
     }
   }
+}
+
+function monthsFrom(first: number, last: number): number[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
+}
+
+/** Whether the records of a month can satisfy the conditions. */
+function monthsAsked(dataset: Dataset, where: readonly Condition[]): (month: number) => boolean {
+  const period = periodOf(dataset)
+  const conditions = where.filter(one => one.dimension === period)
+  const satisfied = conditions.map(one => predicate(one, dataset.dimensions[period] as Dimension))
+  return month => satisfied.every(one => one(monthOfIndex(month)))
+}
+
+/**
+ * For every month the last import whose records are in the version that is answered from: infinite where the table of records is that
+ * version. Undefined where it is for every month that a question is about.
+ */
+function importLimits(
+  known: ReadonlyMap<number, MonthVersions>,
+  asked: (month: number) => boolean,
+): Float64Array | undefined {
+  const revised = [...known].filter(([month, one]) => asked(month) && one.answered?.import !== one.newest.import)
+  if (revised.length === 0) return undefined
+  const limits = new Float64Array(Math.max(...known.keys()) + 1).fill(Infinity)
+  for (const [month, { answered }] of revised) limits[month] = answered?.import ?? -1
+  return limits
 }
 
 /**

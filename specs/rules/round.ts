@@ -104,6 +104,8 @@ function checkTimes(document: Round, asked: Query, researcher: Certificate, now:
   if (closes - opens !== asked.closesAfter || ends - closes !== asked.closesAfter) {
     throw fault('bad-round', 'the round does not last as long as the query says')
   }
+  if (Date.parse(document.asOf) > opens)
+    throw fault('bad-round', 'the round asks for data as of a time after its opening')
   if (opens > Date.parse(asked.expires)) throw fault('bad-round', 'the query expired before the round')
   if (opens > Date.parse(researcher.notAfter))
     throw fault('bad-round', "the researcher's certificate expired before the round")

@@ -94,6 +94,7 @@ function checkTimes(round: Fields, query: Fields, certificate: Fields, at: numbe
   const fitting =
     closes - opens === query.closesAfter &&
     ends - closes === query.closesAfter &&
+    time(round.asOf) <= opens &&
     opens <= time(query.expires) &&
     opens <= time(certificate.notAfter)
   require(fitting, 'bad-round', 'the times are not those of the query and the certificate')
