@@ -169,7 +169,7 @@ const goods: fc.Arbitrary<Goods> = fc.record({
   value: fc.integer({ min: 0, max: 3 }),
 })
 const now = fc.integer({ min: 0, max: 40 })
-const often = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 1 })
+const often = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 2 })
 const happening: fc.Arbitrary<Happening> = fc.oneof(
   { arbitrary: fc.record({ now, mark: fc.constantFrom('complete', 'provisional'), month }), weight: 2 },
   {

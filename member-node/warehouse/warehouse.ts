@@ -98,6 +98,7 @@ export class Warehouse {
     }
     db.pragma('journal_mode = WAL')
     db.pragma('synchronous = FULL')
+    db.pragma('secure_delete = ON')
     db.pragma(`journal_size_limit = ${LARGEST_IDLE_WAL}`)
     // Deferred: with the tables there nothing is written, so a running import does not stand in the way.
     this.#inTransaction('DEFERRED', () => createOwnTables(db))
@@ -172,7 +173,6 @@ export class Warehouse {
    * @param before milliseconds since 1970
    */
   forget(dataset: Dataset, before: number): Forgotten {
-    this.#db.pragma('secure_delete = ON')
     const forgotten = this.#inTransaction('IMMEDIATE', () => forgetVersions(this.#db, dataset, before))
     this.#db.pragma('wal_checkpoint(TRUNCATE)')
     return forgotten
