@@ -250,7 +250,9 @@ function forgetCommand(terminal: Terminal) {
 function parseDate(option: string, text: string): number {
   const time = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(text) : Number.NaN
   // The 31st of February would be a day in March.
-  if (Number.isNaN(time) || !isoTime(time).startsWith(text)) throw fault('bad-option', `${option} ${text} is not a day such as 2025-01-31`)
+  if (Number.isNaN(time) || !isoTime(time).startsWith(text)) {
+    throw fault('bad-option', `${option} ${text} is not a day such as 2025-01-31`)
+  }
   return time
 }
 
