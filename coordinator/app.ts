@@ -8,6 +8,7 @@ import { federationRoutes } from './routes/federation.ts'
 import { ledgerRoutes } from './routes/ledger.ts'
 import { logRoutes } from './routes/log.ts'
 import { queryRoutes } from './routes/queries.ts'
+import { researcherRoutes } from './routes/researchers.ts'
 import { roundRoutes } from './routes/rounds.ts'
 import { serviceRoutes } from './routes/service.ts'
 
@@ -37,22 +38,15 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   })
   app.use(limitBodies())
   // A pattern with a star matches the path before it too.
-  for (const path of [
-    '/charters/*',
-    '/consents',
-    '/prekeys/*',
-    '/work',
-    '/rounds/*',
-    '/queries/*',
-    '/cohorts/*',
-    '/void-certificates/*',
-  ]) {
-    app.use(path, authenticated)
+  const inRounds = ['/prekeys/*', '/work', '/rounds/*', '/queries/*', '/cohorts/*', '/void-certificates/*']
+  const governance = ['/charters/*', '/consents', '/researchers', '/sponsorships', '/revocations/*', '/certificate']
+  for (const path of [...inRounds, ...governance]) app.use(path, authenticated)
+  for (const path of ['/enrolments', '/logins']) {
+    app.use(path, (_, next) => {
+      countRequest('anonymous')
+      return next()
+    })
   }
-  app.use('/enrolments', (_, next) => {
-    countRequest('anonymous')
-    return next()
-  })
   // Whoever shows who it is does not depend on how much strangers read.
   app.use('/log/*', (c, next) => {
     if (c.req.header('authorization') !== undefined) return authenticated(c, next)
@@ -65,6 +59,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   roundRoutes(app, service)
   ledgerRoutes(app, service)
   queryRoutes(app, service)
+  researcherRoutes(app, service)
   serviceRoutes(app, service)
   app.notFound(() => {
     // What was asked for is not repeated: whoever pastes the wrong line into an address would find it in the log.

@@ -1,30 +1,31 @@
 import { createHash } from 'node:crypto'
 import { and, eq, isNull } from 'drizzle-orm'
 import { fingerprint } from '#crypto/signature.ts'
-import { isoTime } from '#party/clock.ts'
 import { fault } from '#specs/errors.ts'
-import { certificate, enrolment, type MemberId } from '#specs/messages.ts'
-import { claims, PROTOCOL, sign, verify } from '#specs/signed.ts'
-import type { Context } from './context.ts'
+import { enrolment, type MemberId } from '#specs/messages.ts'
+import { claims, verify } from '#specs/signed.ts'
+import { type Context, charterInForce } from './context.ts'
 import { invitations, parties } from './schema.ts'
 
 const DAY_MS = 86_400_000
 const INVITATION_MS = 7 * DAY_MS
-const CERTIFICATE_MS = 365 * DAY_MS
 
-export interface Invitee {
-  readonly role: 'member' | 'researcher'
-  readonly subject: string
-  readonly administration: MemberId | null
-}
+export type Invitee =
+  | { readonly role: 'member'; readonly subject: MemberId; readonly sponsor: null }
+  /** `sponsor`: the member that is asked to vouch for the researcher. */
+  | { readonly role: 'researcher'; readonly subject: string; readonly sponsor: MemberId }
 
 function hashOf(code: string): string {
   return createHash('sha256').update(code).digest('hex')
 }
 
-/** Remembers an invitation by the hash of its code; an earlier one for the same name is void from then on. */
+/**
+ * Remembers an invitation by the hash of its code; an earlier one for the same name is void from then on.
+ * @throws InbondError `already-enrolled`, `not-on-roster` for a sponsor that the charter in force does not name
+ */
 export function invite(context: Context, invitee: Invitee, code: string): void {
   const now = context.clock.now()
+  if (invitee.sponsor !== null) checkSponsor(context, invitee.sponsor)
   context.db.transaction(tx => {
     const enrolled = tx
       .select()
@@ -47,12 +48,19 @@ export function invite(context: Context, invitee: Invitee, code: string): void {
   })
 }
 
+/** Before the first charter anybody may become a member. @throws InbondError `not-on-roster` */
+export function checkSponsor(context: Context, sponsor: MemberId): void {
+  const charter = charterInForce(context.db)
+  if (charter === undefined || charter.payload.members.some(one => one.id === sponsor)) return
+  throw fault('not-on-roster', `${sponsor} is not on the roster of the charter in force, and cannot sponsor anybody`)
+}
+
 /**
  * Redeems an invitation. The same enrolment may be sent again.
- * @returns the certificate of a researcher, null for a member
+ * @returns the member that is asked to vouch for a researcher, null for a member
  * @throws InbondError `bad-invitation`, `wrong-federation`, `already-enrolled`, `bad-signature`, `bad-message`
  */
-export async function enrol(context: Context, compact: string): Promise<string | null> {
+export async function enrol(context: Context, compact: string): Promise<MemberId | null> {
   const { payload } = await verify(enrolment, compact, claims(enrolment, compact).payload.publicKey)
   if (payload.federation !== context.key.fingerprint) {
     throw fault('wrong-federation', 'this enrolment is for another federation')
@@ -68,18 +76,15 @@ export async function enrol(context: Context, compact: string): Promise<string |
   if (!invitation || invitation.role !== payload.role || invitation.subject !== subject) {
     throw fault('bad-invitation', `there is no open invitation of a ${payload.role} called ${subject} with this code`)
   }
-  if (invitation.redeemedBy === print) {
-    return context.db.select().from(parties).where(eq(parties.fingerprint, print)).get()?.certificate ?? null
-  }
+  if (invitation.redeemedBy === print) return invitation.sponsor
   if (invitation.redeemedBy !== null || invitation.expiresAt < now) {
     throw fault('bad-invitation', `the invitation of ${subject} was used before or has expired`)
   }
-  const granted = payload.role === 'researcher' ? await certify(context, payload, invitation.administration) : null
-  const before = context.db.transaction(tx => {
+  const isNew = context.db.transaction(tx => {
     const sameName = and(eq(parties.role, payload.role), eq(parties.subject, subject))
     const stored = tx.select().from(parties).where(sameName).get()
     // The same bytes may have arrived twice at once.
-    if (stored?.enrolment === compact) return stored
+    if (stored?.enrolment === compact) return false
     if (stored) throw fault('already-enrolled', `${subject} is enrolled already`)
     tx.insert(parties)
       .values({
@@ -88,33 +93,13 @@ export async function enrol(context: Context, compact: string): Promise<string |
         subject,
         publicKey: payload.publicKey,
         enrolment: compact,
-        certificate: granted,
+        sponsor: invitation.sponsor,
         enrolledAt: now,
       })
       .run()
     tx.update(invitations).set({ redeemedBy: print }).where(eq(invitations.codeHash, invitation.codeHash)).run()
-    return undefined
+    return true
   })
-  if (before) return before.certificate
-  context.tell({ msg: 'party enrolled', party: payload.role === 'member' ? subject : print })
-  return granted
-}
-
-async function certify(
-  context: Context,
-  researcher: { name: string; publicKey: string },
-  administration: MemberId | null,
-): Promise<string> {
-  const signed = await sign(context.key, certificate, {
-    protocol: PROTOCOL,
-    federation: context.key.fingerprint,
-    name: researcher.name,
-    publicKey: researcher.publicKey,
-    administration,
-    organisation: null,
-    purposes: [],
-    sponsor: null,
-    notAfter: isoTime(context.clock.now() + CERTIFICATE_MS),
-  })
-  return signed.compact
+  if (isNew) context.tell({ msg: 'party enrolled', party: payload.role === 'member' ? subject : print })
+  return invitation.sponsor
 }

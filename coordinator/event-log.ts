@@ -48,13 +48,20 @@ export class EventLog {
   }
 
   /** The signed head: the same bytes as long as nothing is added. */
-  checkpoint(): string {
-    return signCheckpoint(this.#key, this.head())
+  checkpoint(head = this.head()): string {
+    return signCheckpoint(this.#key, head)
   }
 
-  /** The hashes of a proof about a head that the log has or had. */
-  proof(outline: ProofOutline): Uint8Array[] {
-    return proofOf(outline, subtree => this.#read(subtree))
+  /** The hashes of proofs about heads that the log has or had, each read once. */
+  proofs(outlines: readonly ProofOutline[]): Uint8Array[][] {
+    const known = new Map<string, Uint8Array>()
+    const read = (subtree: Subtree) => {
+      const name = `${subtree.height}/${subtree.index}`
+      const hash = known.get(name) ?? this.#read(subtree)
+      known.set(name, hash)
+      return hash
+    }
+    return outlines.map(outline => proofOf(outline, read))
   }
 
   /** Where messages are in the log, from 0, by their ids. */

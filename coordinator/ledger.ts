@@ -1,6 +1,6 @@
 import { and, eq, isNotNull, isNull, ne } from 'drizzle-orm'
-import { certificate, cohort, type MemberId, type Query, query, type RoundId } from '#specs/messages.ts'
-import { partOf } from '#specs/rules/past-cohort.ts'
+import { cohort, type MemberId, type Query, query, type RoundId } from '#specs/messages.ts'
+import { partOf, regionAndReader } from '#specs/rules/past-cohort.ts'
 import { type AskedCohort, admissible, type Exposure, exposures, type Part } from '#specs/rules/pattern.ts'
 import { claims } from '#specs/signed.ts'
 import type { Context, StoredCharter } from './context.ts'
@@ -35,11 +35,6 @@ function askedCohort(context: Context, row: RoundRow, members: readonly MemberId
   const sent = db.select().from(contributions).where(eq(contributions.round, row.id)).all()
   const parts = sent.filter(one => members.includes(one.member)).map(one => partOf(one.manifest))
   return { round: row.id, ...regionAndReader(claims(query, asked.compact).payload), parts }
-}
-
-function regionAndReader(asked: Query): Pick<AskedCohort, 'question' | 'recipientAdministration'> {
-  const { administration } = claims(certificate, asked.certificate).payload
-  return { question: asked.question, recipientAdministration: administration }
 }
 
 export interface FittingCohort {

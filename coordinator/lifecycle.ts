@@ -9,6 +9,7 @@ import type { Aggregate } from './aggregation.ts'
 import type { Context } from './context.ts'
 import { fittingCohort } from './ledger.ts'
 import { announceRound, waitingQueries } from './queries.ts'
+import { reasonOfRevocation } from './researchers.ts'
 import { nextStep, type RoundFacts, type Step } from './round.ts'
 import { agreements, contributions, openings, queries, refusals, rounds, voidStatements } from './schema.ts'
 import { termsOf } from './terms.ts'
@@ -203,6 +204,7 @@ export function factsOf(context: Context, row: RoundRow): RoundFacts {
     opened: custodians(openings),
     summed: row.sum !== null,
     cancelled: (withdrawn?.by ?? null) !== null,
+    revoked: reasonOfRevocation(db, terms.researcher),
   }
 }
 

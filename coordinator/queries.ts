@@ -1,21 +1,14 @@
 import { and, asc, eq, gt, inArray, isNull, or } from 'drizzle-orm'
 import { isoTime } from '#party/clock.ts'
 import { fault } from '#specs/errors.ts'
-import {
-  cancellation,
-  certificate,
-  type MemberId,
-  type Query,
-  type QueryId,
-  query,
-  type RoundId,
-  round,
-} from '#specs/messages.ts'
+import { cancellation, type MemberId, type Query, type QueryId, query, type RoundId, round } from '#specs/messages.ts'
 import { plan } from '#specs/query.ts'
 import { describeExposure } from '#specs/rules/pattern.ts'
+import { checkLasts, verifyCertificate } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
 import { type Context, charterById, charterInForce, requireCharter } from './context.ts'
 import { fittingRoster } from './ledger.ts'
+import { certified, reasonOfRevocation, refuseRevoked } from './researchers.ts'
 import { parties, prekeys, queries, rounds } from './schema.ts'
 
 /** A query may be signed for at most this long before it becomes a round. */
@@ -30,8 +23,8 @@ export interface Researcher {
 
 /**
  * Records a signed query. Sent again, it is the same query.
- * @throws InbondError `bad-signature`, `bad-message`, `bad-query`, `not-allowed`, `query-expired`, `wrong-federation`,
- * `too-many-requests`, `differs-from-stored`
+ * @throws InbondError `bad-signature`, `bad-message`, `bad-query`, `bad-certificate`, `researcher-revoked`, `query-expired`,
+ * `wrong-federation`, `too-many-requests`, `differs-from-stored`
  */
 export async function takeQuery(context: Context, researcher: Researcher, compact: string): Promise<QueryId> {
   const signed: Signed<Query, QueryId> = await verify(query, compact, researcher.publicKey)
@@ -88,13 +81,15 @@ async function checkQuery(context: Context, researcher: Researcher, asked: Query
     throw fault('wrong-federation', 'the query is under another charter than the one in force')
   if (expires <= now) throw fault('query-expired', `the query expired at ${asked.expires}`)
   if (expires > now + LONGEST_EXPIRY_MS) throw fault('bad-query', 'a query expires within 30 days')
-  const { payload } = await verify(certificate, asked.certificate, context.key.publicKey)
-  if (payload.publicKey !== researcher.publicKey) throw fault('not-allowed', 'the certificate is of another researcher')
-  if (Date.parse(payload.notAfter) <= now) throw fault('not-allowed', `the certificate expired at ${payload.notAfter}`)
+  const { members, coordinator } = charterById(context.db, asked.charter).payload
+  const { payload } = await verifyCertificate(asked.certificate, { coordinator, members })
+  if (payload.publicKey !== researcher.publicKey)
+    throw fault('bad-certificate', 'the certificate is of another researcher')
+  checkLasts(payload, now)
+  refuseRevoked(context.db, payload)
   plan(asked.question)
-  const roster = charterById(context.db, asked.charter).payload.members.length
-  if (asked.need !== 'all' && asked.need.atLeast > roster) {
-    throw fault('bad-query', `need: at least ${asked.need.atLeast} members, but the federation has ${roster}`)
+  if (asked.need !== 'all' && asked.need.atLeast > members.length) {
+    throw fault('bad-query', `need: at least ${asked.need.atLeast} members, but the federation has ${members.length}`)
   }
 }
 
@@ -201,7 +196,7 @@ function endQuery(context: Context, id: QueryId, reason: string): void {
 function reasonToEnd(context: Context, asked: Query, expiresAt: number): string | undefined {
   if (expiresAt <= context.clock.now()) return 'it expired before enough custodians had prekeys'
   if (charterInForce(context.db)?.id !== asked.charter) return 'another charter came into force before its round'
-  return undefined
+  return reasonOfRevocation(context.db, certified(asked.certificate))
 }
 
 function freePrekey(context: Context, custodian: MemberId, until: number) {

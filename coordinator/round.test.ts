@@ -34,6 +34,7 @@ const facts: fc.Arbitrary<RoundFacts> = fc
         opened: some(custodians),
         summed: fc.boolean(),
         cancelled: fc.boolean(),
+        revoked: fc.constantFrom(undefined, 'the researcher was revoked by KR: a test'),
       })
       .map(({ lasts, closedAfter, left, ...rest }) => ({
         ...rest,
@@ -47,7 +48,7 @@ const facts: fc.Arbitrary<RoundFacts> = fc
   )
 const everybody: RoundFacts['fitting'] = members => members
 const instant = fc.integer({ min: 0, max: 40 * MINUTE })
-const open = facts.map((round): RoundFacts => ({ ...round, state: 'open', cancelled: false }))
+const open = facts.map((round): RoundFacts => ({ ...round, state: 'open', cancelled: false, revoked: undefined }))
 
 function needed(round: RoundFacts): number {
   return round.need === 'all' ? round.eligible.length : round.need.atLeast
@@ -119,6 +120,19 @@ describe('a round', () => {
     )
   })
 
+  test('is void once the researcher is revoked, unless it was agreed to before', () => {
+    fc.assert(
+      fc.property(facts, instant, (round, now) => {
+        const revoked = { ...round, cancelled: false, revoked: 'the researcher was revoked' }
+        const isLate = round.state === 'agreed'
+        const expected = isLate
+          ? nextStep({ ...revoked, revoked: undefined }, now)
+          : { to: 'void', reason: revoked.revoked }
+        expect(nextStep(revoked, now)).toEqual(expected)
+      }),
+    )
+  })
+
   test('closes at once when everybody contributed, if they are enough', () => {
     fc.assert(
       fc.property(open, instant, (round, now) => {
@@ -164,7 +178,7 @@ describe('a round', () => {
   test('is not void for more agreements or openings', () => {
     fc.assert(
       fc.property(facts, instant, (round, now) => {
-        fc.pre(!round.cancelled && round.state !== 'open')
+        fc.pre(!round.cancelled && round.revoked === undefined && round.state !== 'open')
         const everybody = { ...round, agreed: round.custodians, opened: round.custodians, summed: true }
         expect(settle(everybody, now).state).toBe('opened')
       }),
@@ -215,6 +229,7 @@ describe('the reason', () => {
     opened: [],
     summed: false,
     cancelled: false,
+    revoked: undefined,
   }
   const cases: [string, Partial<RoundFacts>, number, RegExp][] = [
     ['names who refused, at once', { refused: [KR] }, 0, /^KR refused, .* fewer than the 5 needed/],

@@ -36,6 +36,8 @@ export interface RoundFacts {
   readonly opened: readonly MemberId[]
   readonly summed: boolean
   readonly cancelled: boolean
+  /** Why the researcher may not ask any more, once it was revoked. */
+  readonly revoked: string | undefined
 }
 
 export type Step =
@@ -48,6 +50,8 @@ export type Step =
 export function nextStep(round: RoundFacts, now: number): Step | undefined {
   if (round.state === 'opened' || round.state === 'void') return undefined
   if (round.cancelled) return { to: 'void', reason: 'the researcher withdrew the query' }
+  // What enough custodians agreed to may be opened already.
+  if (round.revoked !== undefined && round.state !== 'agreed') return { to: 'void', reason: round.revoked }
   switch (round.state) {
     case 'open':
       return closing(round, now)

@@ -1,10 +1,19 @@
 import { blob, index, integer, primaryKey, sqliteTable, text, unique } from 'drizzle-orm/sqlite-core'
-import type { CharterId, CohortId, ManifestId, MemberId, QueryId, RoundId } from '#specs/messages.ts'
+import type {
+  CharterId,
+  CohortId,
+  ManifestId,
+  MemberId,
+  QueryId,
+  RevocationId,
+  RoundId,
+  SponsorshipId,
+} from '#specs/messages.ts'
 
 /**
  * What the coordinator remembers. Times are milliseconds since 1970; `compact` columns hold signed messages. Rows of
- * contributions, agreements, openings, consents, the log and its hashes can be added and never changed: triggers in migrations/ see
- * to it.
+ * contributions, agreements, openings, consents, sponsorships, revocations, the log and its hashes can be added and never changed:
+ * triggers in migrations/ see to it.
  */
 
 const member = () => text().$type<MemberId>().notNull()
@@ -15,8 +24,8 @@ export const invitations = sqliteTable('invitations', {
   role: text({ enum: ['member', 'researcher'] }).notNull(),
   /** Member id, or a researcher's name. */
   subject: text().notNull(),
-  /** A researcher's own administration. */
-  administration: text().$type<MemberId>(),
+  /** Of a researcher: the member that is asked to vouch for it. The first version kept a researcher's own administration there. */
+  sponsor: text('administration').$type<MemberId>(),
   createdAt: integer('created_at').notNull(),
   expiresAt: integer('expires_at').notNull(),
   redeemedBy: text('redeemed_by'),
@@ -30,12 +39,53 @@ export const parties = sqliteTable(
     subject: text().notNull(),
     publicKey: text('public_key').notNull(),
     enrolment: text().notNull(),
-    /** Of researchers. */
+    /** Of a researcher: the member that is asked to vouch for it. */
+    sponsor: text().$type<MemberId>(),
+    /** Of a researcher, once it is sponsored: the newest. */
     certificate: text(),
     enrolledAt: integer('enrolled_at').notNull(),
     lastSeenAt: integer('last_seen_at'),
   },
   table => [unique().on(table.role, table.subject)],
+)
+
+export const sponsorships = sqliteTable(
+  'sponsorships',
+  {
+    id: text().$type<SponsorshipId>().primaryKey(),
+    sponsor: member(),
+    /** Null where it is of an organisation. */
+    researcher: text().references(() => parties.fingerprint),
+    compact: text().notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [index('sponsorships_by_researcher').on(table.researcher)],
+)
+
+/** Of whoever an organisation let log in. ID tokens are in their certificates too, which members see. */
+export const logins = sqliteTable(
+  'logins',
+  {
+    id: text().primaryKey(),
+    researcher: text()
+      .notNull()
+      .references(() => parties.fingerprint),
+    compact: text().notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [index('logins_by_researcher').on(table.researcher)],
+)
+
+export const revocations = sqliteTable(
+  'revocations',
+  {
+    id: text().$type<RevocationId>().primaryKey(),
+    /** The identity key, or the sponsorship of an organisation, that is stopped. */
+    target: text().notNull(),
+    compact: text().notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [index('revocations_by_target').on(table.target)],
 )
 
 export const charters = sqliteTable('charters', {

@@ -10,6 +10,7 @@ export type CryptoErrorCode =
   | 'bad-key-file'
   | 'bad-proof'
   | 'bad-checkpoint'
+  | 'bad-id-token'
 
 /**
  * The one error class of Inbond. `code` is stable and listed, with its HTTP status and its remedy, in specs/errors.ts;

@@ -1,11 +1,11 @@
 import { eq } from 'drizzle-orm'
 import { fault } from '#specs/errors.ts'
 import type { RoundId } from '#specs/messages.ts'
-import type { SignedCharter } from '#specs/rules/charter.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
-import { charterInForce, charterOf } from './charters.ts'
+import { charterOf, requireCharter } from './charters.ts'
 import { followLog } from './log-mirror.ts'
 import type { Node } from './node.ts'
+import { learnLoggedRevocations, refuseRevoked } from './researchers.ts'
 import { rounds, seenPrekeys } from './schema.ts'
 
 export interface Announcement {
@@ -15,8 +15,8 @@ export interface Announcement {
 
 /**
  * Verifies an announced round against the charter that this node signed, and writes it down: from then on its prekeys belong
- * to it and its query has no other round here.
- * @throws InbondError `no-charter`, `prekey-used`, `bad-round`, `log-not-extended`, and what `verifyRound` throws
+ * to it and its query has no other round here. Asked again before the node agrees, because the researcher may be revoked since.
+ * @throws InbondError `no-charter`, `researcher-revoked`, `prekey-used`, `bad-round`, `log-not-extended`, and what `verifyRound` throws
  */
 export async function verifyAnnouncement(
   node: Node,
@@ -26,6 +26,8 @@ export async function verifyAnnouncement(
   const round = await verifyRound(announced, requireCharter(node), node.clock.now())
   const isNew = node.db.select().from(rounds).where(eq(rounds.id, round.id)).get() === undefined
   if (isNew) await followLog(node, round.round.logHead, signal)
+  await learnLoggedRevocations(node, signal)
+  refuseRevoked(node, round.researcher)
   record(node, round)
   return round
 }
@@ -41,12 +43,6 @@ export async function recallRound(node: Node, id: RoundId): Promise<VerifiedRoun
 export function isCleared(node: Node, id: RoundId): boolean {
   const row = node.db.select({ at: rounds.clearedAt }).from(rounds).where(eq(rounds.id, id)).get()
   return row !== undefined && row.at !== null
-}
-
-function requireCharter(node: Node): SignedCharter {
-  const charter = charterInForce(node)
-  if (charter) return charter
-  throw fault('no-charter', 'this node knows of no charter in force')
 }
 
 function record(node: Node, round: VerifiedRound): void {

@@ -1,15 +1,18 @@
 import { createHash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { contribute } from '#crypto/one-shot.ts'
 import { packShare } from '#crypto/packing.ts'
 import type { Randomness } from '#crypto/sampling.ts'
 import { loadSeal } from '#crypto/seal.ts'
 import { SEALED_BYTES, seal } from '#crypto/sealing.ts'
 import { keepFile } from '#party/keep-file.ts'
+import { fault } from '#specs/errors.ts'
 import type { Coverage, MemberId, RoundId } from '#specs/messages.ts'
 import { type Plan, plan, type Question } from '#specs/query.ts'
 import type { RoundCustodian } from '#specs/rules/round.ts'
 import { shareContext } from '#specs/sealed-context.ts'
+import { type Examination, type ExaminationTask, examine } from './examination.ts'
 import { partOf } from './node.ts'
 import { openWarehouse, type PeriodCoverage } from './warehouse/warehouse.ts'
 
@@ -23,6 +26,8 @@ export interface ComputationTask {
   readonly custodians: readonly RoundCustodian[]
   readonly threshold: number
   readonly bound: bigint
+  /** What was found in the node's own records when this answer was allowed. */
+  readonly examined?: { readonly task: ExaminationTask; readonly found: Examination }
   /** Where the ciphertext goes. */
   readonly output: string
 }
@@ -41,7 +46,7 @@ export type Compute = (task: ComputationTask) => Promise<ComputationResult>
 /**
  * Aggregates, encrypts under a fresh key, and seals the key's shares. Neither the cells nor the key leave this function.
  * @param warehouse the path of the administration's data
- * @throws InbondError `cell-too-large` before anything can be sent
+ * @throws InbondError `cell-too-large`, `records-changed`, before anything can be sent
  */
 export async function compute(
   task: ComputationTask,
@@ -49,7 +54,7 @@ export async function compute(
   randomness: Randomness,
 ): Promise<ComputationResult> {
   const asked = plan(task.question)
-  const { cells, coverage } = readWarehouse(warehouse, asked, task.asOf)
+  const { cells, coverage } = readWarehouse(warehouse, asked, task)
   const contribution = contribute(
     await loadSeal(),
     {
@@ -81,14 +86,22 @@ export async function compute(
   return { slots: asked.slots, ciphertext, sealedShares, coverage }
 }
 
-function readWarehouse(path: string, { dataset, where, axes, measures, months }: Plan, asOf: number) {
+function readWarehouse(
+  path: string,
+  { dataset, where, axes, measures, months }: Plan,
+  { asOf, examined }: Pick<ComputationTask, 'asOf' | 'examined'>,
+) {
   using warehouse = openWarehouse(path, { readonly: true })
   // A question without a period is about the months that the member has, or has by now.
   const stated = (one: PeriodCoverage) => months !== undefined || one.latest > 0
-  return warehouse.snapshot(() => ({
-    cells: warehouse.aggregate({ dataset, where, by: axes, measures }, asOf),
-    coverage: warehouse.coverage(dataset, months?.from, months?.to, asOf).filter(stated),
-  }))
+  return warehouse.snapshot(() => {
+    if (examined && !isDeepStrictEqual(examine(warehouse, examined.task), examined.found))
+      throw fault('records-changed', 'the records changed while the answer was prepared')
+    return {
+      cells: warehouse.aggregate({ dataset, where, by: axes, measures }, asOf),
+      coverage: warehouse.coverage(dataset, months?.from, months?.to, asOf).filter(stated),
+    }
+  })
 }
 
 /** Writes a file that is there whole or not at all. Returns its SHA-256. */

@@ -21,7 +21,7 @@ import type { RoundCustodian, VerifiedRound } from '#specs/rules/round.ts'
 import { openingContext, shareContext } from '#specs/sealed-context.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { type Announcement, recallRound, verifyAnnouncement } from './announcements.ts'
-import { checkAgainstLedger, requireSharedHistory } from './ledger.ts'
+import { checkAgainstLedger, noteCohort, requireSharedHistory } from './ledger.ts'
 import type { Node } from './node.ts'
 import { agreements, contributions, openings, prekeys, seenPrekeys, shares, voidStatements } from './schema.ts'
 
@@ -120,6 +120,7 @@ async function receiveAndAgree(
   node.db.transaction(tx => {
     requireNotGivenUp(tx, round.id)
     requireSharedHistory(tx, cohort)
+    noteCohort(tx, round, cohort, manifests)
     for (const share of received)
       tx.insert(shares)
         .values({ round: round.id, ...share })

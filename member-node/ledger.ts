@@ -8,8 +8,9 @@ import { type AskedCohort, describeExposure, exposures } from '#specs/rules/patt
 import type { VerifiedRound } from '#specs/rules/round.ts'
 import { claims } from '#specs/signed.ts'
 import { charterOf } from './charters.ts'
-import { followLog } from './log-mirror.ts'
+import { followLog, readSoFar } from './log-mirror.ts'
 import type { Node } from './node.ts'
+import { learnLoggedRevocations, refuseRevoked } from './researchers.ts'
 import { agreements, logEntries, pastCohorts, voidRounds } from './schema.ts'
 
 /**
@@ -19,7 +20,7 @@ import { agreements, logEntries, pastCohorts, voidRounds } from './schema.ts'
 
 /**
  * Refuses a cohort that would tell few members apart beside the cohorts in the log.
- * @throws InbondError `exposes-members`, `bad-cohort`, `log-not-extended`
+ * @throws InbondError `exposes-members`, `researcher-revoked`, `bad-cohort`, `log-not-extended`
  */
 export async function checkAgainstLedger(
   node: Node,
@@ -29,6 +30,8 @@ export async function checkAgainstLedger(
   signal?: AbortSignal,
 ): Promise<void> {
   await followLog(node, next.payload.logHead, signal)
+  await learnLoggedRevocations(node, signal)
+  refuseRevoked(node, round.researcher)
   const { coordinator, minimumCohort } = round.charter.payload
   await learnCohorts(node, coordinator, next.id, signal)
   await learnVoidRounds(node, signal)
@@ -41,12 +44,7 @@ export async function checkAgainstLedger(
   if (counting.some(one => one.query === round.query.id)) {
     throw fault('bad-cohort', 'the query has another cohort in the log, and it may have been opened')
   }
-  const asked: AskedCohort = {
-    round: round.id,
-    question: round.query.payload.question,
-    recipientAdministration: round.researcher.administration,
-    parts: manifests.map(({ payload }) => payload),
-  }
+  const asked = askedCohort(round, manifests)
   const before = counting.map(one => JSON.parse(one.asked) as AskedCohort)
   const [exposure] = exposures(asked, before, minimumCohort)
   if (exposure) throw fault('exposes-members', describeExposure(exposure))
@@ -59,17 +57,55 @@ export async function checkAgainstLedger(
  */
 export function requireSharedHistory(tx: Pick<Node['db'], 'select'>, next: SignedCohort): void {
   const { size } = next.payload.logHead
-  const own = tx.select().from(logEntries).where(eq(logEntries.message, next.id)).get()
+  const { history, since } = readSoFar({ db: tx })
+  const isCurrent = eq(logEntries.history, history)
+  const own = tx
+    .select()
+    .from(logEntries)
+    .where(and(isCurrent, eq(logEntries.message, next.id)))
+    .get()
   const unseen = tx
     .select({ cohort: agreements.cohortCompact })
     .from(agreements)
-    .leftJoin(logEntries, eq(logEntries.message, agreements.cohort))
-    .where(and(ne(agreements.cohort, next.id), or(isNull(logEntries.index), gte(logEntries.index, size))))
+    .leftJoin(logEntries, and(isCurrent, eq(logEntries.message, agreements.cohort)))
+    .where(
+      and(
+        ne(agreements.cohort, next.id),
+        gte(agreements.createdAt, since),
+        or(isNull(logEntries.index), gte(logEntries.index, size)),
+      ),
+    )
     .all()
   const isHidden = unseen.some(
     other => own === undefined || own.index >= claims(cohort, other.cohort).payload.logHead.size,
   )
   if (isHidden) throw fault('bad-cohort', 'this custodian agreed to a cohort that the log of this one does not have')
+}
+
+function askedCohort(round: VerifiedRound, manifests: readonly SignedManifest[]): AskedCohort {
+  return {
+    round: round.id,
+    question: round.query.payload.question,
+    recipientAdministration: round.researcher.administration,
+    parts: manifests.map(({ payload: { member, coverage, alone } }) => ({ member, coverage, alone })),
+  }
+}
+
+/** Writes down what this custodian agrees to: it counts whatever becomes of the coordinator's log. */
+export function noteCohort(
+  tx: Pick<Node['db'], 'insert'>,
+  round: VerifiedRound,
+  agreed: SignedCohort,
+  manifests: readonly SignedManifest[],
+): void {
+  const asked = JSON.stringify(askedCohort(round, manifests))
+  const row = { cohort: agreed.id, round: round.id, query: round.query.id, charter: round.charter.id, asked }
+  tx.insert(pastCohorts).values(row).onConflictDoNothing().run()
+}
+
+/** Entries of a history that this node left cannot be asked for any more. */
+function isCurrent(node: Node) {
+  return eq(logEntries.history, readSoFar(node).history)
 }
 
 /** Fetches what it does not know yet of cohorts in the log. */
@@ -78,7 +114,9 @@ async function learnCohorts(node: Node, coordinator: string, except: string, sig
     .select({ id: logEntries.message })
     .from(logEntries)
     .leftJoin(pastCohorts, eq(pastCohorts.cohort, logEntries.message))
-    .where(and(eq(logEntries.typ, cohort.typ), isNull(pastCohorts.cohort), ne(logEntries.message, except)))
+    .where(
+      and(isCurrent(node), eq(logEntries.typ, cohort.typ), isNull(pastCohorts.cohort), ne(logEntries.message, except)),
+    )
     .all()
   for (const { id } of unknown) {
     const sent = await node.connection.get(`/cohorts/${id}`, cohortBundle, signal)
@@ -95,7 +133,7 @@ async function learnVoidRounds(node: Node, signal?: AbortSignal): Promise<void> 
     .select({ id: logEntries.message })
     .from(logEntries)
     .leftJoin(voidRounds, eq(voidRounds.certificate, logEntries.message))
-    .where(and(eq(logEntries.typ, voidCertificate.typ), isNull(voidRounds.certificate)))
+    .where(and(isCurrent(node), eq(logEntries.typ, voidCertificate.typ), isNull(voidRounds.certificate)))
     .all()
   for (const { id } of unknown) {
     const { certificate } = await node.connection.get(`/void-certificates/${id}`, voidCertificateAnswer, signal)

@@ -1,8 +1,9 @@
+import { desc } from 'drizzle-orm'
 import { append, emptyLog, type Frontier, HASH_BYTES, headOf, type LogHead, leafHash } from '#crypto/log.ts'
 import { LogReader } from '#party/log-reader.ts'
 import { fault } from '#specs/errors.ts'
-import { entryBytes, type LogEntry } from '#specs/log-tiles.ts'
-import { cohort, voidCertificate } from '#specs/messages.ts'
+import { entryBytes } from '#specs/log-tiles.ts'
+import { cohort, revocation, voidCertificate } from '#specs/messages.ts'
 import type { Node } from './node.ts'
 import { logEntries, logReading } from './schema.ts'
 
@@ -11,7 +12,7 @@ import { logEntries, logReading } from './schema.ts'
  * never be shown otherwise. Of the entries it keeps those that it goes by.
  */
 
-const KEPT: ReadonlySet<string> = new Set([cohort.typ, voidCertificate.typ])
+const KEPT: ReadonlySet<string> = new Set([cohort.typ, voidCertificate.typ, revocation.typ])
 
 /**
  * Reads the log up to a head, or makes sure that an older head is one that the log had.
@@ -20,7 +21,7 @@ const KEPT: ReadonlySet<string> = new Set([cohort.typ, voidCertificate.typ])
 export async function followLog(node: Node, head: LogHead, signal?: AbortSignal): Promise<void> {
   const reader = new LogReader(node.connection)
   for (;;) {
-    const read = readSoFar(node)
+    const { history, read } = readSoFar(node)
     if (head.size <= read.size) {
       await reader.verifyExtension(head, headOf(read), signal).catch(error => {
         // Its log ends before what it showed once.
@@ -29,9 +30,9 @@ export async function followLog(node: Node, head: LogHead, signal?: AbortSignal)
       return
     }
     let frontier = read
-    const kept: (LogEntry & { readonly index: number })[] = []
+    const kept: (typeof logEntries.$inferInsert)[] = []
     for await (const entry of reader.readEntries(read.size, head.size, signal)) {
-      if (KEPT.has(entry.typ)) kept.push({ index: frontier.size, ...entry })
+      if (KEPT.has(entry.typ)) kept.push({ history, index: frontier.size, ...entry })
       frontier = append(frontier, leafHash(entryBytes(entry)))
     }
     if (headOf(frontier).root !== head.root) {
@@ -47,20 +48,41 @@ function anotherHistory(head: LogHead, read: Frontier, cause?: unknown) {
 }
 
 /** What two items of work read at the same time is kept once. */
-function keep(node: Node, from: Frontier, to: Frontier, entries: readonly (LogEntry & { index: number })[]): boolean {
+function keep(node: Node, from: Frontier, to: Frontier, entries: readonly (typeof logEntries.$inferInsert)[]): boolean {
   return node.db.transaction(tx => {
-    if (readSoFar({ db: tx }).size !== from.size) return false
+    const { history, read } = readSoFar({ db: tx })
+    if (read.size !== from.size) return false
     for (const one of entries) tx.insert(logEntries).values(one).onConflictDoNothing().run()
     const row = { size: to.size, subtrees: Buffer.concat(to.subtrees) }
-    tx.insert(logReading).values(row).onConflictDoUpdate({ target: logReading.only, set: row }).run()
+    tx.insert(logReading)
+      .values({ history, since: 0, ...row })
+      .onConflictDoUpdate({ target: logReading.history, set: row })
+      .run()
     return true
   })
 }
 
-function readSoFar({ db }: { readonly db: Pick<Node['db'], 'select'> }): Frontier {
-  const row = db.select().from(logReading).get()
-  if (row === undefined) return emptyLog
+/**
+ * Goes on with another history than the one that this node has read, because a person says so: a coordinator that was restored from a
+ * backup has no other. What the node knows of cohorts stays and counts; it reads the log again from its beginning.
+ */
+export function acceptHistory(node: Pick<Node, 'db' | 'clock'>): void {
+  node.db.transaction(tx => {
+    const { history } = readSoFar({ db: tx })
+    const row = { history: history + 1, since: node.clock.now(), size: 0, subtrees: Buffer.alloc(0) }
+    tx.insert(logReading).values(row).run()
+  })
+}
+
+/** The history that this node goes by, since when, and as far as it has read it. */
+export function readSoFar({ db }: { readonly db: Pick<Node['db'], 'select'> }): {
+  readonly history: number
+  readonly since: number
+  readonly read: Frontier
+} {
+  const row = db.select().from(logReading).orderBy(desc(logReading.history)).limit(1).get()
+  if (row === undefined) return { history: 1, since: 0, read: emptyLog }
   const count = row.subtrees.length / HASH_BYTES
   const subtrees = Array.from({ length: count }, (_, i) => row.subtrees.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES))
-  return { size: row.size, subtrees }
+  return { history: row.history, since: row.since, read: { size: row.size, subtrees } }
 }

@@ -6,6 +6,8 @@ import { catalogue } from '#specs/datasets/catalogue.ts'
 import { describeMonths } from '#specs/period.ts'
 import { charterInForce } from './charters.ts'
 import type { Node } from './node.ts'
+import { latestPolicy, type PolicyKeeper } from './policy-in-force.ts'
+import { pendingQuestions } from './queue.ts'
 import { agreements, charters, contributions, openings, prekeys, refusals, rounds } from './schema.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
@@ -24,6 +26,7 @@ export function overview(
   policy: string,
   process: number | undefined,
   coordinator: FederationInfo | Error,
+  keeper: Pick<PolicyKeeper, 'trouble'>,
 ) {
   const { db } = node
   const charter = charterInForce(node)
@@ -46,6 +49,10 @@ export function overview(
     id: node.id,
     process: process ?? null,
     policy,
+    policyVersion: latestPolicy(db)?.version ?? null,
+    policySha256: latestPolicy(db)?.sha256 ?? null,
+    policyTrouble: keeper.trouble?.message ?? null,
+    waiting: pendingQuestions(node).length,
     coordinator: standingOf(node, coordinator),
     charter: charter === undefined ? null : { id: charter.id, epoch: charter.payload.epoch },
     charterSigned: pending.length > 0 || charter !== undefined,
@@ -86,6 +93,13 @@ export function concernsOf(status: Overview, now: number): string[] {
   const { coordinator } = status
   const concerns = diskConcern(status.disk)
   if (status.process === null) concerns.unshift('The node does not run: it answers nothing.')
+  if (status.waiting > 0) {
+    const question = status.waiting === 1 ? 'A question waits' : `${status.waiting} questions wait`
+    concerns.push(`${question} for a steward: inbond member queue DIR`)
+  }
+  if (status.policyTrouble !== null) {
+    concerns.push(`The policy cannot be read, and the one before stays in force: ${status.policyTrouble}.`)
+  }
   if (!coordinator.answers) concerns.push(`The coordinator cannot be asked: ${coordinator.reason}.`)
   else {
     if (coordinator.proposedCharter === 'unsigned')
@@ -137,6 +151,7 @@ export function describeOverview(status: Overview, now: number): string {
     ['process', status.process === null ? 'not running' : `running, ${status.process}`],
     ['coordinator', status.coordinator.answers ? 'answers' : 'cannot be asked'],
     ['policy', status.policy === 'open' ? 'open: answers everything that the charter allows' : status.policy],
+    ['', `version ${status.policyVersion}, SHA-256 ${status.policySha256?.slice(0, 12)}…`],
     ['charter', charter],
     ['custodian', custodian],
     ...data,

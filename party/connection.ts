@@ -6,7 +6,7 @@ import { fault } from '#specs/errors.ts'
 import { token } from '#specs/messages.ts'
 import { sign } from '#specs/signed.ts'
 import { type Clock, isoTime } from './clock.ts'
-import type { Coordinates } from './coordinates.ts'
+import { type Coordinates, checkEncryption } from './coordinates.ts'
 import { notTheCoordinator, reasonOf, unreachable } from './unreachable.ts'
 
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>
@@ -35,7 +35,9 @@ export class Connection {
   readonly #fetch: Fetch
   #grantedAt: number | undefined
 
+  /** @throws InbondError `plain-http` */
   constructor(to: Coordinates, key: IdentityKey, clock: Clock, fetch: Fetch = globalThis.fetch) {
+    checkEncryption(to)
     this.#to = to
     this.#key = key
     this.#clock = clock
@@ -85,6 +87,8 @@ export class Connection {
       method,
       body,
       headers: { ...headers, authorization: `Bearer ${bearer.compact}` },
+      // A coordinator leads nowhere else; what would, could lead to where nothing is encrypted.
+      redirect: 'manual',
       ...(signal ? { signal } : {}),
     }).catch(cause => {
       if (signal?.aborted && signal.reason?.name !== 'TimeoutError') throw signal.reason

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { charterId, hash, memberId, queryId, roundId } from './messages.ts'
+import { charterId, hash, memberId, queryId, revocationId, roundId } from './messages.ts'
 import { printable } from './printable.ts'
 
 /**
@@ -32,8 +32,36 @@ export type FederationInfo = z.infer<typeof federationInfo>
 
 export const enrolmentRequest = z.object({ enrolment: compact })
 export const enrolmentReceipt = z.object({
-  /** A researcher's certificate; members are on the roster of the charter instead. */
+  /** The member that is asked to vouch for a researcher; null for a member. */
+  sponsor: memberId.nullable(),
+})
+
+/** What a person may log in under: sponsorships of organisations. */
+export const organisationList = z.object({ organisations: z.array(compact) })
+export const loginRequest = z.object({ login: compact })
+export const loginReceipt = z.object({ certificate: compact })
+
+/** Those whom a member is asked to vouch for, or did. */
+export const researcherList = z.object({
+  researchers: z.array(
+    z.object({
+      /** Signed with the researcher's key: it has it. */
+      enrolment: compact,
+      enrolledAt: instant,
+      /** The newest. */
+      sponsorship: compact.nullable(),
+      revocation: compact.nullable(),
+    }),
+  ),
+})
+export const sponsorshipRequest = z.object({ sponsorship: compact })
+export const revocationRequest = z.object({ revocation: compact })
+export const revocationReceipt = z.object({ revocation: revocationId })
+/** What a researcher asks with, or whom it waits for. */
+export const certificateAnswer = z.object({
+  sponsor: memberId.nullable(),
   certificate: compact.nullable(),
+  revocation: compact.nullable(),
 })
 
 /** What the coordinator asks a member to do. The list follows from what is stored, so it may be asked for again at any time. */
@@ -91,6 +119,9 @@ export type QueryStatus = z.infer<typeof queryStatus>
 
 export const queryList = z.object({ queries: z.array(queryStatus) })
 
+/** Hashes of a Merkle tree, from the leaves upwards. */
+const proof = z.array(hash).max(64)
+
 /** The evidence for an answer, all of it signed; the sum and the contributions are fetched beside it. */
 export const answerEvidence = z.object({
   charter: charterBundle,
@@ -102,6 +133,15 @@ export const answerEvidence = z.object({
   agreements: z.array(compact),
   openings: z.array(z.object({ opening: compact, sealed: z.base64url() })),
   sum: compact,
+  /** That all of these are in the coordinator's log: see specs/log.md. */
+  log: z.object({
+    /** A head of the log, as the coordinator signed it. */
+    checkpoint: z.string().max(1000),
+    /** For every message above, by its id: its index in that log, from 0, and the proof of it. */
+    proofs: z.array(z.object({ message: hash, index: z.int().nonnegative(), hashes: proof })),
+    /** That the head which each of these documents names is the beginning of that log. */
+    heads: z.object({ charter: proof, round: proof, cohort: proof }),
+  }),
 })
 export type AnswerEvidence = z.infer<typeof answerEvidence>
 

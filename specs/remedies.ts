@@ -22,6 +22,8 @@ const en: Remedies = {
   'clock-skew': 'Set the clocks of this machine and of the coordinator (NTP); two minutes of difference are tolerated.',
   'not-allowed': 'Use the party that this belongs to.',
   'not-on-roster': 'Ask the secretariat to propose a charter that includes this member.',
+  'not-sponsored': 'Tell your fingerprint to the sponsor that is named: inbond member researcher sponsor.',
+  'researcher-revoked': 'Ask whoever revoked it. A revoked key is never taken again; a new one needs a new invitation.',
   'bad-invitation': 'Ask the secretariat for a new invitation; each works once, for one name, for seven days.',
   'not-found': 'Check the id; `status` and `query list` show those that exist.',
   'wrong-federation': 'Use the directory, or the invitation, of the federation that this belongs to.',
@@ -32,6 +34,9 @@ const en: Remedies = {
   'no-charter': 'Propose one: inbond coordinator charter propose DIR.',
   'charter-pending': 'Wait until every member has signed the charter: inbond member charter sign DIR.',
   'bad-charter': 'Do not sign it; the secretariat proposes a corrected one: inbond coordinator charter propose DIR.',
+  'bad-certificate': 'Have the researcher sponsored again, by a member on the roster; else tell the secretariat.',
+  'bad-id-token': 'Log in again; if that does not help, the sponsor writes down the keys of the provider anew.',
+  'login-failed': 'Log in again with inbond researcher login; the operators of the provider know why it refused.',
   'bad-round': 'Nothing to do: this node does not answer it. Tell the secretariat if it happens again.',
   'exposes-members':
     'Ask for what an earlier answer was about, with the same members, or wait until more of them have new data.',
@@ -53,6 +58,7 @@ const en: Remedies = {
   'log-not-extended':
     'Keep the directory of this party: it has both signed heads. Tell the members: there may be two histories.',
   'policy-refused': 'Change the question as the reason says, or ask that member what it would answer.',
+  'records-changed': 'Nothing to do: the node prepares the answer anew.',
   'round-void': 'Ask again: with more time (closes: 48h), or with fewer members (need: { atLeast: 4 }).',
   'coordinator-unreachable':
     'Check that the coordinator runs and can be reached from here; a running node tries again by itself.',
@@ -63,6 +69,8 @@ const en: Remedies = {
   'already-initialised': 'Use another directory, or remove this one if nothing in it is needed.',
   'already-running': 'Stop the other process first, or use its directory no further.',
   'bad-config': 'Correct config.yaml in that directory.',
+  'bad-tls-certificate': 'Put a certificate and its key in PEM where config.yaml names them: docs/coordinator.md.',
+  'plain-http': 'Use HTTPS (docs/coordinator.md); where nobody can listen, insist: --plain-http or plainHttp: true.',
   'bad-option': 'See --help for what it takes, with an example.',
   'not-confirmed': 'Compare the fingerprints with those that the members tell you, then run it again with --yes.',
   'file-not-readable': 'Check the path and the permissions.',
@@ -78,6 +86,7 @@ const en: Remedies = {
   'warehouse-busy': 'Wait until the other import is done, and run this one again.',
   'warehouse-outdated': 'Run the version of Inbond that made the warehouse, or import anew into a new directory.',
   'bad-policy': 'Use --policy open, --policy standard, or correct the policy file.',
+  'notice-not-taken': 'Check the address and the receiver of the webhook; the node tries again by itself.',
   'newer-database':
     'Use the version of Inbond that was used here last, or a later one; or restore a backup of this one.',
   'bad-backup': 'Use another backup; this one was damaged, changed or is not whole.',

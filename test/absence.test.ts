@@ -206,14 +206,12 @@ describe('an upload that stands still', () => {
 })
 
 describe('a member that refuses', () => {
-  const strict = { ...presets.standard, dimensions: 0 } as TestNode['rules']
+  const strict = { ...presets.standard, mostDimensions: 0 } as TestNode['rules']
   function refuses(id: string): void {
-    const rules = { ...presets.open, ...strict } as TestNode['rules']
-    Object.assign(federation.node(id), { rules, policy: async () => rules })
+    federation.node(id).rules = strict
   }
   afterEach(() => {
-    const open = { ...presets.open } as TestNode['rules']
-    for (const id of MEMBERS) Object.assign(federation.node(id), { rules: open, policy: async () => open })
+    for (const id of MEMBERS) federation.node(id).rules = presets.open as TestNode['rules']
   })
 
   test('ends a question to all at once, with its reason', async () => {

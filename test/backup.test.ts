@@ -61,7 +61,9 @@ beforeAll(async () => {
     $client
       .prepare("INSERT INTO rounds VALUES (?, ?, 'c', 'q', 'h', 'p', 'Ada', 0, 0, ?)")
       .run(round, `query ${round}`, clearedAt)
-    $client.prepare('INSERT INTO contributions VALUES (?, ?, ?, ?, 0)').run(round, 'm', 'm', Buffer.from('sealed'))
+    $client
+      .prepare('INSERT INTO contributions VALUES (?, ?, ?, ?, 0, NULL)')
+      .run(round, 'm', 'm', Buffer.from('sealed'))
     if (round !== 'lost') writeFileSync(join(directory, 'outbox', `${round}.ciphertext`), `cells of ${round}`)
   }
   $client.prepare("INSERT INTO prekeys VALUES ('a', 'b', 1, ?, NULL, 1)").run(PREKEY)
@@ -250,6 +252,7 @@ test('every column that could hold a secret is known to be withheld, or known to
     'prekeys.private_key',
     'shares.sealed',
     'openings.sealed',
+    'log_reading.subtrees',
   ])
   expect(blobs(researcherSchema)).toEqual(['queries.private_key'])
 })

@@ -60,9 +60,9 @@ function serve({ entries, levels }: StaticLog, { level, index, width }: Tile): U
 type Change = (bytes: Uint8Array, tile: Tile) => Uint8Array
 
 function readerOf(served: StaticLog, asked: string[] = [], change: Change = bytes => bytes): LogReader {
-  const to = { url: 'http://coordinator.test', federation: 'f'.repeat(43) }
+  const to = { url: 'https://coordinator.test', federation: 'f'.repeat(43) }
   const connection = new Connection(to, key, clock, async url => {
-    const path = url.replace('http://coordinator.test/log/tile/', '')
+    const path = url.replace('https://coordinator.test/log/tile/', '')
     asked.push(path)
     const tile = parseTilePath(path)
     const bytes = serve(served, tile)

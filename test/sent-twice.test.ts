@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { withdrawLostPrekeys } from '#member-node/custody.ts'
 import { type Policy, presets } from '#member-node/policy.ts'
+import { revoke, sponsor } from '#member-node/researchers.ts'
 import type { Fetch } from '#party/connection.ts'
 import { cancel } from '#researcher/client.ts'
-import { Federation } from './federation.ts'
+import { Federation, VOUCHING } from './federation.ts'
+import { logInMadeUp } from './login/made-up.ts'
 import { pose, step } from './steps.ts'
 
 /** Every request that writes arrives twice at the same moment, as from two processes of one party. */
@@ -47,6 +49,16 @@ test('a query is withdrawn, and custodians give its round up', async () => {
 test('a member refuses', async () => {
   federation.node('JP').rules = { ...(presets.open as Policy), questionsADay: 0 }
   await expect(federation.ask(QUESTION)).rejects.toMatchObject({ code: 'round-void' })
+})
+
+test('somebody logs in with an organisation', async () => {
+  await logInMadeUp(federation, 'BR')
+})
+
+test('a researcher is sponsored again, and revoked', async () => {
+  const { fingerprint } = federation.researcher.key
+  await sponsor(federation.node('BR'), fingerprint, VOUCHING)
+  await revoke(federation.node('BR'), fingerprint, 'left the organisation')
 })
 
 test('lost prekeys are withdrawn', async () => {

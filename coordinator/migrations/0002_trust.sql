@@ -5,6 +5,33 @@ CREATE TABLE `log_hashes` (
 	PRIMARY KEY(`height`, `index`)
 );
 --> statement-breakpoint
+CREATE TABLE `logins` (
+	`id` text PRIMARY KEY NOT NULL,
+	`researcher` text NOT NULL,
+	`compact` text NOT NULL,
+	`received_at` integer NOT NULL,
+	FOREIGN KEY (`researcher`) REFERENCES `parties`(`fingerprint`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE INDEX `logins_by_researcher` ON `logins` (`researcher`);--> statement-breakpoint
+CREATE TABLE `revocations` (
+	`id` text PRIMARY KEY NOT NULL,
+	`target` text NOT NULL,
+	`compact` text NOT NULL,
+	`received_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `revocations_by_target` ON `revocations` (`target`);--> statement-breakpoint
+CREATE TABLE `sponsorships` (
+	`id` text PRIMARY KEY NOT NULL,
+	`sponsor` text NOT NULL,
+	`researcher` text,
+	`compact` text NOT NULL,
+	`received_at` integer NOT NULL,
+	FOREIGN KEY (`researcher`) REFERENCES `parties`(`fingerprint`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE INDEX `sponsorships_by_researcher` ON `sponsorships` (`researcher`);--> statement-breakpoint
 CREATE TABLE `void_statements` (
 	`round` text NOT NULL,
 	`custodian` text NOT NULL,
@@ -14,6 +41,7 @@ CREATE TABLE `void_statements` (
 	FOREIGN KEY (`round`) REFERENCES `rounds`(`id`) ON UPDATE no action ON DELETE no action
 );
 --> statement-breakpoint
+ALTER TABLE `parties` ADD `sponsor` text;--> statement-breakpoint
 ALTER TABLE `rounds` ADD `void_certificate` text;--> statement-breakpoint
 ALTER TABLE `rounds` ADD `void_certificate_id` text;--> statement-breakpoint
 CREATE INDEX `rounds_by_cohort` ON `rounds` (`cohort_id`);--> statement-breakpoint

@@ -59,7 +59,7 @@ export function federationRoutes(app: App, { context, lifecycle }: Service): voi
       },
       'public',
     ),
-    async c => c.json({ certificate: await enrol(context, c.req.valid('json').enrolment) }, 201),
+    async c => c.json({ sponsor: await enrol(context, c.req.valid('json').enrolment) }, 201),
   )
 
   app.openapi(

@@ -1,6 +1,10 @@
 import type { Database } from 'better-sqlite3'
 import { isoTime } from '#party/clock.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
+import type { Coverage } from '#specs/messages.ts'
+import { monthIndex } from '#specs/period.ts'
+import type { Condition } from '#specs/query.ts'
+import { monthsAsked } from './conditions.ts'
 import { hasHistory, historyOf, periodOf, quoted } from './tables.ts'
 
 export type PeriodState = 'complete' | 'provisional'
@@ -30,18 +34,63 @@ export interface MonthVersions {
  * @param at milliseconds since 1970; left out, every change counts
  */
 export function versionsAt(db: Database, dataset: Dataset, at?: number): Map<number, MonthVersions> {
+  const instant = at === undefined ? undefined : isoTime(at)
+  const months = new Map<number, MonthVersions>()
+  for (const [month, versions] of heldVersions(db, dataset)) {
+    const newest = versions.at(-1) as Version
+    months.set(month, { answered: answeredAt(versions, instant), latest: answeredAt(versions) as Version, newest })
+  }
+  return months
+}
+
+/** Every version held of each month, by the month's index, both in order. */
+function heldVersions(db: Database, dataset: Dataset): Map<number, Version[]> {
   const rows = db
     .prepare(
       'SELECT period AS month, version, state, asOf, import FROM versions WHERE dataset = ? ORDER BY month, version',
     )
     .all(dataset.id) as (Version & { month: number })[]
-  const instant = at === undefined ? undefined : isoTime(at)
-  const months = new Map<number, MonthVersions>()
-  for (const [month, versions] of Map.groupBy(rows, one => one.month)) {
+  return Map.groupBy(rows, one => one.month)
+}
+
+/**
+ * Which records are in the versions of an answer: for each month that is asked about and that the table of records has in another version,
+ * the last import whose records count; -1 if none do.
+ */
+export type LastImports = ReadonlyMap<number, number>
+
+/** Of the versions that a question as of an instant is answered from. @param at milliseconds since 1970; left out, for now */
+export function importsAt(db: Database, dataset: Dataset, where: readonly Condition[], at?: number): LastImports {
+  const asked = monthsAsked(dataset, where)
+  const known = [...versionsAt(db, dataset, at)].filter(([month]) => asked(month))
+  return differing(known.map(([month, { answered, newest }]) => [month, answered, newest]))
+}
+
+/** A version of a month that was answered from, as the manifest said it. */
+export type AnsweredVersion = Pick<Coverage, 'period' | 'version'>
+
+/** Of versions that were answered from. One that was forgotten since is read as the next one that is left, one that was lost as the newest. */
+export function importsOf(
+  db: Database,
+  dataset: Dataset,
+  where: readonly Condition[],
+  answered: readonly AnsweredVersion[],
+): LastImports {
+  const asked = monthsAsked(dataset, where)
+  const held = [...heldVersions(db, dataset)].filter(([month]) => asked(month))
+  const numbers = new Map(answered.map(({ period, version }) => [monthIndex(period), version]))
+  const months = held.map(([month, versions]) => {
+    const number = numbers.get(month) ?? 0
     const newest = versions.at(-1) as Version
-    months.set(month, { answered: answeredAt(versions, instant), latest: answeredAt(versions) as Version, newest })
-  }
-  return months
+    const one = number === 0 ? undefined : (versions.find(({ version }) => version >= number) ?? newest)
+    return [month, one, newest] as const
+  })
+  return differing(months)
+}
+
+function differing(months: readonly (readonly [number, Version | undefined, Version])[]): LastImports {
+  const others = months.filter(([, answered, newest]) => answered?.import !== newest.import)
+  return new Map(others.map(([month, answered]) => [month, answered?.import ?? -1]))
 }
 
 /**

@@ -1,29 +1,36 @@
 import { existsSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { InbondError } from '#crypto/error.ts'
-import type { Dataset, Dimension } from '#specs/datasets/dataset.ts'
+import type { Dataset } from '#specs/datasets/dataset.ts'
 import { monthIndex, monthOfIndex, monthsBetween, type Period } from '#specs/period.ts'
 import type { Axis, Condition, Measure } from '#specs/query.ts'
+import { region, vocabulary } from './conditions.ts'
+import {
+  type Difference,
+  type Divergence,
+  differences,
+  type OwnCells,
+  ownCells,
+  type Thresholds,
+} from './examination.ts'
+import { isIn, recordsOf } from './records.ts'
 import {
   createDatasetTables,
   createOwnTables,
-  hasHistory,
   hasTable,
-  historyOf,
   isWarehouse,
-  periodOf,
   quoted,
   refuseNewer,
   requireVersion,
   showOwnTables,
   tableOf,
 } from './tables.ts'
-import { positionsOn, Tally, type Vocabulary } from './tally.ts'
+import { positionsOn, Tally } from './tally.ts'
 import {
   addVersions,
   type Forgotten,
   forgetVersions,
-  type MonthVersions,
+  importsAt,
   nextInstant,
   type PeriodState,
   versionsAt,
@@ -231,61 +238,44 @@ export class Warehouse {
    */
   aggregate({ dataset, where, by, measures }: Aggregation, at?: number): BigInt64Array {
     return this.snapshot(() => {
-      const positions = by.map(axis => positionsOn(axis, this.#vocabulary(dataset, axis.dimension)))
+      const positions = by.map(axis => positionsOn(axis, vocabulary(this.#db, dataset, axis.dimension)))
       const tally = new Tally(positions, measures)
       if (!hasTable(this.#db, dataset)) return tally.cells()
       requireVersion(this.#db, dataset)
       const columns = [...by.map(axis => axis.dimension), ...tally.columns].map(quoted)
-      const conditions = where.map(one => this.#matching(dataset, one))
-      const filter = conditions.map(({ sql }) => `(${sql})`).join(' AND ') || 'TRUE'
-      const ids = conditions.map(one => JSON.stringify(one.ids))
-      const read = (functionName: string, from: string, ...leading: string[]) =>
-        this.#db
-          .prepare(
-            `SELECT ${functionName}(${[...leading, ...columns].join(', ')}) FROM ${quoted(from)} WHERE ${filter}`,
-          )
-          .get(ids)
-      const limits = importLimits(versionsAt(this.#db, dataset, at), monthsAsked(dataset, where))
-      if (limits === undefined) {
-        this.#db.aggregate('tally', { varargs: true, start: null, step: (...record) => tally.add(record, 1) })
-        read('tally', tableOf(dataset))
-        return tally.cells()
-      }
-      // A record is in a version if an import up to the version's brought it, and none up to the version's removed it.
-      this.#db.aggregate('tallyVersion', {
-        varargs: true,
-        start: null,
-        step: (...record: (number | null)[]) => {
-          const [, month, broughtBy, removedBy] = record as [null, number, number, number | null]
-          const last = limits[month] as number
-          if (broughtBy <= last && (removedBy === null || removedBy > last)) tally.add(record, 4)
-        },
-      })
-      const period = quoted(periodOf(dataset))
-      read('tallyVersion', tableOf(dataset), period, 'import', 'NULL')
-      if (hasHistory(this.#db, dataset)) read('tallyVersion', historyOf(dataset), period, 'import', 'removed')
+      const { sql: filter, bound } = region(this.#db, dataset, where)
+      const imports = importsAt(this.#db, dataset, where, at)
+      const records = `${recordsOf(this.#db, dataset, imports)} WHERE ${filter} AND ${isIn(dataset, imports)}`
+      this.#db.aggregate('tally', { varargs: true, start: null, step: (...record) => tally.add(record, 1) })
+      this.#db.prepare(`SELECT tally(${columns.join(', ')}) FROM ${records}`).get(bound)
       return tally.cells()
     })
   }
 
-  #vocabulary(dataset: Dataset, dimension: string): Vocabulary {
-    if (dimension === periodOf(dataset)) {
-      const months = this.#db
-        .prepare('SELECT DISTINCT period FROM versions WHERE dataset = ?')
-        .pluck()
-        .all(dataset.id) as number[]
-      return new Map(months.map(month => [month, monthOfIndex(month)]))
-    }
-    return new Map(this.#db.prepare('SELECT id, code FROM codes').raw().all() as [number, string][])
+  /**
+   * What a question's cells hold of the records and traders that it is answered from.
+   * @param at milliseconds since 1970: as `aggregate` answers for then; left out, for now
+   * @throws InbondError `warehouse-outdated`
+   */
+  ownCells(asked: Aggregation, least: Thresholds & { readonly dominance: number }, at?: number): OwnCells {
+    return this.snapshot(() => {
+      if (!hasTable(this.#db, asked.dataset)) return { cells: 0, below: 0, dominated: 0, smallest: [] }
+      requireVersion(this.#db, asked.dataset)
+      return ownCells(this.#db, asked, least, at)
+    })
   }
 
-  #matching(dataset: Dataset, condition: Condition): { sql: string; ids: number[] } {
-    const dimension = dataset.dimensions[condition.dimension] as Dimension
-    const satisfies = predicate(condition, dimension)
-    const ids = [...this.#vocabulary(dataset, condition.dimension)].filter(([, code]) => satisfies(code))
-    const column = quoted(condition.dimension)
-    const orUnknown = condition.kind === 'codes' && condition.codes.includes('unknown') ? ` OR ${column} IS NULL` : ''
-    return { sql: `${column} IN (SELECT value FROM json_each(?))${orUnknown}`, ids: ids.map(([id]) => id) }
+  /**
+   * What a question and an earlier one differ in here, or undefined.
+   * @param at milliseconds since 1970: as `aggregate` answers for then; left out, for now
+   * @throws InbondError `warehouse-outdated`
+   */
+  difference(asked: Aggregation, earlier: Divergence, least: Thresholds, at?: number): Difference | undefined {
+    return this.snapshot(() => {
+      if (!hasTable(this.#db, asked.dataset)) return undefined
+      requireVersion(this.#db, asked.dataset)
+      return differences(this.#db, asked, earlier, least, at)
+    })
   }
 
   #inTransaction<T>(kind: 'DEFERRED' | 'IMMEDIATE', work: () => T, end: 'COMMIT' | 'ROLLBACK' = 'COMMIT'): T {
@@ -303,51 +293,6 @@ export class Warehouse {
 
 function monthsFrom(first: number, last: number): number[] {
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
-}
-
-/** Whether the records of a month can satisfy the conditions. */
-function monthsAsked(dataset: Dataset, where: readonly Condition[]): (month: number) => boolean {
-  const period = periodOf(dataset)
-  const conditions = where.filter(one => one.dimension === period)
-  const satisfied = conditions.map(one => predicate(one, dataset.dimensions[period] as Dimension))
-  return month => satisfied.every(one => one(monthOfIndex(month)))
-}
-
-/**
- * For every month the last import whose records are in the version that is answered from: infinite where the table of records is that
- * version. Undefined where it is for every month that a question is about.
- */
-function importLimits(
-  known: ReadonlyMap<number, MonthVersions>,
-  asked: (month: number) => boolean,
-): Float64Array | undefined {
-  const revised = [...known].filter(([month, one]) => asked(month) && one.answered?.import !== one.newest.import)
-  if (revised.length === 0) return undefined
-  const limits = new Float64Array(Math.max(...known.keys()) + 1).fill(Infinity)
-  for (const [month, { answered }] of revised) limits[month] = answered?.import ?? -1
-  return limits
-}
-
-/**
- * Whether a stored code satisfies a condition. A code that its list does not have (`other`) satisfies ranges and prefixes by
- * its digits; a source code that was mapped to `other` has none.
- */
-function predicate(condition: Condition, dimension: Dimension): (code: string) => boolean {
-  switch (condition.kind) {
-    case 'codes': {
-      const wanted = new Set(condition.codes)
-      const listed = wanted.has('other') && dimension.kind !== 'period' ? new Set(dimension.codeList.codes) : undefined
-      return code => wanted.has(code) || (listed !== undefined && !listed.has(code))
-    }
-    case 'range': {
-      const { from, to } = condition
-      // The end of a range of periods may be a year, which its months begin with.
-      const end = dimension.kind === 'period' ? to.length : undefined
-      return code => code !== 'other' && code >= from && code.slice(0, end) <= to
-    }
-    case 'prefix':
-      return code => code !== 'other' && code.startsWith(condition.prefix)
-  }
 }
 
 function explained(error: unknown): unknown {

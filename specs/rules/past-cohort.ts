@@ -8,6 +8,7 @@ import {
   certificate,
   cohort,
   manifest,
+  type Query,
   type QueryId,
   query,
   type RoundId,
@@ -52,11 +53,16 @@ export async function verifyPastCohort(sent: CohortBundle, id: string, coordinat
     charter: document.charter,
     asked: {
       round: signed.payload.round,
-      question: asked.question,
-      recipientAdministration: claims(certificate, asked.certificate).payload.administration,
+      ...regionAndReader(asked),
       parts,
     },
   }
+}
+
+/** What a query says to the pattern rule. */
+export function regionAndReader(asked: Query): Pick<AskedCohort, 'question' | 'recipientAdministration'> {
+  const { administration } = claims(certificate, asked.certificate).payload
+  return { question: asked.question, recipientAdministration: administration }
 }
 
 /** What a manifest says to the pattern rule. */

@@ -20,6 +20,7 @@ function asked(where: readonly Condition[], by: readonly string[] = []): Questio
     by: [...by],
     measures: [{ count: 'records' }],
     purpose: 'test',
+    purposeCode: 'research',
   }
 }
 
@@ -362,6 +363,9 @@ describe('whatever was agreed to', () => {
         (earlier, last) => {
           const before = earlier.map(cohortOf)
           const next = cohortOf(last)
+          // What was answered to the same members before is answered again, whatever came between.
+          const said = (one: AskedCohort) => JSON.stringify([one.question, one.parts])
+          if (before.some(one => said(one) === said(next))) return
           if (exposures(next, before, MINIMUM).length === 0) {
             for (let i = 0; i < before.length; i++) {
               expect(exposures(next, before.toSpliced(i, 1), MINIMUM)).toEqual([])

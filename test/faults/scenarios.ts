@@ -146,7 +146,7 @@ export class Scenarios {
     for (const one of inForce) one.database.close()
   }
 
-  /** A member and a researcher are invited and enrol. They have no part in anything else. */
+  /** A member and a researcher are invited and enrol. AA vouches for the researcher, who asks once and is revoked. */
   readonly enrol = async (): Promise<void> => {
     const { line } = this.#afflicted.federation
     const [name, folder] = [`Somebody ${++this.#enrolled}`, `enrolled-${this.#enrolled}`]
@@ -154,13 +154,24 @@ export class Scenarios {
     const [member, researcher] = [line.path(folder, 'AA'), line.path(folder, 'researcher')]
     const invitation = await this.#invite('--member', id)
     await this.#init(byHand('AA'), ['member', 'init', member, '--id', id, '--name', name, '--invite', invitation])
-    await this.#invite('--researcher', `${name} of AA`, '--administration', 'AA')
-    const other = await this.#invite('--researcher', name)
+    const other = await this.#invite('--researcher', name, '--sponsor', 'BB')
     await this.#init('researcher', ['researcher', 'init', researcher, '--name', name, '--invite', other])
     await this.#killing.persist(byHand('AA'), ['member', 'status', member])
+    const { federation } = this.#afflicted
+    const by = (party: string, ...args: string[]) => this.#killing.persist(byHand(party), args)
+    const [{ fingerprint }] = JSON.parse(
+      await by('coordinator', 'coordinator', 'researcher', 'list', federation.of('coordinator'), '--json'),
+    ).filter((one: { name: string }) => one.name === name) as [{ fingerprint: string }]
+    const assigning = ['coordinator', 'researcher', 'assign', federation.of('coordinator'), fingerprint]
+    await by('coordinator', ...assigning, '--sponsor', 'AA')
+    const vouching = ['member', 'researcher', 'sponsor', federation.of('AA'), fingerprint]
+    await by('AA', ...vouching, '--purpose', 'research')
     const file = line.write('question.yaml', question(name))
     await this.#killing.persist('researcher', ['query', 'run', file, '--as', researcher])
-    const coordinator = this.#afflicted.federation.database('coordinator')
+    await by('AA', 'member', 'researcher', 'revoke', federation.of('AA'), fingerprint, '--reason', 'a test')
+    const stopping = ['coordinator', 'researcher', 'revoke', federation.of('coordinator'), fingerprint]
+    await by('coordinator', ...stopping, '--reason', 'a test')
+    const coordinator = federation.database('coordinator')
     for (const [subject, path] of [
       [id, member],
       [name, researcher],

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { invite } from '#coordinator/enrolment.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { type ErrorCode, errorCodes, statuses } from '#specs/errors.ts'
-import { enrolment } from '#specs/messages.ts'
+import { enrolment, type MemberId } from '#specs/messages.ts'
 import { remedyOf } from '#specs/problem.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { effort, seed } from '../effort.ts'
@@ -54,7 +54,7 @@ function operationOf(method: string, path: string): Operation | undefined {
 /** A researcher beside the one who asked. */
 async function another(): Promise<{ key: IdentityKey; enrolled: Pick<Exchange, 'method' | 'path' | 'sent'> }> {
   const key = await generateIdentityKey()
-  invite(coordinator.context, { role: 'researcher', subject: 'Grace', administration: null }, 'g'.repeat(24))
+  invite(coordinator.context, { role: 'researcher', subject: 'Grace', sponsor: 'BR' as MemberId }, 'g'.repeat(24))
   const signed = await sign(key, enrolment, {
     protocol: PROTOCOL,
     role: 'researcher',
@@ -108,6 +108,7 @@ const honest: readonly Attempt[] = [
     path: '/prekeys/withdrawals',
     body: Buffer.from(JSON.stringify({ prekeys: ['0'.repeat(64)] })),
   },
+  { who: 'BR', method: 'GET', path: `/revocations/${recording.revocation}`, body: Buffer.of() },
   { who: 'researcher', method: 'GET', path: '/queries', body: Buffer.of() },
   ...['checkpoint', 'tile/0/000.p/3', 'tile/entries/000.p/3'].map(path => ({
     who: NOBODY,
@@ -322,7 +323,7 @@ describe(`with seed ${seed}`, () => {
 
 describe('who asks for what', () => {
   /** Who is enrolled sees charters and the ledger of cohorts. */
-  const isForAll = (path: string) => /^\/(charters|cohorts|void-certificates)\//.test(path)
+  const isForAll = (path: string) => /^\/(charters|cohorts|revocations|void-certificates)\//.test(path)
   const secured = operations.filter(one => !one.isPublic)
 
   test('a stranger and nobody are told nothing but that', async () => {
