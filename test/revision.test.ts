@@ -107,7 +107,11 @@ test('a round is answered from the data as of its instant, whatever was closed s
   const announced = { round: earlier.compact, query: roundRow(federation, id).query }
   // The coordinator knows of no such round.
   await expect(answer(federation.node('KR'), announced)).rejects.toMatchObject({ code: 'not-found' })
-  expect(coverageOf(earlier.id)).toMatchObject([{ state: 'complete', version: 1, latest: 2 }])
+  const [january] = coverageOf(earlier.id)
+  expect(january).toMatchObject({
+    state: 'complete',
+    latest: expect.toSatisfy(latest => latest > (january?.version ?? 0)),
+  })
   const { round: next } = await pose(federation, QUESTION)
   const current = { round: roundRow(federation, next).compact, query: roundRow(federation, next).query }
   await expect(answer(federation.node('KR'), current)).rejects.toMatchObject({ code: 'cell-too-large' })

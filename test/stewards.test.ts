@@ -613,6 +613,7 @@ describe('the records of the node itself', () => {
         return found
       },
     })
+    federation.clock.advance(10)
     const { round } = await posed(totalOf('flow: re-import'))
     Object.assign(kr(), { examine })
     expect([examined, isAnswered(round), refusedWith(round)?.reason]).toEqual([2, false, OWN_CELLS])

@@ -58,7 +58,8 @@ const OWN_TABLES = `
   CREATE TABLE IF NOT EXISTS versions (
     dataset TEXT NOT NULL, period INTEGER NOT NULL, version INTEGER NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('complete', 'provisional')),
-    asOf TEXT NOT NULL, import INTEGER NOT NULL, PRIMARY KEY (dataset, period, version), UNIQUE (dataset, period, asOf)
+    asOf TEXT NOT NULL, import INTEGER NOT NULL, follows INTEGER NOT NULL,
+    PRIMARY KEY (dataset, period, version), UNIQUE (dataset, period, asOf), CHECK (version > follows)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS "versions as of" ON versions (asOf);
   CREATE TABLE IF NOT EXISTS datasets (id TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;`
@@ -79,7 +80,8 @@ const VERSIONS_STAY = `
 
 /** Earlier releases knew the newest version of a month alone, in the table `periods`. */
 const NEWEST_VERSIONS = `
-  SELECT dataset, period, version, state, asOf, coalesce((SELECT max(id) FROM imports), 0) AS import FROM periods`
+  SELECT dataset, period, version, state, asOf, coalesce((SELECT max(id) FROM imports), 0) AS import, version - 1 AS follows
+  FROM periods`
 
 /** Of the warehouse's own tables, in SQLite's `user_version`; raised whenever they change. The first release had 0. */
 const SHAPE = 2

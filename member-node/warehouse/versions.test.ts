@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
@@ -134,9 +134,14 @@ class Model {
     })
   }
 
+  /** What a question is answered from. */
+  answeredGoods(at: number, months: readonly string[]): readonly Goods[] {
+    return months.flatMap(month => this.versions.get(month)?.[this.answered(month, at) - 1]?.goods ?? [])
+  }
+
   /** The cells of `question`. */
   cells(at: number, months: readonly string[], only: readonly string[]): bigint[] {
-    const goods = months.flatMap(month => this.versions.get(month)?.[this.answered(month, at) - 1]?.goods ?? [])
+    const goods = this.answeredGoods(at, months)
     const cells = MONTHS.flatMap(month =>
       [...modes.codes, 'other', 'unknown'].map(mode =>
         goods.filter(one => one.month === month && one.mode === mode && only.includes(mode)),
@@ -210,6 +215,47 @@ test('every question as of every instant is answered as it would have been then'
   )
 })
 
+test('what is looked up of a question as of an instant is of the records that it is answered from', () => {
+  fc.assert(
+    fc.property(fc.array(happening, { minLength: 6, maxLength: 12 }), asked, (happenings, { months, only }) => {
+      using warehouse = openWarehouse(':memory:')
+      const model = new Model()
+      for (const one of happenings) {
+        happen(warehouse, one)
+        model.happen(one)
+      }
+      const all = question(months, only)
+      const cellsAt = (at: number) =>
+        Map.groupBy(
+          model.answeredGoods(at, months).filter(one => only.includes(one.mode)),
+          one => `${one.month} ${one.mode}`,
+        )
+      const least = { records: 2, traders: 0 }
+      const instants = [...new Set([...model.versions.values()].flat().map(one => one.asOf))]
+      for (const at of instants) {
+        const now = cellsAt(at)
+        const few = [...now.values()].filter(({ length }) => length < least.records).length
+        const found = warehouse.ownCells(all, { ...least, dominance: 100 }, at)
+        expect([found.cells, found.below]).toEqual([now.size, few])
+        for (const before of instants) {
+          const then = cellsAt(before)
+          const groups = [...now].flatMap(([cell, goods]) => {
+            const others = then.get(cell) ?? []
+            const shared = goods.filter(one => others.includes(one)).length
+            const differing = goods.length + others.length - 2 * shared
+            return shared > 0 && differing > 0 && differing < least.records ? [differing] : []
+          })
+          const earlier = { ...all, versions: warehouse.coverage(dataset, MONTHS[0], MONTHS.at(-1), before) }
+          expect(warehouse.difference(all, earlier, least, at)).toEqual(
+            groups.length === 0 ? undefined : { groups: groups.length, records: Math.min(...groups), traders: 0 },
+          )
+        }
+      }
+    }),
+    { numRuns: 30 },
+  )
+})
+
 describe('forgetting', () => {
   test('changes no answer as of that instant or a later one', () => {
     fc.assert(
@@ -261,8 +307,8 @@ describe('forgetting', () => {
     ['DELETE FROM versions WHERE version = 1', /is answered from/],
     ['DELETE FROM versions WHERE version = 2', /is answered from/],
     ['UPDATE versions SET import = 9', /stays as it is/],
-    [`INSERT INTO versions VALUES ('x', 1, 1, 'complete', '1970-01-01T00:00:00.019Z', 1)`, /before an earlier one/],
-    [`INSERT INTO versions VALUES ('test-goods', 24240, 3, 'complete', '1970-01-01T00:00:00.020Z', 1)`, /UNIQUE/],
+    [`INSERT INTO versions VALUES ('x', 1, 1, 'complete', '1970-01-01T00:00:00.019Z', 1, 0)`, /before an earlier one/],
+    [`INSERT INTO versions VALUES ('test-goods', 24240, 3, 'complete', '1970-01-01T00:00:00.020Z', 1, 2)`, /UNIQUE/],
   ])('is kept from what is answered from: %s', (statement, error) => {
     const path = newPath()
     using warehouse = openWarehouse(path)
@@ -285,4 +331,32 @@ test('a record that replaces its equal changes nothing, and one that an import b
   const db = new Database(path, { readonly: true })
   expect(db.prepare('SELECT count(*) FROM "dataset test-goods history"').pluck().get()).toBe(0)
   db.close()
+})
+
+test('a warehouse that was restored gives other data no number that it gave before', () => {
+  const [path, backup] = [newPath(), newPath()]
+  const one: Goods = { key: 'a', month: '2020-01', mode: 'sea', value: 1 }
+  const day = 86_400_000
+  /** Revises the month, closes it, and returns its versions' numbers; the second is that of a month that was new. */
+  const revise = (now: number, value: number) => {
+    using warehouse = openWarehouse(path)
+    happen(warehouse, {
+      now,
+      goods: [
+        { ...one, value },
+        { ...one, key: 'b', month: '2020-02' },
+      ],
+      complete: '2020-01',
+    })
+    return warehouse.coverage(dataset).map(({ version }) => version)
+  }
+  const made = openWarehouse(path)
+  happen(made, { now: 0, goods: [one], complete: '2020-01' })
+  made.close()
+  copyFileSync(path, backup)
+  const lost = revise(day, 2)
+  copyFileSync(backup, path)
+  const numbers = revise(2 * day, 3)
+  expect(numbers).toEqual([2 * 86_400, 2 * 86_400])
+  expect(numbers.filter(number => lost.includes(number))).toEqual([])
 })

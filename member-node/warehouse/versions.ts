@@ -17,6 +17,8 @@ export interface Version {
   readonly asOf: string
   /** The last import that changed the month's records; 0 before any. A record is in the version if this one or an earlier brought it. */
   readonly import: number
+  /** The version before it; 0 for none. */
+  readonly follows: number
 }
 
 /** What is known of a month. Not every version is answered from: see `answered`. */
@@ -47,7 +49,7 @@ export function versionsAt(db: Database, dataset: Dataset, at?: number): Map<num
 function heldVersions(db: Database, dataset: Dataset): Map<number, Version[]> {
   const rows = db
     .prepare(
-      'SELECT period AS month, version, state, asOf, import FROM versions WHERE dataset = ? ORDER BY month, version',
+      'SELECT period AS month, version, state, asOf, import, follows FROM versions WHERE dataset = ? ORDER BY month, version',
     )
     .all(dataset.id) as (Version & { month: number })[]
   return Map.groupBy(rows, one => one.month)
@@ -102,7 +104,7 @@ function answeredAt(versions: readonly Version[], instant?: string): Version | u
   const [first] = versions
   const until = instant === undefined ? versions : versions.filter(one => one.asOf <= instant)
   const last = until.findLast(one => one.state === 'complete') ?? until.at(-1)
-  return last ?? (first !== undefined && first.version > 1 ? first : undefined)
+  return last ?? (first !== undefined && first.follows > 0 ? first : undefined)
 }
 
 /**
@@ -122,12 +124,18 @@ interface Change {
   readonly import?: number
 }
 
+/**
+ * Makes the next version of months. Its number is the second of the change, counted from 1970, or one more than the last number, if that is
+ * larger: a warehouse that was restored from a backup gives other data no number that was answered from before and is lost.
+ */
 export function addVersions(db: Database, dataset: Dataset, months: Iterable<number>, change: Change): void {
   const add = db.prepare(`
-    INSERT INTO versions (dataset, period, version, state, asOf, import)
-    SELECT :dataset, :month, coalesce(max(version), 0) + 1, :state, :asOf, coalesce(:import, max(import), 0)
+    INSERT INTO versions (dataset, period, version, state, asOf, import, follows)
+    SELECT :dataset, :month, max(coalesce(max(version), 0) + 1, :second), :state, :asOf, coalesce(:import, max(import), 0),
+      coalesce(max(version), 0)
     FROM versions WHERE dataset = :dataset AND period = :month`)
-  for (const month of months) add.run({ import: null, ...change, dataset: dataset.id, month })
+  const second = Math.floor(Date.parse(change.asOf) / 1000)
+  for (const month of months) add.run({ import: null, ...change, second, dataset: dataset.id, month })
 }
 
 /** What was forgotten: versions of months, and records that were replaced or deleted. */

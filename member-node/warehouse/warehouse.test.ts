@@ -250,25 +250,30 @@ describe('an import', () => {
 })
 
 describe('coverage', () => {
+  const CLOSED = Date.UTC(2020, 4, 1)
   const states = (from?: string, to?: string) =>
     warehouse.coverage(dataset, from, to).map(({ period, state, version }) => `${period} ${state} ${version}`)
 
   test('knows months without data, closing and reopening', () => {
     load([goods('2020-01'), goods('2020-03')])
     expect(states()).toEqual(['2020-01 provisional 1', '2020-02 none 0', '2020-03 provisional 1'])
-    expect(warehouse.mark(dataset, { from: '2020-02', to: '2020-04' }, 'complete', Date.UTC(2020, 4, 1))).toBe(3)
+    expect(warehouse.mark(dataset, { from: '2020-02', to: '2020-04' }, 'complete', CLOSED)).toBe(3)
     expect(states('2020-01', '2020-05')).toEqual([
       '2020-01 provisional 1',
-      '2020-02 complete 1',
-      '2020-03 complete 2',
-      '2020-04 complete 1',
+      `2020-02 complete ${CLOSED / 1000}`,
+      `2020-03 complete ${CLOSED / 1000}`,
+      `2020-04 complete ${CLOSED / 1000}`,
       '2020-05 none 0',
     ])
     expect(warehouse.coverage(dataset, '2020-03', '2020-03')[0]?.asOf).toBe('2020-05-01T00:00:00.000Z')
     expect(warehouse.mark(dataset, { from: '2020', to: '2020' }, 'provisional', 0)).toBe(3)
     expect(warehouse.mark(dataset, { from: '2020', to: '2020' }, 'provisional', 0)).toBe(0)
     expect(states('2020', '2020')).toHaveLength(12)
-    expect(states('2020-01', '2020-03')).toEqual(['2020-01 provisional 1', '2020-02 complete 1', '2020-03 complete 2'])
+    expect(states('2020-01', '2020-03')).toEqual([
+      '2020-01 provisional 1',
+      `2020-02 complete ${CLOSED / 1000}`,
+      `2020-03 complete ${CLOSED / 1000}`,
+    ])
     expect(warehouse.status(dataset).reopened).toEqual(['2020-02', '2020-03', '2020-04'])
   })
 
