@@ -94,5 +94,3 @@ CREATE TABLE `void_statements` (
 	`compact` text NOT NULL,
 	`created_at` integer NOT NULL
 );
---> statement-breakpoint
-ALTER TABLE `contributions` ADD `last_import` integer;
