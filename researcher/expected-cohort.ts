@@ -9,7 +9,7 @@ import {
   exposures,
   type Part,
 } from '#specs/rules/pattern.ts'
-import { askedPeriod } from '#specs/rules/region.ts'
+import { askedPeriod, regionsIntersect } from '#specs/rules/region.ts'
 import type { PastAnswer } from './ledger.ts'
 import { monthsAsked, overlap } from './months.ts'
 import type { Offered } from './offers.ts'
@@ -40,7 +40,7 @@ export interface Fit {
 export interface Remembered {
   /** Of answers that were given again, one: the others tell nobody apart from anybody else. */
   readonly before: readonly AskedCohort[]
-  /** Each member with the data that it had when it was asked last: by these the coordinator decides whom to ask. */
+  /** Each member with the data that it answered from last: a round may ask for these again. */
   readonly asBefore: ReadonlyMap<MemberId, Part>
   /** In how many cohorts of the last 24 hours a member is; it may have answered more. */
   readonly answeredToday: ReadonlyMap<MemberId, number>
@@ -94,12 +94,12 @@ function regionOf(question: Question) {
 
 /**
  * The members of these parts that may be a cohort, and what keeps the others out.
- * @param as whose data the parts are: as the coordinator knows them when it asks, or as they are expected then
+ * @param as which data the parts are: those of the answers before, or those that members offer now
  */
 export function fitting(
   question: Question,
   parts: readonly Part[],
-  as: 'asked' | 'expected',
+  as: 'before' | 'now',
   scene: Scene,
   remembered: Remembered,
 ): Fit {
@@ -143,4 +143,14 @@ export function expectedPart(member: MemberId, question: Question, { offers }: S
     return { member, coverage, alone: offered.alone }
   }
   return asBefore.get(member) ?? { member, coverage: [], alone: false }
+}
+
+/** Whether some answer before is about every month that is asked about, so that a round may ask as of then. */
+export function isCovered(question: Question, { past }: Pick<Scene, 'past'>): boolean {
+  const asked = monthsAsked(question)
+  return past.some(({ asked: { question: other } }) => {
+    const months = monthsAsked(other)
+    const isWithin = months === undefined || (asked && asked.from >= months.from && asked.to <= months.to)
+    return isWithin && regionsIntersect(other, question)
+  })
 }

@@ -48,6 +48,7 @@ export function explain(file: QueryFile, scene: Scene) {
     purpose: question.purpose,
     outcome: foreseen.outcome,
     reasons: foreseen.reasons,
+    asBefore: foreseen.asBefore,
     need: {
       asked: need,
       needed: foreseen.needed,
@@ -75,7 +76,7 @@ export function explain(file: QueryFile, scene: Scene) {
 }
 
 function rangesOf({ coverage }: MemberOutlook): CoverageRanges | null {
-  return coverage && coverageRanges(coverage.map(one => ({ ...one, asOf: null })))
+  return coverage && coverageRanges(coverage.map(one => ({ ...one, latest: one.version, asOf: null })))
 }
 
 /** Past answers about some of the same records, newest first: those that this question would be compared with. */

@@ -8,6 +8,7 @@ import {
   expectedPart,
   fitting,
   isAboutPast,
+  isCovered,
   type Remembered,
   remember,
   type Scene,
@@ -43,6 +44,8 @@ export interface Forecast {
   /** Why it is not simply answered. */
   readonly reasons: readonly string[]
   readonly members: readonly MemberOutlook[]
+  /** Whether it would be asked as of an answer before, because newer data would tell some apart. */
+  readonly asBefore: boolean
   /** Members that must be in the answer. */
   readonly needed: number
   /** How many would be if nobody has to decide, and how many could be. */
@@ -59,21 +62,25 @@ export interface Forecast {
 export function forecast(file: QueryFile, scene: Scene, remembered = remember(scene)): Forecast {
   const { question, need } = file
   const { minimumCohort, members: all } = scene.charter
-  const fitOf = (parts: readonly Part[], as: 'asked' | 'expected') => fitting(question, parts, as, scene, remembered)
-  const roster = fitOf([...remembered.asBefore.values()], 'asked')
-  const parts = all.map(one => expectedPart(one.id, question, scene, remembered))
-  const eligible = parts.filter(one => roster.members.includes(one.member))
-  const together = fitOf(eligible, 'expected')
+  const fitOf = (parts: readonly Part[], as: 'before' | 'now') => fitting(question, parts, as, scene, remembered)
+  const offered = all.map(one => expectedPart(one.id, question, scene, remembered))
+  // Whom it asks, and as of when, the coordinator plans by the answers before; newer data show at the closing.
+  const before = [...remembered.asBefore.values()]
+  const roster = fitOf(before, 'before')
+  const eligible = offered.filter(one => roster.members.includes(one.member))
+  const now = fitOf(eligible, 'now')
+  const asBefore = isCovered(question, scene) && roster.members.length > now.members.length
+  const [parts, together] = asBefore ? [before, roster] : [offered, now]
   const apart = [...together.exposures, ...roster.exposures]
   const decides = judging(scene, file, eligible.length, remembered)
-  const members = parts.map(part => {
+  const members = offered.map(part => {
     const decided = together.members.includes(part.member) ? decides(part.member) : leftOut(part.member, apart)
     return { member: part.member, ...decided, coverage: coverageOf(part, question, scene) }
   })
   const cohortOf = (stands: readonly Stand[]) =>
     fitOf(
       parts.filter((_, i) => stands.includes((members[i] as MemberOutlook).stand)),
-      'expected',
+      asBefore ? 'before' : 'now',
     )
   const [sure, possible] = [cohortOf(['answers']), cohortOf(['answers', 'waits', 'unknown'])]
   const needed = need === 'all' ? Math.max(eligible.length, minimumCohort) : need.atLeast
@@ -81,6 +88,7 @@ export function forecast(file: QueryFile, scene: Scene, remembered = remember(sc
   const foreseen = {
     outcome: isEnough(sure.members) ? 'answered' : isEnough(possible.members) ? 'by hand' : 'refused',
     members,
+    asBefore,
     needed,
     sure: sure.members.length,
     possible: possible.members.length,
@@ -99,13 +107,13 @@ function judging(
   remembered: Remembered,
 ): (member: MemberId) => Decided {
   const { id, version } = question.dataset
-  const isCovered = charter.datasets.some(one => one.id === id && one.version === version)
+  const isInCharter = charter.datasets.some(one => one.id === id && one.version === version)
   const judged = new Map<string, Judgement>()
   return member => {
     const offered = offers.get(member) ?? { unknown: `${member} has not said what it would answer` }
     if ('unknown' in offered) return { stand: 'unknown', reasons: [offered.unknown], ownRecords: 'automatic' }
     const { policy, ownRecords } = offered
-    if (!isCovered) {
+    if (!isInCharter) {
       return { stand: 'refuses', reasons: [`the charter does not cover ${id}, version ${version}`], ownRecords }
     }
     const answeredToday = remembered.answeredToday.get(member) ?? 0

@@ -162,6 +162,7 @@ describe('a node', () => {
       period,
       state,
       version,
+      latest: version,
       asOf: null,
     })
     expect(rangesOf([])).toEqual([])
