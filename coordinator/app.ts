@@ -34,7 +34,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   })
   app.use(limitBodies())
   // A pattern with a star matches the path before it too.
-  for (const path of ['/charters/*', '/consents', '/prekeys/*', '/work', '/rounds/*', '/queries/*']) {
+  for (const path of ['/charters/*', '/consents', '/confirmations', '/prekeys/*', '/work', '/rounds/*', '/queries/*']) {
     app.use(path, authenticate(context, countRequest))
   }
   app.use('/enrolments', (_, next) => {

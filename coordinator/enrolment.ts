@@ -6,6 +6,7 @@ import { fault } from '#specs/errors.ts'
 import { certificate, enrolment, type MemberId } from '#specs/messages.ts'
 import { claims, PROTOCOL, sign, verify } from '#specs/signed.ts'
 import type { Context } from './context.ts'
+import type { Transaction } from './event-log.ts'
 import { invitations, parties } from './schema.ts'
 
 const DAY_MS = 86_400_000
@@ -16,22 +17,22 @@ export interface Invitee {
   readonly role: 'member' | 'researcher'
   readonly subject: string
   readonly administration: MemberId | null
+  /** A member that is enrolled enrols another key. */
+  readonly isReplacement?: boolean
 }
 
 function hashOf(code: string): string {
   return createHash('sha256').update(code).digest('hex')
 }
 
-/** Remembers an invitation by the hash of its code; an earlier one for the same name is void from then on. */
+/**
+ * Remembers an invitation by the hash of its code; an earlier one for the same name is void from then on.
+ * @throws InbondError `already-enrolled`, `not-found` where there is no key to replace
+ */
 export function invite(context: Context, invitee: Invitee, code: string): void {
   const now = context.clock.now()
   context.db.transaction(tx => {
-    const enrolled = tx
-      .select()
-      .from(parties)
-      .where(and(eq(parties.role, invitee.role), eq(parties.subject, invitee.subject)))
-      .get()
-    if (enrolled) throw fault('already-enrolled', `${invitee.subject} is enrolled already`)
+    checkVacant(tx, invitee.role, invitee.subject, invitee.isReplacement ?? false)
     tx.delete(invitations)
       .where(
         and(
@@ -45,6 +46,14 @@ export function invite(context: Context, invitee: Invitee, code: string): void {
       .values({ ...invitee, codeHash: hashOf(code), createdAt: now, expiresAt: now + INVITATION_MS })
       .run()
   })
+}
+
+/** @throws InbondError `already-enrolled`, `not-found` */
+function checkVacant(tx: Transaction, role: 'member' | 'researcher', subject: string, isReplacement: boolean): void {
+  const isLive = and(eq(parties.role, role), eq(parties.subject, subject), isNull(parties.endedAt))
+  const isEnrolled = tx.select().from(parties).where(isLive).get() !== undefined
+  if (isEnrolled && !isReplacement) throw fault('already-enrolled', `${subject} is enrolled already`)
+  if (!isEnrolled && isReplacement) throw fault('not-found', `${subject} is not enrolled: it has no key to replace`)
 }
 
 /**
@@ -74,13 +83,17 @@ export async function enrol(context: Context, compact: string): Promise<string |
   if (invitation.redeemedBy !== null || invitation.expiresAt < now) {
     throw fault('bad-invitation', `the invitation of ${subject} was used before or has expired`)
   }
+  const { isReplacement } = invitation
   const granted = payload.role === 'researcher' ? await certify(context, payload, invitation.administration) : null
   const before = context.db.transaction(tx => {
-    const sameName = and(eq(parties.role, payload.role), eq(parties.subject, subject))
-    const stored = tx.select().from(parties).where(sameName).get()
+    const sameKey = tx.select().from(parties).where(eq(parties.fingerprint, print)).get()
     // The same bytes may have arrived twice at once.
-    if (stored?.enrolment === compact) return stored
-    if (stored) throw fault('already-enrolled', `${subject} is enrolled already`)
+    if (sameKey?.enrolment === compact) return sameKey
+    if (sameKey) throw fault('already-enrolled', 'this key is enrolled already')
+    checkVacant(tx, payload.role, subject, isReplacement)
+    // An earlier replacement, which no charter has put in its place yet.
+    const isWaiting = and(isNull(parties.endedAt), eq(parties.isReplacement, true), eq(parties.subject, subject))
+    if (isReplacement) tx.update(parties).set({ endedAt: now }).where(isWaiting).run()
     tx.insert(parties)
       .values({
         fingerprint: print,
@@ -90,6 +103,7 @@ export async function enrol(context: Context, compact: string): Promise<string |
         enrolment: compact,
         certificate: granted,
         enrolledAt: now,
+        isReplacement,
       })
       .run()
     tx.update(invitations).set({ redeemedBy: print }).where(eq(invitations.codeHash, invitation.codeHash)).run()

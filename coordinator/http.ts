@@ -16,7 +16,7 @@ import type { Lifecycle } from './lifecycle.ts'
 import { parties } from './schema.ts'
 
 /** Who sent a request, from its token. */
-export type Party = Pick<typeof parties.$inferSelect, 'fingerprint' | 'role' | 'subject' | 'publicKey'>
+export type Party = Pick<typeof parties.$inferSelect, 'fingerprint' | 'role' | 'subject' | 'publicKey' | 'endedAt'>
 export type Env = { Variables: { party: Party; request: string } }
 export type App = OpenAPIHono<Env>
 
@@ -131,10 +131,20 @@ export function authenticate(context: Context, countRequest: (who: string) => vo
     if (difference > CLOCK_TOLERANCE_MS) {
       throw fault('clock-skew', `the clocks of both sides differ by ${Math.round(difference / 1000)} seconds`)
     }
+    refuseReplaced(context, party)
     context.presence.note(kid, context.clock.now())
     c.set('party', party)
     await next()
   }
+}
+
+/** A member that left may still read which charter left it out. @throws InbondError `key-replaced` */
+function refuseReplaced(context: Context, { role, subject, publicKey, endedAt }: Party): void {
+  if (role !== 'member' || endedAt === null) return
+  const charter = charterInForce(context.db)?.payload
+  const entry = charter?.members.find(one => one.id === subject)
+  if (entry === undefined || entry.publicKey === publicKey) return
+  throw fault('key-replaced', `the charter of epoch ${charter?.epoch} has another key of ${subject}`)
 }
 
 function signerOf(bearer: string): string {

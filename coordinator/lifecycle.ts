@@ -6,7 +6,7 @@ import { ciphertextOffset } from '#specs/bodies.ts'
 import { type CohortId, cohort, type MemberId, type RoundId, sum } from '#specs/messages.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import type { Aggregate } from './aggregation.ts'
-import type { Context } from './context.ts'
+import { type Context, charterInForce } from './context.ts'
 import { announceRound, waitingQueries } from './queries.ts'
 import { nextStep, type RoundFacts, type Step } from './round.ts'
 import { agreements, contributions, openings, queries, refusals, rounds } from './schema.ts'
@@ -200,6 +200,7 @@ export function factsOf(context: Context, row: RoundRow): RoundFacts {
     opened: custodians(openings),
     summed: row.sum !== null,
     cancelled: (withdrawn?.by ?? null) !== null,
+    superseded: charterInForce(db)?.id !== terms.charter,
   }
 }
 

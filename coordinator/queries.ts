@@ -14,6 +14,7 @@ import {
 import { plan } from '#specs/query.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
 import { type Context, charterById, charterInForce, requireCharter } from './context.ts'
+import { SUPERSEDED } from './round.ts'
 import { parties, prekeys, queries, rounds } from './schema.ts'
 
 /** A query may be signed for at most this long before it becomes a round. */
@@ -28,7 +29,7 @@ export interface Researcher {
 
 /**
  * Records a signed query. Sent again, it is the same query.
- * @throws InbondError `bad-signature`, `bad-message`, `bad-query`, `not-allowed`, `query-expired`, `wrong-federation`,
+ * @throws InbondError `bad-signature`, `bad-message`, `bad-query`, `not-allowed`, `query-expired`, `charter-superseded`,
  * `too-many-requests`, `differs-from-stored`
  */
 export async function takeQuery(context: Context, researcher: Researcher, compact: string): Promise<QueryId> {
@@ -83,7 +84,7 @@ async function checkQuery(context: Context, researcher: Researcher, asked: Query
   const now = context.clock.now()
   const expires = Date.parse(asked.expires)
   if (asked.charter !== charterId)
-    throw fault('wrong-federation', 'the query is under another charter than the one in force')
+    throw fault('charter-superseded', 'the query is under another charter than the one in force')
   if (expires <= now) throw fault('query-expired', `the query expired at ${asked.expires}`)
   if (expires > now + LONGEST_EXPIRY_MS) throw fault('bad-query', 'a query expires within 30 days')
   const { payload } = await verify(certificate, asked.certificate, context.key.publicKey)
@@ -183,7 +184,7 @@ export async function announceRound(
 
 function reasonToEnd(context: Context, asked: Query, expiresAt: number): string | undefined {
   if (expiresAt <= context.clock.now()) return 'it expired before enough custodians had prekeys'
-  if (charterInForce(context.db)?.id !== asked.charter) return 'another charter came into force before its round'
+  if (charterInForce(context.db)?.id !== asked.charter) return SUPERSEDED
   return undefined
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type MemberId, memberId } from '#specs/messages.ts'
-import { custodyDeadline, nextStep, type RoundFacts, type Step } from './round.ts'
+import { custodyDeadline, nextStep, type RoundFacts, type Step, SUPERSEDED } from './round.ts'
 
 const ROSTER = ['BR', 'FR', 'JP', 'KR', 'NO', 'VN'].map(id => memberId.parse(id))
 const RUNNING = ['open', 'closed', 'agreed'] as const
@@ -33,6 +33,7 @@ const facts: fc.Arbitrary<RoundFacts> = fc
         opened: some(custodians),
         summed: fc.boolean(),
         cancelled: fc.boolean(),
+        superseded: fc.boolean(),
       })
       .map(({ lasts, closedAfter, ...rest }) => ({
         ...rest,
@@ -44,7 +45,7 @@ const facts: fc.Arbitrary<RoundFacts> = fc
       })),
   )
 const instant = fc.integer({ min: 0, max: 40 * MINUTE })
-const open = facts.map((round): RoundFacts => ({ ...round, state: 'open', cancelled: false }))
+const open = facts.map((round): RoundFacts => ({ ...round, state: 'open', cancelled: false, superseded: false }))
 
 function needed(round: RoundFacts): number {
   return round.need === 'all' ? round.eligible.length : round.need.atLeast
@@ -160,7 +161,7 @@ describe('a round', () => {
   test('is not void for more agreements or openings', () => {
     fc.assert(
       fc.property(facts, instant, (round, now) => {
-        fc.pre(!round.cancelled && round.state !== 'open')
+        fc.pre(!round.cancelled && !round.superseded && round.state !== 'open')
         const everybody = { ...round, agreed: round.custodians, opened: round.custodians, summed: true }
         expect(settle(everybody, now).state).toBe('opened')
       }),
@@ -188,6 +189,18 @@ describe('a round', () => {
   })
 })
 
+test('a round under a charter that was superseded is void, unless enough custodians agreed to its cohort', () => {
+  fc.assert(
+    fc.property(facts, instant, (round, now) => {
+      fc.pre(!round.cancelled)
+      const step = nextStep({ ...round, superseded: true }, now)
+      const isAgreed = round.state !== 'open' && round.agreed.length >= round.threshold
+      if (isAgreed) expect(step).toEqual(nextStep({ ...round, superseded: false }, now))
+      else expect(step).toEqual({ to: 'void', reason: SUPERSEDED })
+    }),
+  )
+})
+
 describe('the reason', () => {
   const [BR, FR, JP, KR, NO] = ROSTER as [MemberId, MemberId, MemberId, MemberId, MemberId]
   const five = [BR, FR, JP, KR, NO]
@@ -210,6 +223,7 @@ describe('the reason', () => {
     opened: [],
     summed: false,
     cancelled: false,
+    superseded: false,
   }
   const cases: [string, Partial<RoundFacts>, number, RegExp][] = [
     ['names who refused, at once', { refused: [KR] }, 0, /^KR refused, .* fewer than the 5 needed/],
@@ -225,6 +239,12 @@ describe('the reason', () => {
       { state: 'closed', agreed: [BR, FR, JP], closedAt: 0 },
       MINUTE,
       /^3 of the 4 custodians needed agreed.*absent: KR, NO$/,
+    ],
+    [
+      'says to ask again under another charter',
+      { state: 'closed', superseded: true },
+      0,
+      /another charter .* ask again$/,
     ],
     [
       'names custodians that declined',

@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import { messageId } from '#crypto/signature.ts'
-import { certificate, type MemberId, prekey, query, type RoundId, round } from '#specs/messages.ts'
+import { type CharterId, certificate, type MemberId, prekey, query, type RoundId, round } from '#specs/messages.ts'
 import { type Need, plan } from '#specs/query.ts'
 import { claims } from '#specs/signed.ts'
 import { charterById } from './context.ts'
@@ -10,6 +10,7 @@ import { queries, type rounds } from './schema.ts'
 
 /** What the signed documents of a round (its own, its query's and its charter's) say once and for all. */
 export interface RoundTerms {
+  readonly charter: CharterId
   readonly eligible: readonly MemberId[]
   readonly need: Need
   readonly minimumCohort: number
@@ -30,6 +31,7 @@ export function termsOf(db: Database, row: Pick<typeof rounds.$inferSelect, 'id'
     const asked = db.select().from(queries).where(eq(queries.id, row.query)).get() as typeof queries.$inferSelect
     const signed = claims(query, asked.compact).payload
     return {
+      charter: announced.charter,
       eligible: announced.eligible,
       need: signed.need,
       minimumCohort: charter.minimumCohort,

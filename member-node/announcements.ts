@@ -3,7 +3,7 @@ import { fault } from '#specs/errors.ts'
 import type { RoundId } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
-import { charterInForce, charterOf } from './charters.ts'
+import { charterInForce, charterOf, placeOf } from './charters.ts'
 import type { Node } from './node.ts'
 import { rounds, seenPrekeys } from './schema.ts'
 
@@ -13,9 +13,9 @@ export interface Announcement {
 }
 
 /**
- * Verifies an announced round against the charter that this node signed, and writes it down: from then on its prekeys belong
+ * Verifies an announced round against the charter in force, and writes it down: from then on its prekeys belong
  * to it and its query has no other round here.
- * @throws InbondError `no-charter`, `prekey-used`, `bad-round`, and what `verifyRound` throws
+ * @throws InbondError `no-charter`, `not-on-roster`, `prekey-used`, `bad-round`, and what `verifyRound` throws
  */
 export async function verifyAnnouncement(node: Node, announced: Announcement): Promise<VerifiedRound> {
   const round = await verifyRound(announced, requireCharter(node), node.clock.now())
@@ -38,8 +38,9 @@ export function isCleared(node: Node, id: RoundId): boolean {
 
 function requireCharter(node: Node): SignedCharter {
   const charter = charterInForce(node)
-  if (charter) return charter
-  throw fault('no-charter', 'this node knows of no charter in force')
+  if (!charter) throw fault('no-charter', 'this node knows of no charter in force')
+  if (placeOf(node) === 'member') return charter
+  throw fault('not-on-roster', `the charter in force does not name ${node.id} with this key`)
 }
 
 function record(node: Node, round: VerifiedRound): void {

@@ -14,6 +14,8 @@ export type NodeEvent =
   | { readonly msg: 'the policy is open: this node answers everything that the charter allows' }
   | { readonly msg: 'waits'; readonly for: string }
   | { readonly msg: 'the charter is in force' }
+  | { readonly msg: 'the charter in force has left this member out: it answers nothing' }
+  | { readonly msg: 'the charter in force has another key in the place of this one: it answers nothing' }
   | ({ readonly msg: 'done' } & About)
   /** The node will not do it, and says so; `request` is the coordinator's id of the request that it refused. */
   | ({ readonly msg: 'refused'; readonly request?: string } & About & LoggedError)
@@ -25,6 +27,8 @@ export type Tell = (event: NodeEvent) => void
 export function levelOf(event: NodeEvent & LogEvent): Level {
   switch (event.msg) {
     case 'the policy is open: this node answers everything that the charter allows':
+    case 'the charter in force has left this member out: it answers nothing':
+    case 'the charter in force has another key in the place of this one: it answers nothing':
     case 'refused':
     case 'failed; it will be tried again':
       return 'stack' in event ? 'error' : 'warn'
@@ -53,6 +57,7 @@ export function observer(tell: Tell): Observer {
 function about(item: WorkItem): About {
   switch (item.kind) {
     case 'charter':
+    case 'confirm':
     case 'prekeys':
       return { step: item.kind }
     case 'contribute':

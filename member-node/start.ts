@@ -1,3 +1,4 @@
+import { messageId } from '#crypto/signature.ts'
 import { systemClock } from '#party/clock.ts'
 import type { CommonOptions, Terminal } from '#party/command.ts'
 import type { Coordinates } from '#party/coordinates.ts'
@@ -6,13 +7,14 @@ import { openLog } from '#party/log.ts'
 import { Operator } from '#party/operator.ts'
 import { claimDirectory } from '#party/running.ts'
 import type { FederationInfo } from '#specs/api.ts'
-import { unsigned, verifyProposal } from '#specs/rules/charter.ts'
-import { charterInForce } from './charters.ts'
+import { standingOf, verifyProposal } from '#specs/rules/charter.ts'
+import { inWords, isFulfilled } from '#specs/rules/succession.ts'
+import { charterInForce, placeOf } from './charters.ts'
 import { levelOf, type NodeEvent, observer, type Tell } from './events.ts'
 import { countEvents, measureState } from './metrics.ts'
 import type { Node } from './node.ts'
 import { warehouseFile, withNode } from './open.ts'
-import { work } from './work.ts'
+import { type Observer, work } from './work.ts'
 
 const PENDING_CHECK_MS = 2_000
 
@@ -30,7 +32,7 @@ export function start(path: string, options: CommonOptions, terminal: Terminal):
       await operator.serve(registry => measureState(registry, node, warehouseFile(path)), node.db)
       tell({ msg: 'started', coordinator: settings.coordinator.url })
       await Promise.all([
-        work(node, observer(tell), terminal.signal),
+        work(node, withPlace(node, observer(tell), tell), terminal.signal),
         sayWhoIsAwaited(node, settings.coordinator, tell, terminal.signal),
       ])
       tell({ msg: 'stopped' })
@@ -40,11 +42,33 @@ export function start(path: string, options: CommonOptions, terminal: Terminal):
   })
 }
 
-/** Before a charter is in force there is nothing to answer: says whose signature is missing, whenever that changes. */
+/** Says it when a charter has left this member out, or has another key in its place. */
+function withPlace(node: Node, inner: Observer, tell: Tell): Observer {
+  let said = placeOf(node)
+  if (said === 'left' || said === 'replaced') tell({ msg: OUT[said] })
+  return {
+    ...inner,
+    done: item => {
+      inner.done(item)
+      const place = item.kind === 'charter' ? placeOf(node) : said
+      if (place !== said && (place === 'left' || place === 'replaced')) tell({ msg: OUT[place] })
+      said = place
+    },
+  }
+}
+
+const OUT = {
+  left: 'the charter in force has left this member out: it answers nothing',
+  replaced: 'the charter in force has another key in the place of this one: it answers nothing',
+} as const
+
+/** Before a charter is in force that names this member there is nothing to answer: says what is awaited, whenever that changes. */
 async function sayWhoIsAwaited(node: Node, to: Coordinates, tell: Tell, signal: AbortSignal): Promise<void> {
   let said = ''
-  while (!signal.aborted && charterInForce(node) === undefined) {
-    const waits = await meetCoordinator(to).then(awaited, error => `the coordinator: ${(error as Error).message}`)
+  while (!signal.aborted && placeOf(node) === 'awaited') {
+    const waits = await meetCoordinator(to)
+      .then(heard => awaited(node, heard))
+      .catch(error => `the coordinator: ${(error as Error).message}`)
     if (waits !== said) tell({ msg: 'waits', for: waits })
     said = waits
     await systemClock.wait(PENDING_CHECK_MS, signal)
@@ -52,8 +76,10 @@ async function sayWhoIsAwaited(node: Node, to: Coordinates, tell: Tell, signal: 
   if (said !== '' && !signal.aborted) tell({ msg: 'the charter is in force' })
 }
 
-async function awaited({ proposed, inForce, publicKey }: FederationInfo): Promise<string> {
-  if (proposed === null) return inForce === null ? 'a charter to be proposed' : 'the charter in force to be verified'
-  const missing = await unsigned(await verifyProposal(proposed.charter, publicKey), proposed)
-  return `${missing.join(', ')} to sign the charter`
+async function awaited(node: Node, { proposed, inForce, publicKey }: FederationInfo): Promise<string> {
+  const current = charterInForce(node)
+  if (inForce !== null && messageId(inForce.charter) !== current?.id) return 'the charter in force to be verified'
+  if (proposed === null) return 'a charter to be proposed'
+  const { consents } = await standingOf(await verifyProposal(proposed.charter, publicKey), proposed, current)
+  return isFulfilled(consents) ? 'the charter to be confirmed' : `${inWords(consents)} to sign the charter`
 }

@@ -117,6 +117,7 @@ function isRefusedForGood(error: unknown): boolean {
     'unknown-dataset',
     'too-many-slots',
     'query-expired',
+    'charter-superseded',
     'wrong-federation',
     'upgrade-needed',
   ]

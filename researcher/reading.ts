@@ -2,11 +2,10 @@ import { and, eq, isNull } from 'drizzle-orm'
 import { read as decrypt } from '#crypto/one-shot.ts'
 import { loadSeal } from '#crypto/seal.ts'
 import { forgetForGood } from '#party/database.ts'
-import { meetCoordinator } from '#party/invitation.ts'
 import { answerEvidence } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import type { QueryId, RoundId } from '#specs/messages.ts'
-import { type SignedCharter, verifyCharter } from '#specs/rules/charter.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
 import { type Answer, coverageRanges, rowsOf, unitsOf } from './answer.ts'
 import {
   ADD_UP_AGAIN_BELOW,
@@ -17,7 +16,7 @@ import {
   sha256,
   unsealOpenings,
 } from './evidence.ts'
-import { type Researcher, storedQuery } from './researcher.ts'
+import { knownCharter, type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
 
 /**
@@ -31,8 +30,7 @@ export async function read(researcher: Researcher, id: QueryId, round: RoundId, 
   if (readBefore !== null) return JSON.parse(readBefore) as Answer
   if (privateKey === null) throw fault('bad-evidence', 'the key of this query is gone')
   const evidence = await researcher.connection.get(`/rounds/${round}/answer`, answerEvidence, signal)
-  const federation = await meetCoordinator(researcher.to, researcher.fetch)
-  const charter = await verifyCharter(evidence.charter, federation.publicKey)
+  const charter = await knownCharter(researcher, evidence.charter.charter)
   const checked = await checkEvidence(evidence, compact, charter)
   const seal = await loadSeal()
   const total = await download(researcher, `/rounds/${round}/sum`, ciphertextBytes(checked), signal)

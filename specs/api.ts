@@ -12,8 +12,9 @@ const instant = z.iso.datetime()
 
 export const charterBundle = z.object({
   charter: compact,
-  /** Consents of members so far; the charter is in force when everybody on its roster is here. */
+  /** Of members, so far. Whether they are enough follows from the charter before: rules/succession.ts. */
   consents: z.array(z.object({ member: memberId, consent: compact })),
+  confirmations: z.array(z.object({ member: memberId, confirmation: compact })),
 })
 export type CharterBundle = z.infer<typeof charterBundle>
 
@@ -39,6 +40,7 @@ export const enrolmentReceipt = z.object({
 /** What the coordinator asks a member to do. The list follows from what is stored, so it may be asked for again at any time. */
 export const workItem = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('charter'), charter: charterId, inForce: z.boolean() }),
+  z.object({ kind: z.literal('confirm'), charter: charterId }),
   z.object({ kind: z.literal('prekeys'), missing: z.int().positive() }),
   z.object({ kind: z.literal('contribute'), round: compact, query: compact }),
   z.object({ kind: z.literal('agree'), round: compact, query: compact, cohort: compact }),
@@ -108,6 +110,7 @@ export type AnswerEvidence = z.infer<typeof answerEvidence>
 export const done = z.object({})
 
 export const consentRequest = z.object({ consent: compact })
+export const confirmationRequest = z.object({ confirmation: compact })
 export const prekeysRequest = z.object({ prekeys: z.array(compact).min(1).max(200) })
 /** Ids of prekeys. */
 export const prekeyIds = z.object({ prekeys: z.array(hash).max(200) })

@@ -124,12 +124,19 @@ const samples: Record<string, Json> = {
     members: ['JP', 'KR', 'VN'].map(id => ({ id, name: id, publicKey: key43, conventions: member })),
     custodians: ['JP', 'KR', 'VN'],
     threshold: 3,
+    quorum: 2,
     minimumCohort: 3,
     datasets: [{ id: 'declarations', version: 1 }],
     logHead: noHead,
     proposedAt: at(NOON),
   },
   'inbond-charter-consent': { protocol: PROTOCOL, charter: hashOf('charter'), member: 'KR' },
+  'inbond-charter-confirmation': {
+    protocol: PROTOCOL,
+    charter: hashOf('charter'),
+    previous: hashOf('charter before'),
+    member: 'KR',
+  },
   'inbond-prekey': {
     protocol: PROTOCOL,
     federation: key43,
@@ -276,7 +283,7 @@ describe.each(kinds)('%s', (typ, kind) => {
     await expect(sign(key, kind, more as never)).rejects.toMatchObject({ code: 'bad-message' })
   })
 
-  test.each(Object.keys(sample))('without %s is refused', async field => {
+  test.each(Object.keys(sample).filter(field => field !== 'quorum'))('without %s is refused', async field => {
     const { [field]: _, ...less } = sample
     await refusedByAll(kind, await signedAnyhow(typ, less), 'bad-message', /not well-formed/)
   })

@@ -22,16 +22,20 @@ const en: Remedies = {
   'clock-skew': 'Set the clocks of this machine and of the coordinator (NTP); two minutes of difference are tolerated.',
   'not-allowed': 'Use the party that this belongs to.',
   'not-on-roster': 'Ask the secretariat to propose a charter that includes this member.',
+  'key-replaced': "Use the directory with this member's new key; this one serves no more.",
   'bad-invitation': 'Ask the secretariat for a new invitation; each works once, for one name, for seven days.',
   'not-found': 'Check the id; `status` and `query list` show those that exist.',
   'wrong-federation': 'Use the directory, or the invitation, of the federation that this belongs to.',
-  'already-enrolled': 'Use the directory that was enrolled; if it is lost, enrol under another name.',
+  'already-enrolled':
+    'Use the directory that was enrolled; if a member lost it: inbond coordinator invite DIR --member KR --replace.',
   'differs-from-stored':
     'Nothing to do: what was stored first stands. If you did not expect this, tell the secretariat.',
   'too-late': 'It is over; if it ended without an answer, ask again with more time (closes: 48h).',
   'no-charter': 'Propose one: inbond coordinator charter propose DIR.',
-  'charter-pending': 'Wait until every member has signed the charter: inbond member charter sign DIR.',
+  'charter-pending':
+    'Wait until the members have signed the charter, and their nodes run: inbond member charter sign DIR.',
   'bad-charter': 'Do not sign it; the secretariat proposes a corrected one: inbond coordinator charter propose DIR.',
+  'charter-superseded': 'Ask again: the question is then signed under the charter in force.',
   'bad-round': 'Nothing to do: this node does not answer it. Tell the secretariat if it happens again.',
   'bad-cohort': 'Nothing to do: this custodian does not agree to it. Tell the secretariat if it happens again.',
   'query-expired': 'Ask again; a query is signed for a limited time.',

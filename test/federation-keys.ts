@@ -4,12 +4,14 @@ import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import type { CharterBundle } from '#specs/api.ts'
 import {
   agreement,
+  type Charter,
   type CharterId,
   type Cohort,
   type CohortId,
   certificate,
   charter,
   cohort,
+  confirmation,
   consent,
   type Manifest,
   type ManifestId,
@@ -115,15 +117,22 @@ export async function federationKeys({
     return { member, consent: signed.compact }
   }
 
+  async function confirm(to: Signed<Charter, CharterId>, member: MemberId, by = keyOf(member)) {
+    const previous = to.payload.previous as CharterId
+    const signed = await sign(by, confirmation, { protocol: PROTOCOL, charter: to.id, previous, member })
+    return { member, confirmation: signed.compact }
+  }
+
   async function bundleOf(proposed: Signed<unknown, CharterId>): Promise<CharterBundle> {
     return {
       charter: proposed.compact,
       consents: await Promise.all(ids.map(member => consentTo(proposed.id, member))),
+      confirmations: [],
     }
   }
 
   const bundle = await bundleOf(await propose())
-  const inForce = await verifyCharter(bundle, coordinator.publicKey)
+  const inForce = await verifyCharter(bundle, coordinator.publicKey, undefined)
   const recipient = await generateSealingKeyPair(randomness)
 
   function certify(change: object = {}, by = coordinator) {
@@ -253,6 +262,7 @@ export async function federationKeys({
     keyOf,
     propose,
     consentTo,
+    confirm,
     bundleOf,
     certify,
     ask,

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Aggregate, aggregate } from '#coordinator/aggregation.ts'
 import { type Coordinator, createCoordinator } from '#coordinator/app.ts'
-import { proposeCharter } from '#coordinator/charters.ts'
 import type { Context } from '#coordinator/context.ts'
 import { invite } from '#coordinator/enrolment.ts'
+import { proposeCharter } from '#coordinator/proposals.ts'
 import * as coordinatorSchema from '#coordinator/schema.ts'
 import type { Randomness } from '#crypto/sampling.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
@@ -41,7 +41,7 @@ import { seededIdentityKey, seededRandomness } from './randomness.ts'
  * clock that the test moves. Nothing happens unless the test lets it: `settle` lets everybody do what there is to do.
  */
 
-const URL = 'http://coordinator.test'
+export const URL = 'http://coordinator.test'
 // Thousands of sealings would take most of the time.
 useNativeX25519()
 
@@ -260,13 +260,17 @@ function newInvitation(
   subject: string,
   administration: MemberId | null,
   randomness: Randomness,
+  isReplacement = false,
 ) {
   const code = Buffer.from(randomness(18)).toString('base64url')
-  invite(context, { role, subject, administration }, code)
+  invite(context, { role, subject, administration, isReplacement }, code)
   return { protocol: PROTOCOL, federation: context.key.fingerprint, invitation: code } as const
 }
 
-/** Invites a member, in the coordinator's database, and enrols it, over `fetch`. Its directory is `root`/`name`. */
+/**
+ * Invites a member, in the coordinator's database, and enrols it, over `fetch`. Its directory is `root`/`name`; that of another key for
+ * a member that has one is `root`/`name` again.
+ */
 export async function enrolMember(
   coordinator: Context,
   url: string,
@@ -275,11 +279,12 @@ export async function enrolMember(
   name: string,
   fetch?: Fetch,
   source = platform,
+  isReplacement = false,
 ): Promise<TestNode> {
   const id = name as MemberId
   const key = await source.identityKey()
   const connection = new Connection({ url, federation: coordinator.key.fingerprint }, key, clock, fetch)
-  const invitation = newInvitation(coordinator, 'member', id, null, source.randomness)
+  const invitation = newInvitation(coordinator, 'member', id, null, source.randomness, isReplacement)
   const signed = await sign(key, enrolment, {
     ...invitation,
     role: 'member',
@@ -290,7 +295,8 @@ export async function enrolMember(
   })
   await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
   const { federation } = invitation
-  return openNode(join(root, id), { id, key, federation, connection, clock, randomness: source.randomness })
+  const folder = isReplacement ? `${id} again` : id
+  return openNode(join(root, folder), { id, key, federation, connection, clock, randomness: source.randomness })
 }
 
 /** A member's node on what is in `directory`. */
