@@ -14,6 +14,7 @@ import {
 } from '#party/command.ts'
 import { beginDirectory, checkUnused, completeDirectory } from '#party/directory.ts'
 import { formatInvitation } from '#party/invitation.ts'
+import { keyCommands } from '#party/key-command.ts'
 import { metricsOption, portOption } from '#party/listening.ts'
 import { runningProcess } from '#party/running.ts'
 import { fault } from '#specs/errors.ts'
@@ -186,6 +187,7 @@ export function program(terminal: Terminal): Command {
     inviteCommand(terminal),
     group('charter', 'the document that all members sign', [proposeCommand(terminal)]),
     statusCommand(terminal),
+    keyCommands(terminal, config),
     ...backupCommands(terminal, backupContents),
   ])
 }

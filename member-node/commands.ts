@@ -16,6 +16,7 @@ import {
 import { Connection } from '#party/connection.ts'
 import { checkUnused, enrolDirectory, readConfig } from '#party/directory.ts'
 import { meetCoordinator, parseInvitation } from '#party/invitation.ts'
+import { keyCommands } from '#party/key-command.ts'
 import { metricsOption } from '#party/listening.ts'
 import { runningProcess } from '#party/running.ts'
 import { enrolmentReceipt } from '#specs/api.ts'
@@ -262,6 +263,7 @@ export function program(terminal: Terminal): Command {
     group('period', 'what the data cover', [periodCommand(terminal, 'close'), periodCommand(terminal, 'reopen')]),
     startCommand(terminal),
     statusCommand(terminal),
+    keyCommands(terminal, config),
     ...backupCommands(terminal, backupContents),
   ])
 }

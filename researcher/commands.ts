@@ -19,6 +19,7 @@ import { Connection, mayPass } from '#party/connection.ts'
 import { openDatabase } from '#party/database.ts'
 import { checkUnused, enrolDirectory, openDirectory } from '#party/directory.ts'
 import { meetCoordinator, parseInvitation } from '#party/invitation.ts'
+import { keyCommands } from '#party/key-command.ts'
 import { enrolmentReceipt, type QueryStatus, queryList } from '#specs/api.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
@@ -247,6 +248,7 @@ export function program(terminal: Terminal): Command {
     group('researcher', 'who asks questions', [
       initCommand(terminal),
       statusCommand(terminal),
+      keyCommands(terminal, config),
       ...backupCommands(terminal, backupContents),
     ]),
     group('query', 'questions and answers', [

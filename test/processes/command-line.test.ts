@@ -93,6 +93,7 @@ describe('help', () => {
     'coordinator invite',
     'coordinator charter propose',
     'coordinator status',
+    'coordinator key passphrase',
     'coordinator backup',
     'coordinator restore',
     'member init',
@@ -102,10 +103,12 @@ describe('help', () => {
     'member period reopen',
     'member start',
     'member status',
+    'member key passphrase',
     'member backup',
     'member restore',
     'researcher init',
     'researcher status',
+    'researcher key passphrase',
     'researcher backup',
     'researcher restore',
     'query run',
@@ -120,16 +123,22 @@ describe('help', () => {
     expect(stdout).toMatch(new RegExp(`\\nExample:\\n {2}inbond ${command} \\S`))
   })
 
-  it.concurrent.each(['', 'coordinator', 'coordinator charter', 'member', 'member period', 'query', 'researcher'])(
-    'inbond %s --help lists what there is',
-    async group => {
-      const { status, stdout, stderr } = await run(...group.split(' ').filter(Boolean), '--help')
-      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-      for (const command of COMMANDS.filter(one => group !== '' && one.startsWith(`${group} `))) {
-        expect(stdout).toContain(`\n  ${command.slice(group.length + 1).split(' ')[0]} `)
-      }
-    },
-  )
+  it.concurrent.each([
+    '',
+    'coordinator',
+    'coordinator charter',
+    'member',
+    'member key',
+    'member period',
+    'query',
+    'researcher',
+  ])('inbond %s --help lists what there is', async group => {
+    const { status, stdout, stderr } = await run(...group.split(' ').filter(Boolean), '--help')
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    for (const command of COMMANDS.filter(one => group !== '' && one.startsWith(`${group} `))) {
+      expect(stdout).toContain(`\n  ${command.slice(group.length + 1).split(' ')[0]} `)
+    }
+  })
 
   it('a group without a command shows its help and fails', async () => {
     const { status, stdout, stderr } = await run('coordinator')
@@ -170,6 +179,12 @@ describe('coordinator, typed wrongly', () => {
     ['an invitation of a member that is there', () => ['coordinator', 'invite', at('coordinator'), '--member', 'AA'], 'already-enrolled', /AA is enrolled already/],
     ['a charter over one member', () => ['coordinator', 'charter', 'propose', young.coordinator], 'bad-charter', /3 to 4096 members; 1 would be in it/],
     ['a charter with a strange custodian', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--custodians', 'AA,BB,XX'], 'bad-charter', /XX is not an enrolled member; there are AA, BB, CC/],
+    ['a charter without a stranger', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--without', 'XX'], 'bad-charter', /XX is neither a member nor enrolled/],
+    ['a charter without too many', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--without', 'AA,BB'], 'bad-charter', /3 to 4096 members|would keep their keys/],
+    ['a charter with too high a quorum', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--quorum', '999'], 'bad-charter', /the quorum lies between/],
+    ['a charter with a strange quorum', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--quorum', 'most'], 'bad-option', /--quorum most is not a number/],
+    ['another key for a stranger', () => ['coordinator', 'invite', at('coordinator'), '--member', 'XX', '--replace'], 'not-found', /XX is not enrolled/],
+    ['another key for a researcher', () => ['coordinator', 'invite', at('coordinator'), '--researcher', 'Ada', '--replace'], 'bad-option', /--replace is for the key of a --member/],
     ['a charter with too low a threshold', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--threshold', '2'], 'bad-charter', /between 3 and 3/],
     ['a charter with a strange threshold', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--threshold', 'all'], 'bad-option', /all is not a number/],
   ])
@@ -281,6 +296,23 @@ describe('before there is a charter', () => {
     await node.says(/"msg":"waits","for":"a charter to be proposed"/)
     node.send('SIGTERM')
     expect(await node.ended).toMatchObject({ status: 0, stdout: '' })
+  })
+
+  it('a key is sealed with another passphrase', async () => {
+    const [first, second] = ['first', 'second'].map(name => young.line.write(name, `${name}\n`)) as [string, string]
+    const passphrase = ['researcher', 'key', 'passphrase', young.researcher]
+    const without = await young.line.run([...passphrase, '--new-passphrase-file', first])
+    expect(without).toMatchObject({ status: 0, stdout: expect.stringMatching(/^[\w-]{43}\n$/) })
+    expectRefusal(
+      await young.line.run([...passphrase, '--passphrase-file', second, '--without-passphrase']),
+      'wrong-passphrase',
+      /does not open the identity key/,
+    )
+    expectRefusal(await young.line.run(passphrase), 'bad-option', /--new-passphrase-file, or --without-passphrase/)
+    const again = ['--passphrase-file', first, '--new-passphrase-file', second]
+    expect(await young.line.run([...passphrase, ...again])).toMatchObject({ status: 0, stdout: without.stdout })
+    const plain = await young.line.run([...passphrase, '--passphrase-file', second, '--without-passphrase'])
+    expect(plain).toMatchObject({ status: 0, stderr: expect.stringMatching(/^Warning: .* without a passphrase/) })
   })
 
   it('a key that is sealed needs its passphrase', async () => {
