@@ -60,6 +60,8 @@ async function writeKinds(file: Writing): Promise<void> {
     name: 'A. Researcher',
   })
   const { consent } = federation.bundle.consents[0] as (typeof federation.bundle.consents)[0]
+  const next = await federation.propose({ epoch: 2, previous: federation.charter.id })
+  const confirmed = await federation.confirm(next, member)
   const cancelled = await sign(researcher, cancellation, { protocol: PROTOCOL, query: asked.id })
   const refused = await sign(own, refusal, {
     protocol: PROTOCOL,
@@ -79,6 +81,7 @@ async function writeKinds(file: Writing): Promise<void> {
   await verified('inbond-researcher-certificate', coordinator, asked.payload.certificate)
   await verified('inbond-charter', coordinator, federation.charter.compact)
   await verified('inbond-charter-consent', own, consent)
+  await verified('inbond-charter-confirmation', own, confirmed.confirmation)
   await verified('inbond-prekey', own, prekeys[0] as string)
   await verified('inbond-query', researcher, asked.compact)
   await verified('inbond-cancellation', researcher, cancelled.compact)
