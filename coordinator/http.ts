@@ -158,12 +158,14 @@ function signerOf(bearer: string): string {
 /** The member who sent a request; under a charter, only if it is on the roster with this key. */
 export function memberOf(context: Context, party: Party): Member {
   const member = enrolledMember(party)
-  const charter = charterInForce(context.db)
-  const entry = charter?.payload.members.find(one => one.id === member.id)
-  if (charter && entry?.publicKey !== party.publicKey) {
-    throw fault('not-on-roster', `${member.id} is not on the roster of the charter in force`)
-  }
-  return member
+  if (isMember(context, member)) return member
+  throw fault('not-on-roster', `${member.id} is not on the roster of the charter in force`)
+}
+
+/** Whether the charter in force, if there is one, names a member with this key. */
+export function isMember(context: Context, { id, publicKey }: Member): boolean {
+  const charter = charterInForce(context.db)?.payload
+  return charter === undefined || charter.members.some(one => one.id === id && one.publicKey === publicKey)
 }
 
 /** The member who sent a request, whether a charter names it or not. */

@@ -17,7 +17,7 @@ import { charterBundles, takeConfirmation, takeConsent } from '../charters.ts'
 import { bundle, charterById } from '../context.ts'
 import { takePrekeys, unusedPrekeys, withdrawPrekeys } from '../custodians.ts'
 import { enrol } from '../enrolment.ts'
-import { type App, body, enrolledMember, json, memberOf, route, type Service } from '../http.ts'
+import { type App, body, enrolledMember, isMember, json, memberOf, route, type Service } from '../http.ts'
 import { takeBackCharter } from '../recovery.ts'
 
 const tags = ['Federation']
@@ -148,7 +148,11 @@ export function federationRoutes(app: App, { context, lifecycle }: Service): voi
       summary: 'Own prekeys that no round uses yet',
       responses: { 200: json('Their ids', prekeyIds) },
     }),
-    c => c.json({ prekeys: unusedPrekeys(context, enrolledMember(c.var.party).id) }, 200),
+    c => {
+      const member = enrolledMember(c.var.party)
+      // A key that waits for a charter has none, though the member has, with its other key.
+      return c.json({ prekeys: isMember(context, member) ? unusedPrekeys(context, member.id) : [] }, 200)
+    },
   )
 
   app.openapi(
@@ -161,7 +165,7 @@ export function federationRoutes(app: App, { context, lifecycle }: Service): voi
       responses: { 201: json('Withdrawn', done) },
     }),
     c => {
-      withdrawPrekeys(context, enrolledMember(c.var.party).id, c.req.valid('json').prekeys)
+      withdrawPrekeys(context, memberOf(context, c.var.party).id, c.req.valid('json').prekeys)
       return c.json({}, 201)
     },
   )
