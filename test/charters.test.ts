@@ -137,7 +137,8 @@ describe('a member that lost its key', () => {
     federation.load('JP', RECORD)
     const sent = async (who: TestNode) => (await poll(who, undefined)).items.map(one => one.kind)
     // Until then the old one is the member's, and the other one waits.
-    expect(await sent(old)).toEqual(['charter'])
+    await pose(federation, QUESTION)
+    expect(await sent(old)).toEqual(['charter', 'contribute'])
     expect(await sent(now)).toEqual(['charter'])
     const before = unusedPrekeys(context(), 'JP' as MemberId)
     await withdrawLostPrekeys(now)
@@ -342,6 +343,22 @@ describe('a coordinator that lies', () => {
     expect(epochAt('KR')).toBe(1)
   })
 
+  test('gets nothing signed or confirmed that should not be', async () => {
+    await found()
+    const early = await made({}, { consent: ['BR', 'FR'], confirm: [] })
+    await expect(confirmCharter(shown('KR', [early]), early.id)).rejects.toMatchObject({ code: 'charter-pending' })
+    const foreign = await made({ currency: 'EUR' }, { consent: [], confirm: [] })
+    await expect(checkProposal(federation.node('KR'), foreign)).rejects.toMatchObject({
+      code: 'bad-charter',
+      message: expect.stringMatching(/values in EUR/),
+    })
+    const { members } = (inForceAtCoordinator(context().db) as SignedCharter).payload
+    const without = await made({ members: members.slice(0, 3), quorum: 2 }, { consent: [], confirm: [] })
+    await expect(checkProposal(federation.node('KR'), without)).rejects.toMatchObject({
+      message: expect.stringMatching(/does not name KR with its own key/),
+    })
+  })
+
   test('gets none to the other side of a fork, nor enough to make one', async () => {
     await found()
     const one = await made({ proposedAt: '2030-01-01T00:00:00.000Z' }, { consent: three, confirm: [] })
@@ -398,12 +415,16 @@ describe('a coordinator that lies', () => {
     expect(() => $client.exec("UPDATE confirmations SET member = 'KR'")).toThrow(/never changed/)
     expect(() => $client.exec('DELETE FROM confirmations')).toThrow(/never changed/)
     const { id: previous } = inForceAtCoordinator(context().db) as SignedCharter
-    const { id } = await made({ proposedAt: '2030-01-01T00:00:00.000Z' }, { consent: [], confirm: [] })
+    const { id, charter: compact } = await made(
+      { proposedAt: '2030-01-01T00:00:00.000Z' },
+      { consent: [], confirm: [] },
+    )
+    $client.prepare('INSERT INTO charters VALUES (?, 2, ?, 1, NULL, NULL)').run(id, compact)
     const other = { protocol: PROTOCOL, charter: id, previous, member: 'BR' as MemberId } as const
-    const { compact } = await sign(federation.node('BR').key, confirmation, other)
+    const second = await sign(federation.node('BR').key, confirmation, other)
     await expect(
-      federation.node('BR').connection.post('/confirmations', { confirmation: compact }, queryReceipt),
-    ).rejects.toMatchObject({ code: 'not-found' })
+      federation.node('BR').connection.post('/confirmations', { confirmation: second.compact }, queryReceipt),
+    ).rejects.toMatchObject({ code: 'differs-from-stored' })
   })
 })
 
