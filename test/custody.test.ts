@@ -18,6 +18,7 @@ import { shareFrame } from '#specs/bodies.ts'
 import {
   agreement,
   type CohortId,
+  charter,
   cohort,
   type ManifestId,
   type MemberId,
@@ -661,14 +662,15 @@ describe('a coordinator that cheats the recipient is refused:', () => {
         })),
     ],
     [
-      'a charter that not everybody signed',
-      'charter-pending',
-      /not signed by BR/,
+      'a charter that was not in force',
+      'bad-charter',
+      /was not seen in force/,
       () =>
-        changed(evidence => ({
-          ...evidence,
-          charter: { ...evidence.charter, consents: evidence.charter.consents.slice(1) },
-        })),
+        changed(async evidence => {
+          const { payload } = claims(charter, evidence.charter.charter)
+          const { compact } = await sign(coordinatorKey(), charter, { ...payload, threshold: payload.threshold + 1 })
+          return { ...evidence, charter: { ...evidence.charter, charter: compact } }
+        }),
     ],
   ]
 

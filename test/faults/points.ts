@@ -70,10 +70,16 @@ function operations(app: Coordinator['app']): Operation[] {
 /** Whose business the operations of a tag are; those that need no token are everybody's. */
 const CLIENTS: Readonly<Record<string, Kind>> = { Federation: 'member', Rounds: 'member', Queries: 'researcher' }
 
+/** What a researcher sends beside. */
+const FOLLOWING = 'GET /charters/{charter}'
+/** What comes to a restored coordinator alone, which nobody restores here. */
+const GIVING_BACK = 'POST /charters'
+
 function sends(kind: Kind, app: Coordinator['app']): string[] {
-  const all = operations(app)
+  const all = operations(app).filter(one => one.name !== GIVING_BACK)
   if (kind === 'coordinator') return all.map(one => `answer ${one.name}`)
-  return all.filter(one => one.isPublic || CLIENTS[one.tag] === kind).map(one => `send ${one.name}`)
+  const isOwn = (one: Operation) => CLIENTS[one.tag] === kind || (kind === 'researcher' && one.name === FOLLOWING)
+  return all.filter(one => one.isPublic || isOwn(one)).map(one => `send ${one.name}`)
 }
 
 const ID = '{id}'
