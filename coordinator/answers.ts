@@ -1,10 +1,20 @@
 import { open } from 'node:fs/promises'
 import { eq } from 'drizzle-orm'
+import { consistencyOutline, inclusionOutline } from '#crypto/log-proofs.ts'
 import { SEALED_BYTES } from '#crypto/sealing.ts'
-import type { AnswerEvidence } from '#specs/api.ts'
+import type { AnswerEvidence, CohortBundle } from '#specs/api.ts'
 import { sealedShareOffset, shareFrame } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
-import { cohort, type MemberId, manifest, type RoundId, round } from '#specs/messages.ts'
+import {
+  type CohortId,
+  cohort,
+  type MemberId,
+  manifest,
+  type RoundId,
+  round,
+  type VoidCertificateId,
+} from '#specs/messages.ts'
+import { entriesOf, type headed, headNamedIn, type SignedEvidence } from '#specs/rules/log.ts'
 import { claims } from '#specs/signed.ts'
 import { bundle, type Context, charterById } from './context.ts'
 import { agreements, contributions, openings, queries, refusals, rounds } from './schema.ts'
@@ -33,7 +43,7 @@ export function evidenceOf(context: Context, researcher: string, id: RoundId): A
   const { run, asked } = answeredRound(context, researcher, id)
   const members = claims(cohort, run.cohort as string).payload.manifests.map(one => one.member)
   const sent = db.select().from(contributions).where(eq(contributions.round, id)).all()
-  return {
+  const evidence: SignedEvidence = {
     charter: bundle(db, charterById(db, claims(round, run.compact).payload.charter)),
     query: asked.compact,
     round: run.compact,
@@ -59,6 +69,48 @@ export function evidenceOf(context: Context, researcher: string, id: RoundId): A
       .map(one => ({ opening: one.compact, sealed: one.sealed.toString('base64url') })),
     sum: run.sum as string,
   }
+  return { ...evidence, log: loggedProofs(context, evidence) }
+}
+
+/** Where the messages of an answer are in the log, with proofs, all under the head that the log has now. */
+export function loggedProofs({ log }: Pick<Context, 'log'>, evidence: SignedEvidence): AnswerEvidence['log'] {
+  // Another process may add to the log meanwhile.
+  const head = log.head()
+  const found = [...log.indicesOf(entriesOf(evidence).map(one => one.message))]
+  const proofs = log.proofs(found.map(([, index]) => inclusionOutline(index, head.size)))
+  const fromHead = (which: (typeof headed)[number]) =>
+    log
+      .proofs([consistencyOutline(headNamedIn(evidence, which).size, head.size)])
+      .flat()
+      .map(hex)
+  return {
+    checkpoint: log.checkpoint(head),
+    proofs: found.map(([message, index], i) => ({ message, index, hashes: (proofs[i] as Uint8Array[]).map(hex) })),
+    heads: { charter: fromHead('charter'), round: fromHead('round'), cohort: fromHead('cohort') },
+  }
+}
+
+function hex(hash: Uint8Array): string {
+  return Buffer.from(hash).toString('hex')
+}
+
+/** A cohort with the documents that it names: what later cohorts have to fit. @throws InbondError `not-found` */
+export function cohortBundleOf(context: Context, id: CohortId): CohortBundle {
+  const { db } = context
+  const row = db.select().from(rounds).where(eq(rounds.cohortId, id)).get()
+  if (!row) throw fault('not-found', `there is no cohort ${id}`)
+  const { asked } = roundAndQuery(context, row.id)
+  const members = claims(cohort, row.cohort as string).payload.manifests.map(one => one.member)
+  const sent = db.select().from(contributions).where(eq(contributions.round, row.id)).all()
+  const manifests = sent.filter(one => members.includes(one.member)).map(one => one.manifest)
+  return { cohort: row.cohort as string, round: row.compact, query: asked.compact, manifests }
+}
+
+/** @throws InbondError `not-found` */
+export function voidCertificateOf(context: Context, id: VoidCertificateId): string {
+  const row = context.db.select().from(rounds).where(eq(rounds.voidCertificateId, id)).get()
+  if (!row?.voidCertificate) throw fault('not-found', `there is no void certificate ${id}`)
+  return row.voidCertificate
 }
 
 /**

@@ -5,7 +5,10 @@ import { type App, answerProblem, authenticate, limitBodies, limitRates, newApp 
 import { Lifecycle } from './lifecycle.ts'
 import { tellRequests } from './requests.ts'
 import { federationRoutes } from './routes/federation.ts'
+import { ledgerRoutes } from './routes/ledger.ts'
+import { logRoutes } from './routes/log.ts'
 import { queryRoutes } from './routes/queries.ts'
+import { researcherRoutes } from './routes/researchers.ts'
 import { roundRoutes } from './routes/rounds.ts'
 import { serviceRoutes } from './routes/service.ts'
 
@@ -27,6 +30,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   const lifecycle = new Lifecycle(context, options.aggregate, options.onError)
   const app = newApp()
   const countRequest = limitRates(context)
+  const authenticated = authenticate(context, countRequest)
   app.use(tellRequests(context.tell, context.clock))
   app.use((_, next) => {
     if (context.changes.ended) throw fault('shutting-down', 'the coordinator is being stopped')
@@ -34,17 +38,31 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   })
   app.use(limitBodies())
   // A pattern with a star matches the path before it too.
-  for (const path of ['/charters/*', '/consents', '/confirmations', '/prekeys/*', '/work', '/rounds/*', '/queries/*']) {
-    app.use(path, authenticate(context, countRequest))
+  const inRounds = ['/prekeys/*', '/work', '/rounds/*', '/queries/*', '/cohorts/*', '/void-certificates/*']
+  const charters = ['/charters', '/consents', '/confirmations']
+  const researchers = ['/researchers', '/sponsorships', '/revocations/*', '/certificate']
+  for (const path of [...inRounds, ...charters, ...researchers]) app.use(path, authenticated)
+  for (const path of ['/enrolments', '/logins']) {
+    app.use(path, (_, next) => {
+      countRequest('anonymous')
+      return next()
+    })
   }
-  app.use('/enrolments', (_, next) => {
-    countRequest('anonymous')
-    return next()
-  })
+  // Whoever shows who it is does not depend on how much strangers read.
+  for (const path of ['/log/*', '/charters/:charter']) {
+    app.use(path, (c, next) => {
+      if (c.req.header('authorization') !== undefined) return authenticated(c, next)
+      countRequest('anonymous reader')
+      return next()
+    })
+  }
   const service = { context, lifecycle }
   federationRoutes(app, service)
+  logRoutes(app, service)
   roundRoutes(app, service)
+  ledgerRoutes(app, service)
   queryRoutes(app, service)
+  researcherRoutes(app, service)
   serviceRoutes(app, service)
   app.notFound(() => {
     // What was asked for is not repeated: whoever pastes the wrong line into an address would find it in the log.

@@ -1,15 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { isIPv6 } from 'node:net'
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { backupCommands } from '#party/backup-command.ts'
+import { systemClock } from '#party/clock.ts'
 import {
   type CommonOptions,
   command,
   group,
+  insisting,
   optionValue,
   passphraseOf,
   type Terminal,
   table,
+  warnOfPlainHttp,
   warnOfPlainKey,
 } from '#party/command.ts'
 import { beginDirectory, checkUnused, completeDirectory } from '#party/directory.ts'
@@ -18,16 +22,18 @@ import { keyCommands } from '#party/key-command.ts'
 import { metricsOption, portOption } from '#party/listening.ts'
 import { runningProcess } from '#party/running.ts'
 import { fault } from '#specs/errors.ts'
-import { memberId, typedName } from '#specs/messages.ts'
+import { memberId, typedName, typedReason } from '#specs/messages.ts'
 import { describeChanges } from '#specs/rules/changes.ts'
 import { demandsOf, inWords } from '#specs/rules/succession.ts'
 import { backupContents } from './backup.ts'
-import { config } from './config.ts'
+import { CertificateFiles } from './certificate.ts'
+import { type Config, checkEncryption, config } from './config.ts'
 import { type Context, charterInForce, createContext } from './context.ts'
-import { invite } from './enrolment.ts'
+import { type Invitee, invite } from './enrolment.ts'
 import { withCoordinator } from './open.ts'
 import { concernsOf, describeOverview, overview } from './overview.ts'
 import { proposeCharter } from './proposals.ts'
+import { assignSponsor, everyResearcher, revoke } from './researchers.ts'
 
 /** Of an invitation's code: long enough that nobody guesses it. */
 const CODE_BYTES = 18
@@ -37,9 +43,9 @@ function withContext<T>(
   path: string,
   options: CommonOptions,
   terminal: Terminal,
-  work: (context: Context, url: string) => T | Promise<T>,
+  work: (context: Context, settings: Config) => T | Promise<T>,
 ): Promise<T> {
-  return withCoordinator(path, options, terminal, (parts, { url }) => work(createContext(parts), url))
+  return withCoordinator(path, options, terminal, (parts, settings) => work(createContext(parts), settings))
 }
 
 function initCommand(terminal: Terminal) {
@@ -54,27 +60,47 @@ function initCommand(terminal: Terminal) {
     .option('--port <port>', 'port to listen on', '8400')
     .option('--url <url>', 'public address, where it is another one')
     .option('--currency <code>', 'currency of values', 'USD')
+    .option('--tls-cert <file>', 'certificate in PEM, to speak HTTPS; read again when it is replaced')
+    .option('--tls-key <file>', 'its private key in PEM')
+    .option('--behind-proxy', 'a reverse proxy speaks HTTPS, on another machine')
+    .option('--plain-http', 'insist on requests that can be read on the way; it is for trying out')
     .option('--metrics-port <port>', 'port of this machine alone on which /metrics can be read (default: nowhere)')
     .action(async (path: string, options) => {
       await checkUnused(path)
       const port = portOption('--port', options.port)
+      const tls = tlsOption(options)
       const parsed = config.safeParse({
         role: 'coordinator',
         name: options.name,
         currency: options.currency,
         host: options.host,
         port,
-        url: options.url ?? `http://${isIPv6(options.host) ? `[${options.host}]` : options.host}:${port}`,
+        url:
+          options.url ??
+          `${tls ? 'https' : 'http'}://${isIPv6(options.host) ? `[${options.host}]` : options.host}:${port}`,
+        ...(tls ? { tls } : {}),
+        ...(options.behindProxy ? { behindProxy: true } : {}),
+        ...insisting(options),
         ...metricsOption(options.metricsPort),
       })
       if (!parsed.success) throw fault('bad-option', parsed.error.issues.map(issue => issue.message).join('; '))
+      checkEncryption(parsed.data)
+      if (tls) await new CertificateFiles(tls, parsed.data.url, systemClock).read()
       const passphrase = await passphraseOf(options, terminal)
       const key = await beginDirectory(path, passphrase)
       await completeDirectory(path, parsed.data)
       warnOfPlainKey(passphrase, terminal)
+      if (options.plainHttp) warnOfPlainHttp(parsed.data, terminal)
       terminal.err(`Made the coordinator of "${options.name}" in ${path}. Next: inbond coordinator start ${path}\n`)
       terminal.out(`${key.fingerprint}\n`)
     })
+}
+
+/** Both files or none, by paths that hold wherever the coordinator is started. @throws InbondError `bad-option` */
+function tlsOption({ tlsCert, tlsKey }: { tlsCert?: string; tlsKey?: string }): Config['tls'] {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined
+  if (tlsCert !== undefined && tlsKey !== undefined) return { certificate: resolve(tlsCert), key: resolve(tlsKey) }
+  throw fault('bad-option', '--tls-cert and --tls-key go together')
 }
 
 function startCommand(terminal: Terminal) {
@@ -87,16 +113,18 @@ function startCommand(terminal: Terminal) {
 }
 
 function inviteCommand(terminal: Terminal) {
-  return command('invite', 'print a one-time invitation', 'inbond coordinator invite wco --member KR')
+  return command('invite', 'print a one-time invitation', 'inbond coordinator invite wco --researcher Ada --sponsor KR')
     .argument('<dir>', "the coordinator's directory")
     .option('--member <id>', 'id of an administration, such as KR')
     .option('--replace', 'for a new key of a member that has lost its own')
     .option('--researcher <name>', 'name of a researcher')
-    .option('--administration <id>', "a researcher's own administration, if it is a member")
+    .option('--sponsor <id>', 'the member that is to vouch for the researcher')
     .action(async (path: string, options) => {
       const invitee = inviteeOf(options)
       const code = randomBytes(CODE_BYTES).toString('base64url')
-      await withContext(path, options, terminal, (context, url) => {
+      await withContext(path, options, terminal, (context, settings) => {
+        checkEncryption(settings)
+        const { url } = settings
         invite(context, invitee, code)
         const { fingerprint } = context.key
         terminal.err(
@@ -107,19 +135,75 @@ function inviteCommand(terminal: Terminal) {
     })
 }
 
-function inviteeOf(options: { member?: string; replace?: true; researcher?: string; administration?: string }) {
+function inviteeOf(options: { member?: string; replace?: true; researcher?: string; sponsor?: string }): Invitee {
   if ((options.member === undefined) === (options.researcher === undefined)) {
     throw fault('bad-option', 'an invitation is either for a --member or for a --researcher')
   }
   if (options.member !== undefined) {
+    if (options.sponsor !== undefined) throw fault('bad-option', 'only a researcher has a --sponsor')
     const subject = optionValue('--member', memberId, options.member)
-    return { role: 'member' as const, subject, administration: null, isReplacement: options.replace === true }
+    return { role: 'member', subject, sponsor: null, isReplacement: options.replace === true }
   }
   if (options.replace) throw fault('bad-option', '--replace is for the key of a --member')
-  const { administration: own } = options
-  const administration = own === undefined ? null : optionValue('--administration', memberId, own)
   const subject = optionValue('--researcher', typedName, options.researcher as string)
-  return { role: 'researcher' as const, subject, administration }
+  if (options.sponsor === undefined) {
+    throw fault('bad-option', 'a researcher needs a --sponsor: the member that vouches for it, such as --sponsor KR')
+  }
+  return { role: 'researcher', subject, sponsor: optionValue('--sponsor', memberId, options.sponsor) }
+}
+
+function researcherListCommand(terminal: Terminal) {
+  return command('list', 'who may ask, and who waits for a sponsor', 'inbond coordinator researcher list wco')
+    .argument('<dir>', "the coordinator's directory")
+    .option('--json', 'for programs')
+    .action((path: string, options) =>
+      withContext(path, options, terminal, context => {
+        const listed = everyResearcher(context)
+        const lines = listed.map(one => {
+          const standing = one.sponsoredUntil === null ? 'asks for' : `until ${one.sponsoredUntil.slice(0, 10)},`
+          const state =
+            one.revoked === null ? `${standing} sponsor ${one.sponsor ?? 'nobody'}` : `revoked by ${one.revoked}`
+          return [one.fingerprint, one.name, state]
+        })
+        terminal.out(options.json ? `${JSON.stringify(listed, null, 2)}\n` : table(lines))
+      }),
+    )
+}
+
+function revokeCommand(terminal: Terminal) {
+  return command(
+    'revoke',
+    'stop a researcher for good',
+    'inbond coordinator researcher revoke wco FINGERPRINT --reason "the key was lost"',
+  )
+    .argument('<dir>', "the coordinator's directory")
+    .argument('<fingerprint>', "of the researcher's key")
+    .requiredOption('--reason <text>', 'why, for the researcher and the members')
+    .action((path: string, print: string, options) => {
+      const reason = optionValue('--reason', typedReason, options.reason)
+      return withContext(path, options, terminal, async context => {
+        await revoke(context, print, reason)
+        terminal.err(`Revoked ${print}. Its queries are refused, and rounds that nobody agreed to yet become void.\n`)
+      })
+    })
+}
+
+function assignCommand(terminal: Terminal) {
+  return command(
+    'assign',
+    'ask another member to sponsor a researcher',
+    'inbond coordinator researcher assign wco FINGERPRINT --sponsor JP',
+  )
+    .argument('<dir>', "the coordinator's directory")
+    .argument('<fingerprint>', "of the researcher's key")
+    .requiredOption('--sponsor <id>', 'the member that is to vouch for the researcher')
+    .action((path: string, print: string, options) => {
+      const sponsor = optionValue('--sponsor', memberId, options.sponsor)
+      return withContext(path, options, terminal, context => {
+        assignSponsor(context, print, sponsor)
+        terminal.err(`${sponsor} is asked to sponsor ${print}.\n`)
+      })
+    })
 }
 
 function proposeCommand(terminal: Terminal) {
@@ -170,7 +254,7 @@ function statusCommand(terminal: Terminal) {
     .argument('<dir>', "the coordinator's directory")
     .option('--json', 'for programs')
     .action(async (path: string, options) => {
-      await withContext(path, options, terminal, (context, url) => {
+      await withContext(path, options, terminal, (context, { url }) => {
         const status = overview(context, url, runningProcess(path))
         const now = context.clock.now()
         const whole = { concerns: concernsOf(status, now), ...status }
@@ -185,6 +269,11 @@ export function program(terminal: Terminal): Command {
     initCommand(terminal),
     startCommand(terminal),
     inviteCommand(terminal),
+    group('researcher', 'who may ask', [
+      researcherListCommand(terminal),
+      assignCommand(terminal),
+      revokeCommand(terminal),
+    ]),
     group('charter', 'the document that all members sign', [proposeCommand(terminal)]),
     statusCommand(terminal),
     keyCommands(terminal, config),

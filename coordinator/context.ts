@@ -48,7 +48,7 @@ export function createContext(options: ContextOptions): Context {
     tell,
     changes: new Changes(),
     presence: new Presence(),
-    log: new EventLog(db),
+    log: new EventLog(db, key),
   }
 }
 

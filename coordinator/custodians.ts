@@ -11,10 +11,12 @@ import {
   prekey,
   type RoundId,
   refusal,
+  voidStatement,
 } from '#specs/messages.ts'
 import { claims, verify } from '#specs/signed.ts'
 import type { Context } from './context.ts'
-import { agreements, openings, prekeys, refusals, rounds } from './schema.ts'
+import { agreements, openings, prekeys, refusals, rounds, voidStatements } from './schema.ts'
+import { termsOf } from './terms.ts'
 
 /** How many unused prekeys a custodian keeps here; fewer than half of it and it is asked for more. */
 export const PREKEY_STOCK = 32
@@ -141,6 +143,33 @@ export async function takeOpening(
   })
 }
 
+/** @throws InbondError `bad-signature`, `bad-cohort`, `not-allowed`, `differs-from-stored` */
+export async function takeVoidStatement(
+  context: Context,
+  custodian: Member,
+  id: RoundId,
+  compact: string,
+): Promise<void> {
+  const signed = await verify(voidStatement, compact, custodian.publicKey)
+  const { payload } = signed
+  const row = roundRow(context, id)
+  if (payload.round !== id || payload.custodian !== custodian.id || row.state !== 'void' || row.cohortId === null) {
+    throw fault('bad-cohort', 'the statement is not about a void round with a cohort')
+  }
+  if (!termsOf(context.db, row).custodians.some(one => one.id === custodian.id)) {
+    throw fault('not-allowed', `${custodian.id} is not a custodian of this round`)
+  }
+  const now = context.clock.now()
+  context.db.transaction(tx => {
+    const own = and(eq(voidStatements.round, id), eq(voidStatements.custodian, custodian.id))
+    const stored = tx.select().from(voidStatements).where(own).get()
+    if (stored?.compact === compact) return
+    if (stored) throw fault('differs-from-stored', `${custodian.id} gave this round up before, in other words`)
+    tx.insert(voidStatements).values({ round: id, custodian: custodian.id, compact, receivedAt: now }).run()
+    context.log.append(tx, voidStatement.typ, signed.id, now)
+  })
+}
+
 /** @throws InbondError `bad-signature`, `bad-request`, `differs-from-stored` */
 export async function takeRefusal(context: Context, member: Member, id: RoundId, compact: string): Promise<void> {
   const { payload: claim } = claims(refusal, compact)
@@ -155,7 +184,8 @@ export async function takeRefusal(context: Context, member: Member, id: RoundId,
     if (stored?.compact === compact) return
     if (stored) throw fault('differs-from-stored', `${member.id} refused this before, in other words`)
     // A custodian that cannot open is not waited for, and not asked again, although the others were enough.
-    if (row.state === 'void' || (row.state === 'opened' && claim.step === 'contribute')) return
+    const isOver = row.state === 'void' ? claim.step !== 'void' : row.state === 'opened' && claim.step === 'contribute'
+    if (isOver) return
     tx.insert(refusals)
       .values({ round: id, member: member.id, step: claim.step, compact, reason: claim.reason, receivedAt: now })
       .run()

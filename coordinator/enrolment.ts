@@ -1,25 +1,21 @@
 import { createHash } from 'node:crypto'
 import { and, eq, isNull } from 'drizzle-orm'
 import { fingerprint } from '#crypto/signature.ts'
-import { isoTime } from '#party/clock.ts'
 import { fault } from '#specs/errors.ts'
-import { certificate, enrolment, type MemberId } from '#specs/messages.ts'
-import { claims, PROTOCOL, sign, verify } from '#specs/signed.ts'
-import type { Context } from './context.ts'
+import { enrolment, type MemberId } from '#specs/messages.ts'
+import { claims, verify } from '#specs/signed.ts'
+import { type Context, charterInForce } from './context.ts'
 import type { Transaction } from './event-log.ts'
 import { invitations, parties } from './schema.ts'
 
 const DAY_MS = 86_400_000
 const INVITATION_MS = 7 * DAY_MS
-const CERTIFICATE_MS = 365 * DAY_MS
 
-export interface Invitee {
-  readonly role: 'member' | 'researcher'
-  readonly subject: string
-  readonly administration: MemberId | null
-  /** A member that is enrolled enrols another key. */
-  readonly isReplacement?: boolean
-}
+export type Invitee =
+  /** `isReplacement`: a member that is enrolled enrols another key. */
+  | { readonly role: 'member'; readonly subject: MemberId; readonly sponsor: null; readonly isReplacement?: boolean }
+  /** `sponsor`: the member that is asked to vouch for the researcher. */
+  | { readonly role: 'researcher'; readonly subject: string; readonly sponsor: MemberId }
 
 function hashOf(code: string): string {
   return createHash('sha256').update(code).digest('hex')
@@ -27,12 +23,14 @@ function hashOf(code: string): string {
 
 /**
  * Remembers an invitation by the hash of its code; an earlier one for the same name is void from then on.
- * @throws InbondError `already-enrolled`, `not-found` where there is no key to replace
+ * @throws InbondError `already-enrolled`, `not-found` where there is no key to replace, `not-on-roster` for a sponsor that the charter in
+ * force does not name
  */
 export function invite(context: Context, invitee: Invitee, code: string): void {
   const now = context.clock.now()
+  if (invitee.sponsor !== null) checkSponsor(context, invitee.sponsor)
   context.db.transaction(tx => {
-    checkVacant(tx, invitee.role, invitee.subject, invitee.isReplacement ?? false)
+    checkVacant(tx, invitee.role, invitee.subject, invitee.role === 'member' && invitee.isReplacement === true)
     tx.delete(invitations)
       .where(
         and(
@@ -56,12 +54,19 @@ function checkVacant(tx: Transaction, role: 'member' | 'researcher', subject: st
   if (!isEnrolled && isReplacement) throw fault('not-found', `${subject} is not enrolled: it has no key to replace`)
 }
 
+/** Before the first charter anybody may become a member. @throws InbondError `not-on-roster` */
+export function checkSponsor(context: Context, sponsor: MemberId): void {
+  const charter = charterInForce(context.db)
+  if (charter === undefined || charter.payload.members.some(one => one.id === sponsor)) return
+  throw fault('not-on-roster', `${sponsor} is not on the roster of the charter in force, and cannot sponsor anybody`)
+}
+
 /**
  * Redeems an invitation. The same enrolment may be sent again.
- * @returns the certificate of a researcher, null for a member
+ * @returns the member that is asked to vouch for a researcher, null for a member
  * @throws InbondError `bad-invitation`, `wrong-federation`, `already-enrolled`, `bad-signature`, `bad-message`
  */
-export async function enrol(context: Context, compact: string): Promise<string | null> {
+export async function enrol(context: Context, compact: string): Promise<MemberId | null> {
   const { payload } = await verify(enrolment, compact, claims(enrolment, compact).payload.publicKey)
   if (payload.federation !== context.key.fingerprint) {
     throw fault('wrong-federation', 'this enrolment is for another federation')
@@ -77,18 +82,15 @@ export async function enrol(context: Context, compact: string): Promise<string |
   if (!invitation || invitation.role !== payload.role || invitation.subject !== subject) {
     throw fault('bad-invitation', `there is no open invitation of a ${payload.role} called ${subject} with this code`)
   }
-  if (invitation.redeemedBy === print) {
-    return context.db.select().from(parties).where(eq(parties.fingerprint, print)).get()?.certificate ?? null
-  }
+  if (invitation.redeemedBy === print) return invitation.sponsor
   if (invitation.redeemedBy !== null || invitation.expiresAt < now) {
     throw fault('bad-invitation', `the invitation of ${subject} was used before or has expired`)
   }
   const { isReplacement } = invitation
-  const granted = payload.role === 'researcher' ? await certify(context, payload, invitation.administration) : null
-  const before = context.db.transaction(tx => {
+  const isNew = context.db.transaction(tx => {
     const sameKey = tx.select().from(parties).where(eq(parties.fingerprint, print)).get()
     // The same bytes may have arrived twice at once.
-    if (sameKey?.enrolment === compact) return sameKey
+    if (sameKey?.enrolment === compact) return false
     if (sameKey) throw fault('already-enrolled', 'this key is enrolled already')
     checkVacant(tx, payload.role, subject, isReplacement)
     // An earlier replacement, which no charter has put in its place yet.
@@ -101,34 +103,14 @@ export async function enrol(context: Context, compact: string): Promise<string |
         subject,
         publicKey: payload.publicKey,
         enrolment: compact,
-        certificate: granted,
+        sponsor: invitation.sponsor,
         enrolledAt: now,
         isReplacement,
       })
       .run()
     tx.update(invitations).set({ redeemedBy: print }).where(eq(invitations.codeHash, invitation.codeHash)).run()
-    return undefined
+    return true
   })
-  if (before) return before.certificate
-  context.tell({ msg: 'party enrolled', party: payload.role === 'member' ? subject : print })
-  return granted
-}
-
-async function certify(
-  context: Context,
-  researcher: { name: string; publicKey: string },
-  administration: MemberId | null,
-): Promise<string> {
-  const signed = await sign(context.key, certificate, {
-    protocol: PROTOCOL,
-    federation: context.key.fingerprint,
-    name: researcher.name,
-    publicKey: researcher.publicKey,
-    administration,
-    organisation: null,
-    purposes: [],
-    sponsor: null,
-    notAfter: isoTime(context.clock.now() + CERTIFICATE_MS),
-  })
-  return signed.compact
+  if (isNew) context.tell({ msg: 'party enrolled', party: payload.role === 'member' ? subject : print })
+  return invitation.sponsor
 }

@@ -27,8 +27,15 @@ export type RequestEvent = {
 export type CoordinatorEvent =
   | RequestEvent
   | { readonly msg: 'the coordinator is ready'; readonly host: string; readonly port: number; readonly url: string }
+  | { readonly msg: 'requests are not encrypted: whoever is on the way can read them'; readonly url: string }
+  | { readonly msg: 'certificate renewed' }
+  /** The one before goes on to be used, until the files are replaced again. */
+  | ({ readonly msg: 'certificate not renewed' } & LoggedError)
   | { readonly msg: 'stopped' }
   | { readonly msg: 'party enrolled'; readonly party: string }
+  | { readonly msg: 'researcher sponsored'; readonly party: string; readonly sponsor: MemberId }
+  | { readonly msg: 'researcher logged in'; readonly party: string; readonly sponsor: MemberId }
+  | { readonly msg: 'researcher revoked'; readonly revocation: string; readonly by: string }
   | { readonly msg: 'charter in force'; readonly charter: CharterId; readonly epoch: number; readonly members: number }
   | { readonly msg: 'query recorded'; readonly query: QueryId; readonly party: string }
   | { readonly msg: 'query void'; readonly query: QueryId; readonly reason: string }
@@ -44,6 +51,8 @@ export type CoordinatorEvent =
   | { readonly msg: 'round agreed'; readonly round: RoundId }
   | { readonly msg: 'round opened'; readonly round: RoundId }
   | { readonly msg: 'round void'; readonly round: RoundId; readonly reason: string }
+  /** As many custodians as needed say that they never open it: its cohort does not count for later ones. */
+  | { readonly msg: 'round given up'; readonly round: RoundId; readonly custodians: number }
   | { readonly msg: 'sum made'; readonly round: RoundId; readonly ms: number }
   /** It will be made again; why it failed is told as what went wrong. */
   | { readonly msg: 'sum failed'; readonly round: RoundId; readonly ms: number }
@@ -55,6 +64,9 @@ export function levelOf(event: CoordinatorEvent & LogEvent): Level {
   switch (event.msg) {
     case 'request':
       return levelOfRequest(event)
+    case 'requests are not encrypted: whoever is on the way can read them':
+    case 'certificate not renewed':
+    case 'researcher revoked':
     case 'round void':
     case 'sum failed':
       return 'warn'

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { verifyCheckpoint } from '#crypto/checkpoint.ts'
+import { append, emptyLog, headOf, leafHash } from '#crypto/log.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { isoTime } from '#party/clock.ts'
 import { errorCodes } from '#specs/errors.ts'
+import { entriesOf, entryBytes, hashesOf } from '#specs/log-tiles.ts'
 import { messageKinds, refusal } from '#specs/messages.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { Federation } from '#test/federation.ts'
@@ -271,7 +274,7 @@ describe('what operators and readers ask for', () => {
     ...new Set(
       federation.coordinator.app.routes
         .filter(({ method, path }) => VERBS.includes(method) && !OF_THE_SERVICE.includes(path))
-        .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`),
+        .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)(?:\{\.\+\})?/g, '{$1}')}`),
     ),
   ]
 
@@ -353,3 +356,62 @@ describe('what operators and readers ask for', () => {
 function mapValues(scheme: object): object {
   return Object.fromEntries(Object.keys(scheme).map(name => [name, expect.anything()]))
 }
+
+describe('the log', () => {
+  const read = async (path: string, key: IdentityKey | null = null) => {
+    const response = await ask(key, path)
+    expect([path, response.status]).toEqual([path, 200])
+    return response
+  }
+
+  test('is for everybody, and ends in a signed head', async () => {
+    const { context } = federation.coordinator
+    const response = await read('/log/checkpoint')
+    expect(response.headers.get('content-type')).toMatch(/^text\/plain; charset=utf-8$/i)
+    expect(response.headers.get('cache-control')).toBe('no-cache')
+    const text = await response.text()
+    const head = await verifyCheckpoint(text, context.key.publicKey)
+    expect(head).toMatchObject(context.log.head())
+    expect(await (await read('/log/checkpoint', member)).text()).toBe(text)
+    expect(head.size).toBeGreaterThan(5)
+    const bundle = await read(`/log/tile/entries/000.p/${head.size}`)
+    const entries = entriesOf(new Uint8Array(await bundle.arrayBuffer()), head.size)
+    const tile = await read(`/log/tile/0/000.p/${head.size}`)
+    const hashes = hashesOf(new Uint8Array(await tile.arrayBuffer()), head.size)
+    expect(hashes.map(hex)).toEqual(entries.map(one => hex(leafHash(entryBytes(one)))))
+    expect(headOf(hashes.reduce((frontier, hash) => append(frontier, hash), emptyLog))).toEqual(context.log.head())
+    for (const { headers } of [bundle, tile]) {
+      expect(headers.get('content-type')).toBe('application/octet-stream')
+      expect(headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+    }
+  })
+
+  test.each([
+    '/log/tile/0/000',
+    '/log/tile/0/000.p/255',
+    '/log/tile/1/000.p/1',
+    '/log/tile/entries/001.p/1',
+    '/log/tile/0/000.p/0',
+    '/log/tile/0/%30%30%30.p/1',
+    '/log/tile/0/x000%2f000.p/1',
+    '/log/tile/0',
+    '/log/tile/',
+    '/log',
+  ])('has nothing at %s, and nobody is told to remember that', async path => {
+    const response = await ask(null, path)
+    expect(response.headers.get('cache-control')).toBeNull()
+    await refused(Promise.resolve(response), 404, 'not-found')
+  })
+
+  test('is not closed to members by strangers who read too much', async () => {
+    federation.clock.advance(MINUTE)
+    for (let i = 0; i < 1200; i++) await ask(null, '/log/tile/0/000.p/1')
+    await refused(ask(null, '/log/checkpoint'), 429, 'too-many-requests')
+    await read('/log/checkpoint', member)
+    await refused(ask(stranger, '/log/checkpoint'), 401, 'bad-token')
+    federation.clock.advance(MINUTE)
+    await read('/log/checkpoint')
+  })
+})
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')

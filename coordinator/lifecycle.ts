@@ -1,15 +1,17 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { and, eq, inArray, isNull, lt, or } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, isNull, lt, or } from 'drizzle-orm'
 import { chunksFor } from '#crypto/parameters.ts'
 import { ciphertextOffset } from '#specs/bodies.ts'
-import { type CohortId, cohort, type MemberId, type RoundId, sum } from '#specs/messages.ts'
+import { type CohortId, cohort, type RoundId, sum, voidCertificate } from '#specs/messages.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import type { Aggregate } from './aggregation.ts'
 import { type Context, charterInForce } from './context.ts'
+import { fittingCohort } from './ledger.ts'
 import { announceRound, waitingQueries } from './queries.ts'
+import { reasonOfRevocation } from './researchers.ts'
 import { nextStep, type RoundFacts, type Step } from './round.ts'
-import { agreements, contributions, openings, queries, refusals, rounds } from './schema.ts'
+import { agreements, contributions, openings, queries, refusals, rounds, voidStatements } from './schema.ts'
 import { termsOf } from './terms.ts'
 import { contributionFile, roundFolder, sumFile } from './uploads.ts'
 
@@ -80,6 +82,7 @@ export class Lifecycle {
       }
       this.#sumIfDue(row.id)
     }
+    changed = (await certifyVoidRounds(this.#context)) || changed
     if (changed) this.#context.changes.announce('everybody')
   }
 
@@ -92,7 +95,7 @@ export class Lifecycle {
     const now = clock.now()
     switch (step.to) {
       case 'closed':
-        await closeRound(this.#context, row.id, step.cohort)
+        await closeRound(this.#context, row.id, step)
         break
       case 'agreed':
         db.update(rounds).set({ state: 'agreed' }).where(eq(rounds.id, row.id)).run()
@@ -194,17 +197,23 @@ export function factsOf(context: Context, row: RoundRow): RoundFacts {
     ends: row.ends,
     closedAt: row.closedAt,
     contributed: members(contributions),
+    fitting: contributed => fittingCohort(context, row, contributed, terms.minimumCohort).members,
     refused: refusing.filter(one => one.step === 'contribute').map(one => one.member),
     agreed: custodians(agreements),
-    declined: refusing.filter(one => one.step !== 'contribute').map(one => one.member),
+    declined: refusing.filter(one => one.step === 'agree' || one.step === 'open').map(one => one.member),
     opened: custodians(openings),
     summed: row.sum !== null,
     cancelled: (withdrawn?.by ?? null) !== null,
     superseded: charterInForce(db)?.id !== terms.charter,
+    revoked: reasonOfRevocation(db, terms.researcher),
   }
 }
 
-async function closeRound(context: Context, id: RoundId, members: readonly MemberId[]): Promise<void> {
+async function closeRound(
+  context: Context,
+  id: RoundId,
+  { cohort: members, leftOut }: Step & { to: 'closed' },
+): Promise<void> {
   const stored = context.db.select().from(contributions).where(eq(contributions.round, id)).all()
   const manifests = members.map(member => ({
     member,
@@ -215,13 +224,14 @@ async function closeRound(context: Context, id: RoundId, members: readonly Membe
     protocol: PROTOCOL,
     round: id,
     manifests,
+    leftOut: [...leftOut],
     logHead,
   })
   const now = context.clock.now()
   const isClosed = context.db.transaction(tx => {
     // One that arrived while the cohort was being signed belongs into it: then it is signed anew.
     const counted = tx.select().from(contributions).where(eq(contributions.round, id)).all().length
-    if (counted !== members.length) return false
+    if (counted !== members.length + leftOut.length) return false
     tx.update(rounds)
       .set({ state: 'closed', closedAt: now, cohortId: signed.id, cohort: signed.compact })
       .where(eq(rounds.id, id))
@@ -230,6 +240,28 @@ async function closeRound(context: Context, id: RoundId, members: readonly Membe
     return true
   })
   if (isClosed) context.tell({ msg: 'round closed', round: id, cohort: members.length })
+}
+
+/** Signs that the cohorts of void rounds do not count any more, where enough custodians gave them up. */
+async function certifyVoidRounds(context: Context): Promise<boolean> {
+  const { db, key, log, clock, tell } = context
+  const isUncertified = and(eq(rounds.state, 'void'), isNotNull(rounds.cohortId), isNull(rounds.voidCertificate))
+  let changed = false
+  for (const row of db.select().from(rounds).where(isUncertified).all()) {
+    const given = db.select().from(voidStatements).where(eq(voidStatements.round, row.id)).all()
+    if (given.length < termsOf(db, row).threshold) continue
+    const statements = given.map(one => one.compact)
+    const signed = await sign(key, voidCertificate, { protocol: PROTOCOL, round: row.id, statements })
+    db.transaction(tx => {
+      const current = and(eq(rounds.id, row.id), isNull(rounds.voidCertificate))
+      const certificate = { voidCertificate: signed.compact, voidCertificateId: signed.id }
+      const { changes } = tx.update(rounds).set(certificate).where(current).run()
+      if (changes === 1) log.append(tx, voidCertificate.typ, signed.id, clock.now())
+    })
+    tell({ msg: 'round given up', round: row.id, custodians: statements.length })
+    changed = true
+  }
+  return changed
 }
 
 async function sumRound(context: Context, aggregate: Aggregate, row: RoundRow): Promise<void> {

@@ -28,6 +28,8 @@ export function overview(context: Context, url: string, process: number | undefi
     fingerprint: context.key.fingerprint,
     process: process ?? null,
     charter: inForce ? { id: inForce.id, epoch: inForce.payload.epoch, members: inForce.payload.members.length } : null,
+    /** Whether the charter in force names entries of the log that were lost when the coordinator was restored. */
+    isBehind: inForce !== undefined && !context.log.had(inForce.payload.logHead),
     /** Whom the proposed charter waits for, in words; null if there is none. */
     unsigned: needs && !isFulfilled(needs.consents) ? inWords(needs.consents) : null,
     unconfirmed:
@@ -69,6 +71,10 @@ export function concernsOf(status: Overview, now: number): string[] {
   else if (status.unconfirmed !== null)
     concerns.push(`The proposed charter waits for the nodes of ${status.unconfirmed} to confirm it.`)
   else if (status.charter === null) concerns.push('No charter is proposed yet.')
+  else if (status.isBehind)
+    concerns.push(
+      'Nothing can be answered: the charter names entries that the log has lost. Propose the one that follows it.',
+    )
   const expected = status.process === null ? [] : status.members.filter(one => one.onRoster)
   const late = expected.filter(one => one.lastSeen === null || now - Date.parse(one.lastSeen) >= LATE_MS)
   if (late.length > 0) {

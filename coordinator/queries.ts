@@ -1,19 +1,14 @@
 import { and, asc, eq, gt, inArray, isNull, or } from 'drizzle-orm'
 import { isoTime } from '#party/clock.ts'
 import { fault } from '#specs/errors.ts'
-import {
-  cancellation,
-  certificate,
-  type MemberId,
-  type Query,
-  type QueryId,
-  query,
-  type RoundId,
-  round,
-} from '#specs/messages.ts'
+import { cancellation, type MemberId, type Query, type QueryId, query, type RoundId, round } from '#specs/messages.ts'
 import { plan } from '#specs/query.ts'
+import { describeExposure } from '#specs/rules/pattern.ts'
+import { checkLasts, verifyCertificate } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
 import { type Context, charterById, charterInForce, requireCharter } from './context.ts'
+import { fittingRoster } from './ledger.ts'
+import { certified, reasonOfRevocation, refuseRevoked } from './researchers.ts'
 import { SUPERSEDED } from './round.ts'
 import { parties, prekeys, queries, rounds } from './schema.ts'
 
@@ -29,13 +24,16 @@ export interface Researcher {
 
 /**
  * Records a signed query. Sent again, it is the same query.
- * @throws InbondError `bad-signature`, `bad-message`, `bad-query`, `not-allowed`, `query-expired`, `charter-superseded`,
- * `too-many-requests`, `differs-from-stored`
+ * @throws InbondError `bad-signature`, `bad-message`, `bad-query`, `bad-certificate`, `researcher-revoked`, `query-expired`,
+ * `charter-superseded`, `charter-pending`, `too-many-requests`, `differs-from-stored`
  */
 export async function takeQuery(context: Context, researcher: Researcher, compact: string): Promise<QueryId> {
   const signed: Signed<Query, QueryId> = await verify(query, compact, researcher.publicKey)
   if (context.db.select().from(queries).where(eq(queries.id, signed.id)).get()) return signed.id
   const charter = requireCharter(context.db)
+  if (!context.log.had(charter.payload.logHead)) {
+    throw fault('charter-pending', 'the charter in force names a log that was lost; the one that follows it is awaited')
+  }
   await checkQuery(context, researcher, signed.payload, charter.id)
   if (runningQueries(context, researcher) >= MOST_RUNNING) {
     throw fault('too-many-requests', `you have ${MOST_RUNNING} queries running; each uses up a key of every custodian`)
@@ -87,13 +85,15 @@ async function checkQuery(context: Context, researcher: Researcher, asked: Query
     throw fault('charter-superseded', 'the query is under another charter than the one in force')
   if (expires <= now) throw fault('query-expired', `the query expired at ${asked.expires}`)
   if (expires > now + LONGEST_EXPIRY_MS) throw fault('bad-query', 'a query expires within 30 days')
-  const { payload } = await verify(certificate, asked.certificate, context.key.publicKey)
-  if (payload.publicKey !== researcher.publicKey) throw fault('not-allowed', 'the certificate is of another researcher')
-  if (Date.parse(payload.notAfter) <= now) throw fault('not-allowed', `the certificate expired at ${payload.notAfter}`)
+  const { members, coordinator } = charterById(context.db, asked.charter).payload
+  const { payload } = await verifyCertificate(asked.certificate, { coordinator, members })
+  if (payload.publicKey !== researcher.publicKey)
+    throw fault('bad-certificate', 'the certificate is of another researcher')
+  checkLasts(payload, now)
+  refuseRevoked(context.db, payload)
   plan(asked.question)
-  const roster = charterById(context.db, asked.charter).payload.members.length
-  if (asked.need !== 'all' && asked.need.atLeast > roster) {
-    throw fault('bad-query', `need: at least ${asked.need.atLeast} members, but the federation has ${roster}`)
+  if (asked.need !== 'all' && asked.need.atLeast > members.length) {
+    throw fault('bad-query', `need: at least ${asked.need.atLeast} members, but the federation has ${members.length}`)
   }
 }
 
@@ -149,11 +149,20 @@ export async function announceRound(
   const asked = claims(query, compact).payload
   const voidReason = reasonToEnd(context, asked, expiresAt)
   if (voidReason !== undefined) {
-    context.db.update(queries).set({ voidReason }).where(eq(queries.id, id)).run()
-    context.tell({ msg: 'query void', query: id, reason: voidReason })
+    endQuery(context, id, voidReason)
     return true
   }
   const charter = charterById(context.db, asked.charter)
+  const { members: eligible, exposure } = fittingRoster(context, asked, charter)
+  const needed = asked.need === 'all' ? charter.payload.minimumCohort : asked.need.atLeast
+  if (eligible.length < needed) {
+    endQuery(
+      context,
+      id,
+      `${exposure === undefined ? 'too few members' : describeExposure(exposure)}; ${needed} members are needed, and ${eligible.length} could be asked`,
+    )
+    return true
+  }
   const closes = now + asked.closesAfter
   const ends = closes + asked.closesAfter
   const chosen = charter.payload.custodians.flatMap(custodian => freePrekey(context, custodian, ends) ?? [])
@@ -166,7 +175,7 @@ export async function announceRound(
     opens: isoTime(now),
     closes: isoTime(closes),
     ends: isoTime(ends),
-    eligible: charter.payload.members.map(one => one.id),
+    eligible: [...eligible],
     prekeys: chosen.map(one => one.compact),
     logHead: context.log.head(),
   })
@@ -177,15 +186,20 @@ export async function announceRound(
     for (const one of chosen) tx.update(prekeys).set({ round: signed.id }).where(eq(prekeys.id, one.id)).run()
     context.log.append(tx, round.typ, signed.id, now)
   })
-  const eligible = charter.payload.members.length
-  context.tell({ msg: 'round announced', round: signed.id, query: id, eligible, custodians: chosen.length })
+  const custodians = chosen.length
+  context.tell({ msg: 'round announced', round: signed.id, query: id, eligible: eligible.length, custodians })
   return true
+}
+
+function endQuery(context: Context, id: QueryId, reason: string): void {
+  context.db.update(queries).set({ voidReason: reason }).where(eq(queries.id, id)).run()
+  context.tell({ msg: 'query void', query: id, reason })
 }
 
 function reasonToEnd(context: Context, asked: Query, expiresAt: number): string | undefined {
   if (expiresAt <= context.clock.now()) return 'it expired before enough custodians had prekeys'
   if (charterInForce(context.db)?.id !== asked.charter) return SUPERSEDED
-  return undefined
+  return reasonOfRevocation(context.db, certified(asked.certificate))
 }
 
 function freePrekey(context: Context, custodian: MemberId, until: number) {

@@ -1,7 +1,7 @@
 import { and, eq, isNotNull, isNull } from 'drizzle-orm'
 import { fingerprint, messageId } from '#crypto/signature.ts'
 import type { CharterBundle } from '#specs/api.ts'
-import { type CharterId, confirmation, consent, type MemberId } from '#specs/messages.ts'
+import { type CharterId, charter, confirmation, consent, type MemberId } from '#specs/messages.ts'
 import { type SignedCharter, verifyCharter } from '#specs/rules/charter.ts'
 import { announce, putInForce } from './charters.ts'
 import { type Context, charterInForce } from './context.ts'
@@ -10,7 +10,8 @@ import { charters, confirmations, consents, parties } from './schema.ts'
 
 /**
  * Takes a charter back that this coordinator lost, with the signatures that put it in force, from whoever has them: a coordinator that
- * was restored from before it goes on with it.
+ * was restored from before it goes on with it. It cannot answer under it, for the charter names entries of the log that are lost; what can
+ * be answered is asked under the one that follows.
  * @throws InbondError `bad-charter` if it does not follow the charter in force here, `bad-signature`, `charter-pending`
  */
 export async function takeBackCharter(context: Context, sent: CharterBundle): Promise<void> {
@@ -30,6 +31,7 @@ export async function takeBackCharter(context: Context, sent: CharterBundle): Pr
       .values({ id, epoch: payload.epoch, compact, proposedAt: Date.parse(payload.proposedAt) })
       .onConflictDoUpdate({ target: charters.id, set: { withdrawnAt: null } })
       .run()
+    if (context.log.indicesOf([id]).size === 0) context.log.append(tx, charter.typ, id, now)
     keepSignatures(context, tx, signed, sent)
     enrolFromRoster(tx, roster, now)
     putInForce(context, tx, signed, current)

@@ -42,5 +42,5 @@ export function tellRequests(tell: Tell, clock: Clock): MiddlewareHandler<Env> {
 /** The path as the interface describes it, never as it was sent; middleware is registered for all methods. */
 function templateOf(routes: readonly { readonly method: string; readonly path: string }[]): string {
   const path = routes.findLast(one => one.method !== 'ALL')?.path
-  return path?.replaceAll(/:(\w+)/g, '{$1}') ?? 'none'
+  return path?.replaceAll(/:(\w+)(?:\{\.\+\})?/g, '{$1}') ?? 'none'
 }

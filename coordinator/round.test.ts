@@ -27,6 +27,7 @@ const facts: fc.Arbitrary<RoundFacts> = fc
         lasts: fc.integer({ min: 1000, max: 10 * MINUTE }),
         closedAfter: fc.option(fc.integer({ min: 0, max: 30 * MINUTE })),
         contributed: some(eligible),
+        left: fc.oneof({ weight: 4, arbitrary: fc.constant<MemberId[]>([]) }, some(eligible)),
         refused: some(ROSTER),
         agreed: some(custodians),
         declined: some(ROSTER),
@@ -34,18 +35,23 @@ const facts: fc.Arbitrary<RoundFacts> = fc
         summed: fc.boolean(),
         cancelled: fc.boolean(),
         superseded: fc.boolean(),
+        revoked: fc.constantFrom(undefined, 'the researcher was revoked by KR: a test'),
       })
-      .map(({ lasts, closedAfter, ...rest }) => ({
+      .map(({ lasts, closedAfter, left, ...rest }) => ({
         ...rest,
         eligible,
         custodians,
         closes: rest.opens + lasts,
         ends: rest.opens + 2 * lasts,
         closedAt: closedAfter === null ? null : rest.opens + closedAfter,
+        fitting: members => members.filter(id => !left.includes(id)),
       })),
   )
+const everybody: RoundFacts['fitting'] = members => members
 const instant = fc.integer({ min: 0, max: 40 * MINUTE })
-const open = facts.map((round): RoundFacts => ({ ...round, state: 'open', cancelled: false, superseded: false }))
+const open = facts.map(
+  (round): RoundFacts => ({ ...round, state: 'open', cancelled: false, superseded: false, revoked: undefined }),
+)
 
 function needed(round: RoundFacts): number {
   return round.need === 'all' ? round.eligible.length : round.need.atLeast
@@ -56,7 +62,8 @@ function check(round: RoundFacts, now: number, step: Step): void {
   switch (step.to) {
     case 'closed': {
       expect(round.state).toBe('open')
-      expect(step.cohort).toEqual([...round.contributed].sort())
+      expect(step.cohort).toEqual([...round.fitting(round.contributed)].sort())
+      expect([...step.cohort, ...step.leftOut].sort()).toEqual([...round.contributed].sort())
       expect(step.cohort.length).toBeGreaterThanOrEqual(needed(round))
       const counted = step.cohort.filter(id => id !== round.recipientAdministration)
       expect(counted.length).toBeGreaterThanOrEqual(Math.max(3, round.minimumCohort))
@@ -116,12 +123,25 @@ describe('a round', () => {
     )
   })
 
+  test('is void once the researcher is revoked, unless it was agreed to before', () => {
+    fc.assert(
+      fc.property(facts, instant, (round, now) => {
+        const revoked = { ...round, cancelled: false, superseded: false, revoked: 'the researcher was revoked' }
+        const isLate = round.state === 'agreed'
+        const expected = isLate
+          ? nextStep({ ...revoked, revoked: undefined }, now)
+          : { to: 'void', reason: revoked.revoked }
+        expect(nextStep(revoked, now)).toEqual(expected)
+      }),
+    )
+  })
+
   test('closes at once when everybody contributed, if they are enough', () => {
     fc.assert(
       fc.property(open, instant, (round, now) => {
-        const all = { ...round, contributed: round.eligible, recipientAdministration: null }
+        const all = { ...round, contributed: round.eligible, recipientAdministration: null, fitting: everybody }
         fc.pre(needed(all) <= all.eligible.length && all.minimumCohort <= all.eligible.length)
-        expect(nextStep(all, now)).toEqual({ to: 'closed', cohort: [...all.eligible].sort() })
+        expect(nextStep(all, now)).toEqual({ to: 'closed', cohort: [...all.eligible].sort(), leftOut: [] })
       }),
     )
   })
@@ -161,7 +181,7 @@ describe('a round', () => {
   test('is not void for more agreements or openings', () => {
     fc.assert(
       fc.property(facts, instant, (round, now) => {
-        fc.pre(!round.cancelled && !round.superseded && round.state !== 'open')
+        fc.pre(!round.cancelled && !round.superseded && round.revoked === undefined && round.state !== 'open')
         const everybody = { ...round, agreed: round.custodians, opened: round.custodians, summed: true }
         expect(settle(everybody, now).state).toBe('opened')
       }),
@@ -217,6 +237,7 @@ describe('the reason', () => {
     ends: 2 * MINUTE,
     closedAt: null,
     contributed: [],
+    fitting: everybody,
     refused: [],
     agreed: [],
     declined: [],
@@ -224,6 +245,7 @@ describe('the reason', () => {
     summed: false,
     cancelled: false,
     superseded: false,
+    revoked: undefined,
   }
   const cases: [string, Partial<RoundFacts>, number, RegExp][] = [
     ['names who refused, at once', { refused: [KR] }, 0, /^KR refused, .* fewer than the 5 needed/],
@@ -233,6 +255,12 @@ describe('the reason', () => {
       { need: { atLeast: 3 }, contributed: [BR, FR, JP], recipientAdministration: JP },
       MINUTE,
       /needs 3 members beside .* there are 2/,
+    ],
+    [
+      'names who would stand apart beside earlier answers',
+      { contributed: five, fitting: members => members.filter(id => id !== KR) },
+      0,
+      /^KR would stand apart .* fewer than the 5 needed are left$/,
     ],
     [
       'names absent custodians',

@@ -27,6 +27,8 @@ export interface RoundFacts {
   readonly ends: number
   readonly closedAt: number | null
   readonly contributed: readonly MemberId[]
+  /** Those of the members who contributed that may be told about together beside the answers before (specs/rules/pattern.ts). */
+  readonly fitting: (contributed: readonly MemberId[]) => readonly MemberId[]
   readonly refused: readonly MemberId[]
   readonly agreed: readonly MemberId[]
   /** Custodians that refuse to agree or to open. */
@@ -36,10 +38,12 @@ export interface RoundFacts {
   readonly cancelled: boolean
   /** Another charter is in force than the one that the round is under. */
   readonly superseded: boolean
+  /** Why the researcher may not ask any more, once it was revoked. */
+  readonly revoked: string | undefined
 }
 
 export type Step =
-  | { readonly to: 'closed'; readonly cohort: readonly MemberId[] }
+  | { readonly to: 'closed'; readonly cohort: readonly MemberId[]; readonly leftOut: readonly MemberId[] }
   | { readonly to: 'agreed' }
   | { readonly to: 'opened' }
   | { readonly to: 'void'; readonly reason: string }
@@ -54,6 +58,8 @@ export function nextStep(round: RoundFacts, now: number): Step | undefined {
   // Under it somebody may take part who has left or whose key is lost. What t custodians agreed to is opened all the same.
   const isAgreed = round.state !== 'open' && round.agreed.length >= round.threshold
   if (round.superseded && !isAgreed) return { to: 'void', reason: SUPERSEDED }
+  // What enough custodians agreed to may be opened already.
+  if (round.revoked !== undefined && round.state !== 'agreed') return { to: 'void', reason: round.revoked }
   switch (round.state) {
     case 'open':
       return closing(round, now)
@@ -91,14 +97,22 @@ function closing(round: RoundFacts, now: number): Step | undefined {
       reason: `${round.contributed.length} of the ${needed} members needed contributed in time; missing: ${list(outstanding)}`,
     }
   }
-  const counted = round.contributed.filter(id => id !== round.recipientAdministration)
+  const cohort = [...round.fitting(round.contributed)].sort()
+  const leftOut = round.contributed.filter(id => !cohort.includes(id)).sort()
+  if (cohort.length < needed) {
+    return {
+      to: 'void',
+      reason: `${list(leftOut)} would stand apart from the others beside the answers to earlier questions, and without ${leftOut.length === 1 ? 'it' : 'them'} fewer than the ${needed} needed are left`,
+    }
+  }
+  const counted = cohort.filter(id => id !== round.recipientAdministration)
   if (counted.length < round.minimumCohort) {
     return {
       to: 'void',
       reason: `a cohort needs ${round.minimumCohort} members beside the recipient's own administration; there are ${counted.length}`,
     }
   }
-  return { to: 'closed', cohort: [...round.contributed].sort() }
+  return { to: 'closed', cohort, leftOut }
 }
 
 /** Custodians have as long for their part as members had for theirs, counted from the closing, and until `closes` in any case. */

@@ -1,10 +1,20 @@
 import { sql } from 'drizzle-orm'
 import { blob, index, integer, primaryKey, sqliteTable, text, unique, uniqueIndex } from 'drizzle-orm/sqlite-core'
-import type { CharterId, CohortId, ManifestId, MemberId, QueryId, RoundId } from '#specs/messages.ts'
+import type {
+  CharterId,
+  CohortId,
+  ManifestId,
+  MemberId,
+  QueryId,
+  RevocationId,
+  RoundId,
+  SponsorshipId,
+} from '#specs/messages.ts'
 
 /**
- * What the coordinator remembers. Times are milliseconds since 1970; `compact` columns hold signed messages. Rows of contributions,
- * agreements, openings, consents, confirmations and the log can be added and never changed: triggers in migrations/ see to it.
+ * What the coordinator remembers. Times are milliseconds since 1970; `compact` columns hold signed messages. Rows of
+ * contributions, agreements, openings, consents, confirmations, sponsorships, revocations, the log and its hashes can be added and
+ * never changed: triggers in migrations/ see to it.
  */
 
 const member = () => text().$type<MemberId>().notNull()
@@ -15,8 +25,8 @@ export const invitations = sqliteTable('invitations', {
   role: text({ enum: ['member', 'researcher'] }).notNull(),
   /** Member id, or a researcher's name. */
   subject: text().notNull(),
-  /** A researcher's own administration. */
-  administration: text().$type<MemberId>(),
+  /** Of a researcher: the member that is asked to vouch for it. The first version kept a researcher's own administration there. */
+  sponsor: text('administration').$type<MemberId>(),
   /** For another key of a member that is enrolled. */
   isReplacement: integer('is_replacement', { mode: 'boolean' }).notNull().default(false),
   createdAt: integer('created_at').notNull(),
@@ -32,7 +42,9 @@ export const parties = sqliteTable(
     subject: text().notNull(),
     publicKey: text('public_key').notNull(),
     enrolment: text().notNull(),
-    /** Of researchers. */
+    /** Of a researcher: the member that is asked to vouch for it. */
+    sponsor: text().$type<MemberId>(),
+    /** Of a researcher, once it is sponsored: the newest. */
     certificate: text(),
     enrolledAt: integer('enrolled_at').notNull(),
     lastSeenAt: integer('last_seen_at'),
@@ -44,6 +56,45 @@ export const parties = sqliteTable(
   table => [
     uniqueIndex('parties_one_key').on(table.role, table.subject, table.isReplacement).where(sql`ended_at IS NULL`),
   ],
+)
+
+export const sponsorships = sqliteTable(
+  'sponsorships',
+  {
+    id: text().$type<SponsorshipId>().primaryKey(),
+    sponsor: member(),
+    /** Null where it is of an organisation. */
+    researcher: text().references(() => parties.fingerprint),
+    compact: text().notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [index('sponsorships_by_researcher').on(table.researcher)],
+)
+
+/** Of whoever an organisation let log in. ID tokens are in their certificates too, which members see. */
+export const logins = sqliteTable(
+  'logins',
+  {
+    id: text().primaryKey(),
+    researcher: text()
+      .notNull()
+      .references(() => parties.fingerprint),
+    compact: text().notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [index('logins_by_researcher').on(table.researcher)],
+)
+
+export const revocations = sqliteTable(
+  'revocations',
+  {
+    id: text().$type<RevocationId>().primaryKey(),
+    /** The identity key, or the sponsorship of an organisation, that is stopped. */
+    target: text().notNull(),
+    compact: text().notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [index('revocations_by_target').on(table.target)],
 )
 
 export const charters = sqliteTable(
@@ -141,10 +192,17 @@ export const rounds = sqliteTable(
     cohort: text(),
     /** The signed sum, once every chunk is added up. */
     sum: text(),
+    /** Of a void round with a cohort: what makes that cohort not count for later ones. */
+    voidCertificate: text('void_certificate'),
+    voidCertificateId: text('void_certificate_id'),
     endedAt: integer('ended_at'),
     reason: text(),
   },
-  table => [index('rounds_by_state').on(table.state)],
+  table => [
+    index('rounds_by_state').on(table.state),
+    index('rounds_by_cohort').on(table.cohortId),
+    index('rounds_by_void_certificate').on(table.voidCertificateId),
+  ],
 )
 
 const roundColumn = () =>
@@ -173,7 +231,7 @@ export const refusals = sqliteTable(
   {
     round: roundColumn(),
     member: member(),
-    step: text({ enum: ['contribute', 'agree', 'open'] }).notNull(),
+    step: text({ enum: ['contribute', 'agree', 'open', 'void'] }).notNull(),
     compact: text().notNull(),
     reason: text().notNull(),
     receivedAt: integer('received_at').notNull(),
@@ -205,10 +263,37 @@ export const openings = sqliteTable(
   table => [primaryKey({ columns: [table.round, table.custodian] })],
 )
 
+export const voidStatements = sqliteTable(
+  'void_statements',
+  {
+    round: roundColumn(),
+    custodian: member(),
+    compact: text().notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [primaryKey({ columns: [table.round, table.custodian] })],
+)
+
 /** One entry for every signed event, in order; its Merkle tree (RFC 6962) is what log heads speak of. */
-export const log = sqliteTable('log', {
-  index: integer().primaryKey(),
-  typ: text().notNull(),
-  message: text().notNull(),
-  at: integer().notNull(),
-})
+export const log = sqliteTable(
+  'log',
+  {
+    /** From 1; a leaf's index in the tree is from 0. */
+    index: integer().primaryKey(),
+    typ: text().notNull(),
+    message: text().notNull(),
+    at: integer().notNull(),
+  },
+  table => [index('log_by_message').on(table.message)],
+)
+
+/** The hash of every perfect subtree of the log: what heads, tiles and proofs are made of. */
+export const logHashes = sqliteTable(
+  'log_hashes',
+  {
+    height: integer().notNull(),
+    index: integer().notNull(),
+    hash: blob({ mode: 'buffer' }).notNull(),
+  },
+  table => [primaryKey({ columns: [table.height, table.index] })],
+)

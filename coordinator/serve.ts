@@ -1,9 +1,13 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Clock } from '#party/clock.ts'
 import { listen } from '#party/listening.ts'
+import { loggable } from '#party/logged-error.ts'
 import type { Coordinator } from './app.ts'
+import type { CertificateFiles } from './certificate.ts'
+import type { Tell } from './events.ts'
 
 /** How often deadlines and what other commands wrote are looked at. */
 const TICK_MS = 250
@@ -16,19 +20,21 @@ const GRACE_MS = 2_000
 const FLUSH_MS = 250
 
 /**
- * Serves a coordinator until `signal` aborts.
+ * Serves a coordinator until `signal` aborts: over HTTPS where there is a certificate, which is exchanged when its files are.
  * @param listening told the port once requests are answered
- * @throws InbondError `address-in-use`
+ * @throws InbondError `address-in-use`, `bad-tls-certificate`, `file-not-readable`
  */
 export async function serve(
   coordinator: Coordinator,
   address: { host: string; port: number },
   signal: AbortSignal,
   listening: (port: number) => void,
+  certificate?: CertificateFiles,
 ): Promise<void> {
   const { app, context, lifecycle } = coordinator
   const answering = new Set<Promise<unknown>>()
-  const server = createAdaptorServer({ fetch: remembering(answering, app.fetch) }) as Server
+  const secure = certificate && { createServer: createSecureServer, serverOptions: await certificate.read() }
+  const server = createAdaptorServer({ fetch: remembering(answering, app.fetch), ...secure }) as Server
   server.requestTimeout = LONGEST_REQUEST_MS
   server.headersTimeout = 30_000
   await lifecycle.removeParts()
@@ -41,6 +47,7 @@ export async function serve(
   while (!signal.aborted) {
     await context.clock.wait(TICK_MS, signal)
     await lifecycle.advance().catch(() => undefined)
+    if (certificate) await renew(server as SecureServer, certificate, context.tell)
     // Commands that work on the same database beside this process are noticed by SQLite's counter of others' commits.
     if (dataVersion(coordinator) !== seen) {
       seen = dataVersion(coordinator)
@@ -59,6 +66,18 @@ export async function serve(
   server.closeAllConnections()
   // What was cut off gives up its files and leaves the database alone before it is closed.
   await atMost(GRACE_MS, Promise.allSettled(answering), context.clock)
+}
+
+/** For connections that begin from now on. A pair that does not fit, as while one of its files is replaced, changes nothing. */
+async function renew(server: SecureServer, certificate: CertificateFiles, tell: Tell): Promise<void> {
+  try {
+    const pair = await certificate.readIfReplaced()
+    if (pair === undefined) return
+    server.setSecureContext(pair)
+    tell({ msg: 'certificate renewed' })
+  } catch (error) {
+    tell({ msg: 'certificate not renewed', ...loggable(error) })
+  }
 }
 
 async function atMost(milliseconds: number, what: Promise<unknown>, clock: Clock): Promise<void> {

@@ -1,11 +1,14 @@
 import { eq } from 'drizzle-orm'
 import { messageId } from '#crypto/signature.ts'
-import { type CharterId, certificate, type MemberId, prekey, query, type RoundId, round } from '#specs/messages.ts'
+import { type CharterId, type MemberId, prekey, query, type RoundId, round } from '#specs/messages.ts'
+import type { Period } from '#specs/period.ts'
 import { type Need, plan } from '#specs/query.ts'
+import type { Revocable } from '#specs/rules/researcher.ts'
 import { claims } from '#specs/signed.ts'
 import { charterById } from './context.ts'
 import type { Database } from './event-log.ts'
 import { Remembered } from './remembered.ts'
+import { certified } from './researchers.ts'
 import { queries, type rounds } from './schema.ts'
 
 /** What the signed documents of a round (its own, its query's and its charter's) say once and for all. */
@@ -15,10 +18,13 @@ export interface RoundTerms {
   readonly need: Need
   readonly minimumCohort: number
   readonly recipientAdministration: MemberId | null
+  readonly researcher: Revocable
   /** Custodians with the prekeys that serve the round, in the order in which shares are sealed to them. */
   readonly custodians: readonly { readonly id: MemberId; readonly prekey: string }[]
   readonly threshold: number
   readonly slots: number
+  /** Of which a manifest says what its data cover. */
+  readonly months: Period | undefined
 }
 
 const remembered = new Remembered<RoundId, RoundTerms>(100)
@@ -30,18 +36,22 @@ export function termsOf(db: Database, row: Pick<typeof rounds.$inferSelect, 'id'
     const charter = charterById(db, announced.charter).payload
     const asked = db.select().from(queries).where(eq(queries.id, row.query)).get() as typeof queries.$inferSelect
     const signed = claims(query, asked.compact).payload
+    const { slots, months } = plan(signed.question)
+    const researcher = certified(signed.certificate)
     return {
       charter: announced.charter,
       eligible: announced.eligible,
       need: signed.need,
       minimumCohort: charter.minimumCohort,
-      recipientAdministration: claims(certificate, signed.certificate).payload.administration,
+      recipientAdministration: researcher.administration,
+      researcher,
       custodians: announced.prekeys.map(compact => ({
         id: claims(prekey, compact).payload.custodian,
         prekey: messageId(compact),
       })),
       threshold: charter.threshold,
-      slots: plan(signed.question).slots,
+      slots,
+      months,
     }
   })
 }

@@ -315,7 +315,7 @@ describe('a second contribution', () => {
   test('with other content is refused, and the first one stays as it was', async () => {
     await isCounted(body)
     await refused(await another(), 'differs-from-stored')
-    await refused(assembled({ ...parts, manifest: await resigned({ alone: true }) }), 'differs-from-stored')
+    await refused(assembled({ ...parts, manifest: await resigned({ alone: false }) }), 'differs-from-stored')
     expect(filesOnDisk()).toHaveLength(1)
     expect(storedFile('BR').equals(body)).toBe(true)
   })

@@ -10,6 +10,7 @@ import { keepFile } from '#party/keep-file.ts'
 import { BodyReader, contributionHead } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
 import { type Manifest, type ManifestId, type MemberId, manifest, type RoundId } from '#specs/messages.ts'
+import { coversEveryMonth } from '#specs/rules/cohort.ts'
 import { type Signed, verify } from '#specs/signed.ts'
 import type { Context } from './context.ts'
 import type { Member } from './custodians.ts'
@@ -95,6 +96,9 @@ function checkManifest(sent: Manifest, member: MemberId, id: RoundId, terms: Rou
   const actual = sent.shares.map(share => `${share.custodian} ${share.prekey}`)
   if (expected.join() !== actual.join()) {
     throw fault('bad-body', 'the sealed shares are not for the custodians and prekeys of this round')
+  }
+  if (!coversEveryMonth(sent.coverage, terms.months)) {
+    throw fault('bad-body', 'the manifest does not say once of every month what its data cover')
   }
 }
 

@@ -1,13 +1,23 @@
 import { createHash } from 'node:crypto'
-import { and, eq, gt, inArray } from 'drizzle-orm'
+import { and, eq, gt, isNotNull, isNull, or } from 'drizzle-orm'
 import type { WorkItem, WorkResponse } from '#specs/api.ts'
-import type { MemberId } from '#specs/messages.ts'
+import type { MemberId, Refusal } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { demandsOf, isFulfilled } from '#specs/rules/succession.ts'
 import { standing } from './charters.ts'
 import { type Context, charterInForce, charterProposed } from './context.ts'
 import { type Member, missingPrekeys } from './custodians.ts'
-import { agreements, confirmations, consents, contributions, openings, queries, refusals, rounds } from './schema.ts'
+import {
+  agreements,
+  confirmations,
+  consents,
+  contributions,
+  openings,
+  queries,
+  refusals,
+  rounds,
+  voidStatements,
+} from './schema.ts'
 import { termsOf } from './terms.ts'
 
 /**
@@ -60,22 +70,24 @@ function versionOf(items: readonly WorkItem[]): string {
 
 function roundWork(context: Context, member: MemberId): WorkItem[] {
   const { db, clock } = context
-  const running = db
-    .select()
-    .from(rounds)
-    .where(and(inArray(rounds.state, ['open', 'closed', 'agreed', 'opened', 'void']), gt(rounds.ends, clock.now())))
-    .all()
+  const isCurrent = gt(rounds.ends, clock.now())
+  const isUncertified = and(eq(rounds.state, 'void'), isNotNull(rounds.cohortId), isNull(rounds.voidCertificate))
+  const running = db.select().from(rounds).where(or(isCurrent, isUncertified)).all()
   return running.flatMap(row => itemFor(context, row, member) ?? [])
 }
 
 function itemFor(context: Context, row: typeof rounds.$inferSelect, member: MemberId): WorkItem | undefined {
   const { db } = context
-  const refused = (step: 'contribute' | 'agree' | 'open') =>
+  const refused = (step: Refusal['step']) =>
     db
       .select()
       .from(refusals)
       .where(and(eq(refusals.round, row.id), eq(refusals.member, member), eq(refusals.step, step)))
       .get() !== undefined
+  const gaveUp = () => {
+    const own = and(eq(voidStatements.round, row.id), eq(voidStatements.custodian, member))
+    return refused('void') || db.select().from(voidStatements).where(own).get() !== undefined
+  }
   const { eligible, custodians } = termsOf(db, row)
   const isCustodian = custodians.some(one => one.id === member)
   const queryOf = () =>
@@ -102,6 +114,6 @@ function itemFor(context: Context, row: typeof rounds.$inferSelect, member: Memb
       return { kind: 'open', round: row.id, agreements: all.map(one => one.compact) }
     }
     case 'void':
-      return isCustodian ? { kind: 'void', round: row.id } : undefined
+      return isCustodian && !gaveUp() ? { kind: 'void', round: row.id, cohort: row.cohortId !== null } : undefined
   }
 }

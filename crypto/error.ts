@@ -8,6 +8,9 @@ export type CryptoErrorCode =
   | 'sum-not-accepted'
   | 'wrong-passphrase'
   | 'bad-key-file'
+  | 'bad-proof'
+  | 'bad-checkpoint'
+  | 'bad-id-token'
 
 /**
  * The one error class of Inbond. `code` is stable and listed, with its HTTP status and its remedy, in specs/errors.ts;

@@ -161,3 +161,8 @@ describe('an identity key', () => {
     await expect(readKeyFile(`${file.slice(0, -4)}AAA\n`, 'correct horse')).rejects.toEqual(wrong)
   })
 })
+
+test('the fingerprint of a new key is no option of a command', async () => {
+  const keys = await Promise.all(Array.from({ length: 300 }, generateIdentityKey))
+  expect(keys.filter(one => one.fingerprint.startsWith('-'))).toEqual([])
+})

@@ -46,11 +46,15 @@ export function fingerprint(publicKey: PublicKey): Promise<string> {
   return calculateJwkThumbprint(jwk(publicKey))
 }
 
+/** A new key whose fingerprint does not begin with a hyphen: people type it as an argument, where that would make it an option. */
 export async function generateIdentityKey(): Promise<IdentityKey> {
-  const { publicKey, privateKey } = await generateKeyPair('Ed25519', { extractable: true })
-  const { x } = await exportJWK(publicKey)
-  const { d } = await exportJWK(privateKey)
-  return identityKey(x as string, d as string)
+  for (;;) {
+    const { publicKey, privateKey } = await generateKeyPair('Ed25519', { extractable: true })
+    const { x } = await exportJWK(publicKey)
+    const { d } = await exportJWK(privateKey)
+    const key = await identityKey(x as string, d as string)
+    if (!key.fingerprint.startsWith('-')) return key
+  }
 }
 
 async function identityKey(x: string, d: string): Promise<IdentityKey> {

@@ -3,8 +3,10 @@ import { fault } from '#specs/errors.ts'
 import type { RoundId } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
-import { charterInForce, charterOf, placeOf } from './charters.ts'
+import { charterOf, placeOf, requireCharter } from './charters.ts'
+import { followLog } from './log-mirror.ts'
 import type { Node } from './node.ts'
+import { learnLoggedRevocations, refuseRevoked } from './researchers.ts'
 import { rounds, seenPrekeys } from './schema.ts'
 
 export interface Announcement {
@@ -14,11 +16,20 @@ export interface Announcement {
 
 /**
  * Verifies an announced round against the charter in force, and writes it down: from then on its prekeys belong
- * to it and its query has no other round here.
- * @throws InbondError `no-charter`, `not-on-roster`, `prekey-used`, `bad-round`, and what `verifyRound` throws
+ * to it and its query has no other round here. Asked again before the node agrees, because the researcher may be revoked since.
+ * @throws InbondError `no-charter`, `not-on-roster`, `researcher-revoked`, `prekey-used`, `bad-round`, `log-not-extended`, and what
+ * `verifyRound` throws
  */
-export async function verifyAnnouncement(node: Node, announced: Announcement): Promise<VerifiedRound> {
-  const round = await verifyRound(announced, requireCharter(node), node.clock.now())
+export async function verifyAnnouncement(
+  node: Node,
+  announced: Announcement,
+  signal?: AbortSignal,
+): Promise<VerifiedRound> {
+  const round = await verifyRound(announced, requirePlace(node), node.clock.now())
+  const isNew = node.db.select().from(rounds).where(eq(rounds.id, round.id)).get() === undefined
+  if (isNew) await followLog(node, round.round.logHead, signal)
+  await learnLoggedRevocations(node, signal)
+  refuseRevoked(node, round.researcher)
   record(node, round)
   return round
 }
@@ -36,9 +47,8 @@ export function isCleared(node: Node, id: RoundId): boolean {
   return row !== undefined && row.at !== null
 }
 
-function requireCharter(node: Node): SignedCharter {
-  const charter = charterInForce(node)
-  if (!charter) throw fault('no-charter', 'this node knows of no charter in force')
+function requirePlace(node: Node): SignedCharter {
+  const charter = requireCharter(node)
   if (placeOf(node) === 'member') return charter
   throw fault('not-on-roster', `the charter in force does not name ${node.id} with this key`)
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, openAsBlob } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { count, eq, gt } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import { CHUNK_BYTES, chunksFor } from '#crypto/parameters.ts'
 import { SEALED_BYTES } from '#crypto/sealing.ts'
 import { contributionHead } from '#specs/bodies.ts'
@@ -11,32 +11,37 @@ import type { VerifiedRound } from '#specs/rules/round.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { type Announcement, isCleared, verifyAnnouncement } from './announcements.ts'
 import type { ComputationResult } from './computation.ts'
+import { type Consent, consentTo, stillHolds } from './consent.ts'
 import { ciphertextFile, type Node } from './node.ts'
-import { objection } from './policy.ts'
 import { contributions } from './schema.ts'
-
-const DAY_MS = 86_400_000
 
 type StoredContribution = Pick<typeof contributions.$inferSelect, 'manifest' | 'sealedShares'>
 
 /**
  * The path from a question to one contribution: verified, allowed, computed, encrypted, stored, and only then sent. Asked
  * again, the node sends what it stored.
+ * @returns `waits` if a person has to allow it first: then nothing was computed or sent
  * @throws InbondError `policy-refused`, `cell-too-large`, and whatever makes the announcement unacceptable; the caller turns
  * these into a refusal that says so
  */
-export async function answer(node: Node, announced: Announcement, signal?: AbortSignal): Promise<void> {
-  const round = await verifyAnnouncement(node, announced)
+export async function answer(node: Node, announced: Announcement, signal?: AbortSignal): Promise<'sent' | 'waits'> {
+  const round = await verifyAnnouncement(node, announced, signal)
   const contribution = storedContribution(node, round.id) ?? (await contribute(node, round))
+  if (contribution === 'waits') return contribution
   await send(node, round.id, contribution, signal)
+  return 'sent'
 }
 
-async function contribute(node: Node, round: VerifiedRound): Promise<StoredContribution> {
+async function contribute(node: Node, round: VerifiedRound): Promise<StoredContribution | 'waits'> {
   if (!round.round.eligible.includes(node.id)) throw fault('bad-round', `${node.id} is not eligible in this round`)
-  await checkPolicy(node, round)
-  const result = await encryptedCells(node, round)
-  await checkNotOver(node, round.id)
-  return store(node, round, result)
+  for (;;) {
+    const consent = await consentTo(node, round)
+    if (consent === 'waits') return consent
+    const result = await encryptedCells(node, round, consent)
+    await checkNotOver(node, round.id)
+    const stored = result && (await store(node, round, consent, result))
+    if (stored) return stored
+  }
 }
 
 /** What was encrypted for a round that became void in the meantime would stay for ever. */
@@ -46,27 +51,38 @@ async function checkNotOver(node: Node, id: RoundId): Promise<void> {
   throw fault('too-late', 'the round ended while this node encrypted its cells')
 }
 
-async function checkPolicy(node: Node, round: VerifiedRound): Promise<void> {
-  const since = gt(contributions.createdAt, node.clock.now() - DAY_MS)
-  const answered = node.db.select({ rounds: count() }).from(contributions).where(since).get()?.rounds ?? 0
-  const reason = objection(await node.policy(), round, answered)
-  if (reason !== undefined) throw fault('policy-refused', reason)
-}
-
-/** The one place where the administration's data is read: see computation.ts, which runs in a thread of its own. */
-function encryptedCells(node: Node, round: VerifiedRound): Promise<ComputationResult> {
-  return node.compute({
+/**
+ * The one place where the administration's data is read: see computation.ts, which runs in a thread of its own.
+ * @returns undefined if the records are other ones than the consent was for
+ */
+function encryptedCells(
+  node: Node,
+  round: VerifiedRound,
+  { examined }: Consent,
+): Promise<ComputationResult | undefined> {
+  const task = {
     question: round.query.payload.question,
     round: round.id,
     dealer: node.id,
     custodians: round.custodians,
     threshold: round.charter.payload.threshold,
     bound: round.bound,
+    ...(examined === undefined ? {} : { examined }),
     output: ciphertextFile(node, round.id),
+  }
+  return node.compute(task).catch(error => {
+    if (error.code !== 'records-changed') throw error
+    return undefined
   })
 }
 
-async function store(node: Node, round: VerifiedRound, result: ComputationResult): Promise<StoredContribution> {
+/** @returns undefined if another answer was stored meanwhile, beside which the consent is to be given anew */
+async function store(
+  node: Node,
+  round: VerifiedRound,
+  consent: Consent,
+  result: ComputationResult,
+): Promise<StoredContribution | undefined> {
   const sealedShares = Buffer.from(result.sealedShares)
   const signed = await sign<typeof manifest.schema, ManifestId>(node.key, manifest, {
     protocol: PROTOCOL,
@@ -80,14 +96,18 @@ async function store(node: Node, round: VerifiedRound, result: ComputationResult
       sealed: createHash('sha256').update(sealedShare(sealedShares, i)).digest('hex'),
     })),
     coverage: [...result.coverage],
-    alone: false,
+    alone: consent.policy.rules.alone,
+    policy: consent.policy.hash,
   })
   const row = { manifest: signed.compact, sealedShares }
-  node.db
-    .insert(contributions)
-    .values({ round: round.id, manifestId: signed.id, ...row, createdAt: node.clock.now() })
-    .run()
-  return row
+  const { lastImport } = result
+  return node.db.transaction(tx => {
+    if (!stillHolds(node, round.id, consent)) return undefined
+    tx.insert(contributions)
+      .values({ round: round.id, manifestId: signed.id, ...row, createdAt: node.clock.now(), lastImport })
+      .run()
+    return row
+  })
 }
 
 function sealedShare(all: Buffer, position: number): Buffer {

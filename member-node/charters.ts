@@ -25,6 +25,13 @@ export function charterInForce(node: Memory): SignedCharter | undefined {
   return row && stored(row)
 }
 
+/** @throws InbondError `no-charter` */
+export function requireCharter(node: Pick<Node, 'db'>): SignedCharter {
+  const charter = charterInForce(node)
+  if (charter) return charter
+  throw fault('no-charter', 'this node knows of no charter in force')
+}
+
 /** A charter that was in force when a round was announced. @throws InbondError `no-charter` */
 export function charterOf(node: Pick<Node, 'db'>, id: CharterId): SignedCharter {
   const row = node.db

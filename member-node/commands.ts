@@ -1,16 +1,19 @@
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { headOf } from '#crypto/log.ts'
 import { fingerprint, messageId } from '#crypto/signature.ts'
 import { backupCommands } from '#party/backup-command.ts'
 import { systemClock } from '#party/clock.ts'
 import {
   command,
   group,
+  insisting,
   optionValue,
   passphraseOf,
   readTextFile,
   type Terminal,
   table,
+  warnOfPlainHttp,
   warnOfPlainKey,
 } from '#party/command.ts'
 import { Connection } from '#party/connection.ts'
@@ -34,9 +37,14 @@ import { config } from './config.ts'
 import { describeReport } from './import/import-report.ts'
 import { type ImportProgress, importFile } from './import/importer.ts'
 import { parseMapping } from './import/mapping.ts'
-import { readPolicy, warehouseFile, withNode } from './open.ts'
+import { acceptHistory, readSoFar } from './log-mirror.ts'
+import { warehouseFile, withNode } from './open.ts'
 import { presets } from './policy.ts'
+import { policyCommands } from './policy-commands.ts'
+import { readPolicy } from './policy-in-force.ts'
+import { researcherCommands } from './researcher-commands.ts'
 import { concernsOf, describeOverview, overview } from './status.ts'
+import { stewardCommands } from './steward-commands.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
 function initCommand(terminal: Terminal) {
@@ -55,6 +63,7 @@ function initCommand(terminal: Terminal) {
     .option('--trade-system <system>', 'general or special', 'general')
     .option('--date-basis <basis>', 'lodged, accepted or released', 'accepted')
     .option('--metrics-port <port>', 'port of this machine alone on which /metrics can be read (default: nowhere)')
+    .option('--plain-http', 'insist on a coordinator whose requests can be read on the way; it is for trying out')
     .action(async (path: string, options) => {
       await checkUnused(path)
       const id = optionValue('--id', memberId, options.id)
@@ -72,7 +81,7 @@ function initCommand(terminal: Terminal) {
       const invitation = parseInvitation(options.invite)
       if (invitation.role !== 'member') throw fault('bad-invitation', `this invitation is for a ${invitation.role}`)
       const { url, federation, code } = invitation
-      const coordinator = { url, federation }
+      const coordinator = { url, federation, ...insisting(options) }
       const { name: title, currency } = await meetCoordinator(coordinator)
       const passphrase = await passphraseOf(options, terminal)
       const enrolled = await enrolDirectory(path, passphrase, async key => {
@@ -91,6 +100,7 @@ function initCommand(terminal: Terminal) {
         return { role: 'member', id, name, coordinator, currency, policy, conventions: made, ...metrics }
       })
       warnOfPlainKey(passphrase, terminal)
+      warnOfPlainHttp(coordinator, terminal)
       if (policy === 'open') terminal.err(OPEN_POLICY)
       terminal.err(`Enrolled ${id} with "${title}". Next: inbond member charter sign ${path}, once one is proposed\n`)
       terminal.out(`${enrolled.fingerprint}\n`)
@@ -240,30 +250,57 @@ function startCommand(terminal: Terminal) {
     })
 }
 
+function acceptLogCommand(terminal: Terminal) {
+  return command(
+    'accept-log',
+    'go on with another history of the coordinator, after it was restored from a backup',
+    'inbond member accept-log kr --yes',
+  )
+    .argument('<dir>', "the node's directory")
+    .option('--yes', 'go on with it')
+    .action((path: string, options) =>
+      withNode(path, options, terminal, async node => {
+        const { read } = readSoFar(node)
+        terminal.err(`This node has read ${read.size} entries of the log: ${headOf(read).root}\n`)
+        terminal.err(
+          'Another history hides what was answered in between. Compare with other members, and ask the secretariat why.\n',
+        )
+        if (!options.yes) throw fault('not-confirmed', 'nothing was changed')
+        acceptHistory(node)
+        terminal.err('Accepted. What this node knows of earlier cohorts goes on to count.\n')
+      }),
+    )
+}
+
 function statusCommand(terminal: Terminal) {
   return command('status', 'what runs, what was answered, what waits for a person', 'inbond member status kr')
     .argument('<dir>', "the node's directory")
     .option('--json', 'for programs')
     .action((path: string, options) =>
-      withNode(path, options, terminal, async (node, settings) => {
+      withNode(path, options, terminal, async (node, settings, _, policy) => {
+        await policy.inForce()
         const coordinator = await meetCoordinator(settings.coordinator).catch((error: Error) => error)
-        const status = overview(node, warehouseFile(path), settings.policy, runningProcess(path), coordinator)
+        const status = overview(node, warehouseFile(path), settings.policy, runningProcess(path), coordinator, policy)
         const whole = { concerns: concernsOf(status), ...status }
         terminal.out(options.json ? `${JSON.stringify(whole, null, 2)}\n` : describeOverview(status, node.clock.now()))
       }),
     )
 }
 
-/** The commands of a member. What only its service needs is loaded when it starts. */
+/** The commands of a member, and `inbond policy …`. What only its service needs is loaded when it starts. */
 export function program(terminal: Terminal): Command {
+  if (terminal.args[0] === 'policy') return group('inbond', 'policies', [policyCommands(terminal)])
   return group('inbond member', 'the node of an administration', [
     initCommand(terminal),
     group('charter', 'the document that all members sign', [signCommand(terminal)]),
+    researcherCommands(terminal),
     importCommand(terminal),
     group('period', 'what the data cover', [periodCommand(terminal, 'close'), periodCommand(terminal, 'reopen')]),
     startCommand(terminal),
     statusCommand(terminal),
     keyCommands(terminal, config),
+    acceptLogCommand(terminal),
+    ...stewardCommands(terminal),
     ...backupCommands(terminal, backupContents),
   ])
 }

@@ -1,15 +1,18 @@
 import { createHash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { contribute } from '#crypto/one-shot.ts'
 import { packShare } from '#crypto/packing.ts'
 import type { Randomness } from '#crypto/sampling.ts'
 import { loadSeal } from '#crypto/seal.ts'
 import { SEALED_BYTES, seal } from '#crypto/sealing.ts'
 import { keepFile } from '#party/keep-file.ts'
+import { fault } from '#specs/errors.ts'
 import type { Coverage, MemberId, RoundId } from '#specs/messages.ts'
 import { plan, type Question } from '#specs/query.ts'
 import type { RoundCustodian } from '#specs/rules/round.ts'
 import { shareContext } from '#specs/sealed-context.ts'
+import { type Examination, type ExaminationTask, examine } from './examination.ts'
 import { partOf } from './node.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
@@ -21,6 +24,8 @@ export interface ComputationTask {
   readonly custodians: readonly RoundCustodian[]
   readonly threshold: number
   readonly bound: bigint
+  /** What was found in the node's own records when this answer was allowed. */
+  readonly examined?: { readonly task: ExaminationTask; readonly found: Examination }
   /** Where the ciphertext goes. */
   readonly output: string
 }
@@ -32,6 +37,8 @@ export interface ComputationResult {
   /** 14,448 bytes for each custodian, in their order. */
   readonly sealedShares: Uint8Array
   readonly coverage: readonly Coverage[]
+  /** The number of the last import that was counted. */
+  readonly lastImport: number
 }
 
 export type Compute = (task: ComputationTask) => Promise<ComputationResult>
@@ -39,7 +46,7 @@ export type Compute = (task: ComputationTask) => Promise<ComputationResult>
 /**
  * Aggregates, encrypts under a fresh key, and seals the key's shares. Neither the cells nor the key leave this function.
  * @param warehouse the path of the administration's data
- * @throws InbondError `cell-too-large` before anything can be sent
+ * @throws InbondError `cell-too-large`, `records-changed`, before anything can be sent
  */
 export async function compute(
   task: ComputationTask,
@@ -47,7 +54,7 @@ export async function compute(
   randomness: Randomness,
 ): Promise<ComputationResult> {
   const asked = plan(task.question)
-  const { cells, coverage } = readWarehouse(warehouse, asked)
+  const { cells, coverage, lastImport } = readWarehouse(warehouse, asked, task.examined)
   const contribution = contribute(
     await loadSeal(),
     {
@@ -76,22 +83,27 @@ export async function compute(
     packed.fill(0)
     share.residues.fill(0)
   }
-  return { slots: asked.slots, ciphertext, sealedShares, coverage }
+  return { slots: asked.slots, ciphertext, sealedShares, coverage, lastImport }
 }
 
-function readWarehouse(path: string, asked: ReturnType<typeof plan>) {
+function readWarehouse(path: string, asked: ReturnType<typeof plan>, examined: ComputationTask['examined']) {
   using warehouse = openWarehouse(path, { readonly: true })
   // A question without a period is about the months that the member has.
   const stated = (one: { state: string }) => asked.months !== undefined || one.state !== 'none'
-  return warehouse.snapshot(() => ({
-    cells: warehouse.aggregate({
-      dataset: asked.dataset,
-      where: asked.where,
-      by: asked.axes,
-      measures: asked.measures,
-    }),
-    coverage: warehouse.coverage(asked.dataset, asked.months?.from, asked.months?.to).filter(stated),
-  }))
+  return warehouse.snapshot(() => {
+    if (examined && !isDeepStrictEqual(examine(warehouse, examined.task), examined.found))
+      throw fault('records-changed', 'the records changed while the answer was prepared')
+    return {
+      cells: warehouse.aggregate({
+        dataset: asked.dataset,
+        where: asked.where,
+        by: asked.axes,
+        measures: asked.measures,
+      }),
+      coverage: warehouse.coverage(asked.dataset, asked.months?.from, asked.months?.to).filter(stated),
+      lastImport: warehouse.lastImport(asked.dataset),
+    }
+  })
 }
 
 /** Writes a file that is there whole or not at all. Returns its SHA-256. */

@@ -9,14 +9,21 @@ import { forgetForGood } from '#party/database.ts'
 import { done, prekeyIds } from '#specs/api.ts'
 import { BodyReader } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
-import { agreement, LONGEST_PREKEY_MS, opening, prekey, type RoundId } from '#specs/messages.ts'
-import { type SignedCohort, verifyAgreements, verifyCohort, verifyManifest } from '#specs/rules/cohort.ts'
+import { agreement, LONGEST_PREKEY_MS, opening, prekey, type RoundId, voidStatement } from '#specs/messages.ts'
+import {
+  type SignedCohort,
+  type SignedManifest,
+  verifyAgreements,
+  verifyCohort,
+  verifyManifest,
+} from '#specs/rules/cohort.ts'
 import type { RoundCustodian, VerifiedRound } from '#specs/rules/round.ts'
 import { openingContext, shareContext } from '#specs/sealed-context.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { type Announcement, recallRound, verifyAnnouncement } from './announcements.ts'
+import { checkAgainstLedger, noteCohort, requireSharedHistory } from './ledger.ts'
 import type { Node } from './node.ts'
-import { agreements, contributions, openings, prekeys, seenPrekeys, shares } from './schema.ts'
+import { agreements, contributions, openings, prekeys, seenPrekeys, shares, voidStatements } from './schema.ts'
 
 /**
  * The custodian's side: publish prekeys; receive the shares of a cohort and agree to it; open it. Each at most once a round,
@@ -85,7 +92,7 @@ export async function agree(
   announced: Announcement & { readonly cohort: string },
   signal?: AbortSignal,
 ): Promise<void> {
-  const round = await verifyAnnouncement(node, announced)
+  const round = await verifyAnnouncement(node, announced, signal)
   const cohort = await verifyCohort(announced.cohort, round)
   const stored = node.db.select().from(agreements).where(eq(agreements.round, round.id)).get()
   if (stored && stored.cohort !== cohort.id)
@@ -102,7 +109,8 @@ async function receiveAndAgree(
 ): Promise<string> {
   checkOwnContribution(node, round, cohort)
   const privateKey = bindPrekey(node, round)
-  const received = await receiveShares(node, round, cohort, privateKey, signal)
+  const { received, manifests } = await receiveShares(node, round, cohort, privateKey, signal)
+  await checkAgainstLedger(node, round, cohort, manifests, signal)
   const signed = await sign(node.key, agreement, {
     protocol: PROTOCOL,
     round: round.id,
@@ -110,6 +118,9 @@ async function receiveAndAgree(
     custodian: node.id,
   })
   node.db.transaction(tx => {
+    requireNotGivenUp(tx, round.id)
+    requireSharedHistory(tx, cohort)
+    noteCohort(tx, round, cohort, manifests)
     for (const share of received)
       tx.insert(shares)
         .values({ round: round.id, ...share })
@@ -164,20 +175,23 @@ async function receiveShares(
   const position = round.custodians.findIndex(one => one.id === node.id)
   const reader = new BodyReader(await node.connection.stream(`/rounds/${round.id}/shares`, signal))
   const received: Pick<typeof shares.$inferInsert, 'dealer' | 'ciphertext' | 'sealed'>[] = []
+  const manifests: SignedManifest[] = []
   while (!(await reader.atEnd())) {
-    const { payload } = await verifyManifest(await reader.takeManifest(), round, cohort)
+    const manifest = await verifyManifest(await reader.takeManifest(), round, cohort)
+    const { payload } = manifest
     // At once, or a stream that repeats itself for ever would be kept for ever.
     if (received.some(one => one.dealer === payload.member)) {
       throw fault('bad-cohort', `there is more than one share of ${payload.member}`)
     }
     const sealed = Buffer.from(await reader.takeSealedShare())
     const expected = payload.shares[position]?.sealed
-    if (createHash('sha256').update(sealed).digest('hex') !== expected) {
+    if (sha256(sealed) !== expected) {
       throw fault('bad-cohort', `the share of ${payload.member} is not the one that its manifest names`)
     }
     const share = { dealer: payload.member, ciphertext: payload.ciphertext, sealed }
     await openShare(node, round, index, privateKey, share)
     received.push(share)
+    manifests.push(manifest)
   }
   if (received.length !== cohort.payload.manifests.length) {
     throw fault('bad-cohort', 'there is not one share of every dealer in the cohort')
@@ -185,7 +199,7 @@ async function receiveShares(
   if (new Set(received.map(one => one.ciphertext)).size !== received.length) {
     throw fault('bad-cohort', 'two members of the cohort contributed the same ciphertext')
   }
-  return received
+  return { received, manifests }
 }
 
 /** @throws InbondError `bad-seal`, `bad-share` */
@@ -231,19 +245,21 @@ async function makeOpening(node: Node, asked: { readonly round: RoundId; readonl
   const sum = await sumOfShares(node, round, privateKey)
   const context = openingContext({ round: round.id, cohort: agreed.cohort, custodian: node.id })
   const recipient = new Uint8Array(Buffer.from(round.query.payload.recipient, 'base64url'))
-  const sealed = Buffer.from(
-    await seal('inbond/opening/v1', recipient, context, packShare(sum.residues), node.randomness),
-  )
+  const packed = packShare(sum.residues)
+  const sealed = Buffer.from(await seal('inbond/opening/v1', recipient, context, packed, node.randomness))
   sum.residues.fill(0)
   const signed = await sign(node.key, opening, {
     protocol: PROTOCOL,
     round: round.id,
     cohort: agreed.cohort,
     custodian: node.id,
-    sealed: createHash('sha256').update(sealed).digest('hex'),
+    sealed: sha256(sealed),
+    share: sha256(packed),
   })
+  packed.fill(0)
   const row = { compact: signed.compact, sealed }
   node.db.transaction(tx => {
+    requireNotGivenUp(tx, round.id)
     tx.insert(openings)
       .values({ round: round.id, ...row, createdAt: node.clock.now() })
       .run()
@@ -264,14 +280,50 @@ async function sumOfShares(node: Node, round: VerifiedRound, privateKey: Uint8Ar
   return sum
 }
 
-/** Forgets what it holds for a round that is over: shares, and the private half of the prekey, bound or not. */
-export function forgetRound(node: Node, id: RoundId): void {
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** The constraints of the tables say the same; this gives the reason. @throws InbondError `too-late` */
+function requireNotGivenUp(tx: Pick<Node['db'], 'select'>, id: RoundId): void {
+  const stated = tx.select().from(voidStatements).where(eq(voidStatements.round, id)).get()
+  if (stated) throw fault('too-late', 'this custodian signed that it never opens the round')
+}
+
+/**
+ * Says, signed, that this custodian never opened a void round and never will. One transaction stores the statement and forgets shares
+ * and prekey; then it is sent.
+ * @throws InbondError `bad-cohort` if it opened the round
+ */
+export async function giveUp(node: Node, id: RoundId, signal?: AbortSignal): Promise<void> {
+  const stored = node.db.select().from(voidStatements).where(eq(voidStatements.round, id)).get()
+  const compact = stored?.compact ?? (await makeVoidStatement(node, id))
+  await node.connection.post(`/rounds/${id}/void-statements`, { statement: compact }, done, signal)
+}
+
+async function makeVoidStatement(node: Node, id: RoundId): Promise<string> {
+  const payload = { protocol: PROTOCOL, round: id, custodian: node.id } as const
+  const { compact } = await sign(node.key, voidStatement, payload)
   node.db.transaction(tx => {
-    tx.delete(shares).where(eq(shares.round, id)).run()
-    const named = tx.select({ id: seenPrekeys.prekey }).from(seenPrekeys).where(eq(seenPrekeys.round, id))
-    tx.update(prekeys).set({ privateKey: null }).where(inArray(prekeys.id, named)).run()
+    const opened = tx.select().from(openings).where(eq(openings.round, id)).get()
+    if (opened) throw fault('bad-cohort', 'this custodian opened the round')
+    tx.insert(voidStatements).values({ round: id, compact, createdAt: node.clock.now() }).run()
+    forgetSecrets(tx, id)
   })
   forgetForGood(node.db)
+  return compact
+}
+
+/** Forgets what it holds for a round that is over: shares, and the private half of the prekey, bound or not. */
+export function forgetRound(node: Node, id: RoundId): void {
+  node.db.transaction(tx => forgetSecrets(tx, id))
+  forgetForGood(node.db)
+}
+
+function forgetSecrets(tx: Pick<Node['db'], 'delete' | 'select' | 'update'>, id: RoundId): void {
+  tx.delete(shares).where(eq(shares.round, id)).run()
+  const named = tx.select({ id: seenPrekeys.prekey }).from(seenPrekeys).where(eq(seenPrekeys.round, id))
+  tx.update(prekeys).set({ privateKey: null }).where(inArray(prekeys.id, named)).run()
 }
 
 /** Forgets the private halves of prekeys past their time, whether or not a share ever came. */

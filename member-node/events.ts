@@ -12,6 +12,7 @@ export type About = { readonly step: WorkItem['kind']; readonly round?: string; 
 export type NodeEvent =
   | { readonly msg: 'started'; readonly coordinator: string }
   | { readonly msg: 'the policy is open: this node answers everything that the charter allows' }
+  | { readonly msg: 'requests are not encrypted: whoever is on the way can read them'; readonly coordinator: string }
   | { readonly msg: 'waits'; readonly for: string }
   | { readonly msg: 'the charter is in force' }
   | { readonly msg: 'the charter in force has left this member out: it answers nothing' }
@@ -20,6 +21,11 @@ export type NodeEvent =
   /** The node will not do it, and says so; `request` is the coordinator's id of the request that it refused. */
   | ({ readonly msg: 'refused'; readonly request?: string } & About & LoggedError)
   | ({ readonly msg: 'failed; it will be tried again'; readonly request?: string } & Partial<About> & LoggedError)
+  /** The one before stays in force. */
+  | ({ readonly msg: 'the policy cannot be read' } & LoggedError)
+  | { readonly msg: 'the policy can be read again' }
+  | { readonly msg: 'a question waits for a steward' | 'deputies may decide as well'; readonly round: string }
+  | ({ readonly msg: 'stewards could not be told; it will be tried again'; readonly way: string } & LoggedError)
   | { readonly msg: 'stopped' }
 
 export type Tell = (event: NodeEvent) => void
@@ -29,6 +35,9 @@ export function levelOf(event: NodeEvent & LogEvent): Level {
     case 'the policy is open: this node answers everything that the charter allows':
     case 'the charter in force has left this member out: it answers nothing':
     case 'the charter in force has another key in the place of this one: it answers nothing':
+    case 'requests are not encrypted: whoever is on the way can read them':
+    case 'the policy cannot be read':
+    case 'stewards could not be told; it will be tried again':
     case 'refused':
     case 'failed; it will be tried again':
       return 'stack' in event ? 'error' : 'warn'
@@ -52,6 +61,15 @@ export function observer(tell: Tell): Observer {
         ...requestOf(error),
       }),
   }
+}
+
+export function policyNews(trouble: Error | undefined): NodeEvent {
+  if (trouble === undefined) return { msg: 'the policy can be read again' }
+  return { msg: 'the policy cannot be read', ...loggable(trouble) }
+}
+
+export function untold(way: string, error: unknown): NodeEvent {
+  return { msg: 'stewards could not be told; it will be tried again', way, ...loggable(error) }
 }
 
 function about(item: WorkItem): About {

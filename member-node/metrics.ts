@@ -4,6 +4,8 @@ import { errorCounter, gauge, measureDisk } from '#party/metrics.ts'
 import { charterInForce } from './charters.ts'
 import type { Tell } from './events.ts'
 import type { Node } from './node.ts'
+import { latestPolicy, type PolicyKeeper } from './policy-in-force.ts'
+import { pendingQuestions } from './queue.ts'
 import { prekeys, shares } from './schema.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
@@ -38,7 +40,12 @@ export function countEvents(registry: Registry): Tell {
 }
 
 /** Measures what follows from the databases, whenever it is asked for. */
-export function measureState(registry: Registry, node: Node, warehousePath: string): void {
+export function measureState(
+  registry: Registry,
+  node: Node,
+  warehousePath: string,
+  keeper: Pick<PolicyKeeper, 'trouble'>,
+): void {
   const { db, clock, connection } = node
   const contact =
     'When the coordinator last did what it was asked for, in seconds since 1970; 0 if not since the start.'
@@ -53,6 +60,16 @@ export function measureState(registry: Registry, node: Node, warehousePath: stri
     'inbond_charter_epoch',
     'Epoch of the charter in force; 0 if there is none.',
     () => charterInForce(node)?.payload.epoch ?? 0,
+  )
+  gauge(registry, 'inbond_questions_waiting', 'Questions that wait for a steward.', () => pendingQuestions(node).length)
+  gauge(
+    registry,
+    'inbond_policy_version',
+    'Version of the policy in force; 0 before the first.',
+    () => latestPolicy(db)?.version ?? 0,
+  )
+  gauge(registry, 'inbond_policy_readable', '0 while the policy cannot be read, and the one before is in force.', () =>
+    keeper.trouble === undefined ? 1 : 0,
   )
   gauge(registry, 'inbond_prekeys', 'Private halves of prekeys that no round uses yet.', () => {
     const usable = and(isNotNull(prekeys.privateKey), isNull(prekeys.round), gt(prekeys.notAfter, clock.now()))

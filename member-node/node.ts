@@ -6,7 +6,8 @@ import type { Connection } from '#party/connection.ts'
 import type { PartyDatabase } from '#party/database.ts'
 import type { MemberId, RoundId } from '#specs/messages.ts'
 import type { Compute } from './computation.ts'
-import type { Policy } from './policy.ts'
+import type { Examine } from './examination.ts'
+import type { PolicyInForce } from './policy-in-force.ts'
 import type * as schema from './schema.ts'
 
 export type Database = PartyDatabase<typeof schema>
@@ -24,8 +25,9 @@ export interface Node {
   readonly outbox: string
   readonly connection: Connection
   readonly compute: Compute
+  readonly examine: Examine
   /** Read anew for every question, so that a changed policy counts at once. */
-  readonly policy: () => Promise<Policy>
+  readonly policy: () => Promise<PolicyInForce>
   readonly clock: Clock
   readonly randomness: Randomness
 }

@@ -2,15 +2,17 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '#party/clock.ts'
-import { type CommonOptions, passphraseOf, readTextFile, type Terminal } from '#party/command.ts'
+import { type CommonOptions, passphraseOf, type Terminal } from '#party/command.ts'
 import { Connection } from '#party/connection.ts'
 import { openDatabase } from '#party/database.ts'
-import { openDirectory } from '#party/directory.ts'
+import { openDirectory, readConfig } from '#party/directory.ts'
 import { Thread } from '#party/thread.ts'
 import type { ComputationResult, ComputationTask } from './computation.ts'
 import { type Config, config } from './config.ts'
+import type { Examination, ExaminationTask } from './examination.ts'
 import type { Node } from './node.ts'
-import { type Policy, parsePolicy, presets } from './policy.ts'
+import { PolicyKeeper, policyText } from './policy-in-force.ts'
+import type { Desk } from './queue.ts'
 import * as schema from './schema.ts'
 
 const MIGRATIONS = join(import.meta.dirname, 'migrations')
@@ -19,30 +21,54 @@ export function warehouseFile(directory: string): string {
   return join(directory, 'warehouse.sqlite')
 }
 
-/** @throws InbondError `bad-policy`, `file-not-readable` */
-export async function readPolicy(name: string): Promise<Policy> {
-  return Object.hasOwn(presets, name) ? (presets[name] as Policy) : parsePolicy(await readTextFile(name))
+/** The thread in which a node looks through its records and computes its contributions. */
+export type Computation = Thread<ComputationTask | ExaminationTask, ComputationResult | Examination>
+
+/** Opens what the stewards of a node work with, for as long as `work` takes: not its key, and so without its passphrase. */
+export async function withDesk<T>(directory: string, terminal: Terminal, work: (desk: Desk) => Promise<T>): Promise<T> {
+  const { id, policy } = await readConfig(directory, config)
+  const opened = openBooks(directory, policy, terminal)
+  try {
+    const { db, keeper, examine } = opened
+    return await work({ id, db, clock: systemClock, policy: () => keeper.inForce(), examine })
+  } finally {
+    await opened.close()
+  }
 }
 
-/** The thread in which a node computes its contributions. */
-export type Computation = Thread<ComputationTask, ComputationResult>
-
-/** Opens a node's directory for as long as `work` takes. */
-export async function withNode<T>(
-  directory: string,
-  options: CommonOptions,
-  terminal: Terminal,
-  work: (node: Node, config: Config, computation: Computation) => Promise<T>,
-): Promise<T> {
-  const { config: settings, key } = await openDirectory(directory, config, await passphraseOf(options, terminal))
-  const outbox = join(directory, 'outbox')
-  mkdirSync(outbox, { recursive: true, mode: 0o700 })
+/** The databases of a node, and the thread that reads its records. */
+function openBooks(directory: string, policy: string, terminal: Terminal) {
   const db = openDatabase(join(directory, 'node.sqlite'), schema, MIGRATIONS)
   const script = new URL('./computation-worker.ts', import.meta.url)
   const thread: Computation = new Thread(script, { warehouse: warehouseFile(directory) })
   // An encryption under way is not worth waiting for: the question is asked again.
   const giveUp = () => void thread.close()
   terminal.signal.addEventListener('abort', giveUp)
+  return {
+    db,
+    thread,
+    keeper: new PolicyKeeper(db, systemClock, () => policyText(policy)),
+    compute: (task: ComputationTask) => thread.run(task) as Promise<ComputationResult>,
+    examine: (task: ExaminationTask) => thread.run(task) as Promise<Examination>,
+    close: async () => {
+      terminal.signal.removeEventListener('abort', giveUp)
+      await thread.close()
+      db.$client.close()
+    },
+  }
+}
+
+/** Opens a node's directory for as long as `work` takes. */
+export async function withNode<T>(
+  directory: string,
+  options: CommonOptions,
+  terminal: Terminal,
+  work: (node: Node, config: Config, computation: Computation, policy: PolicyKeeper) => Promise<T>,
+): Promise<T> {
+  const { config: settings, key } = await openDirectory(directory, config, await passphraseOf(options, terminal))
+  const outbox = join(directory, 'outbox')
+  mkdirSync(outbox, { recursive: true, mode: 0o700 })
+  const { db, thread, keeper, compute, examine, close } = openBooks(directory, settings.policy, terminal)
   try {
     return await work(
       {
@@ -53,17 +79,17 @@ export async function withNode<T>(
         db,
         outbox,
         connection: new Connection(settings.coordinator, key, systemClock),
-        compute: task => thread.run(task),
-        policy: () => readPolicy(settings.policy),
+        compute,
+        examine,
+        policy: () => keeper.inForce(),
         clock: systemClock,
         randomness: randomBytes,
       },
       settings,
       thread,
+      keeper,
     )
   } finally {
-    terminal.signal.removeEventListener('abort', giveUp)
-    await thread.close()
-    db.$client.close()
+    await close()
   }
 }

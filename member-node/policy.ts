@@ -1,97 +1,152 @@
 import { z } from 'zod'
 import { fault } from '#specs/errors.ts'
-import type { VerifiedRound } from '#specs/rules/round.ts'
+import { approval, type PublicPolicy, period, publicPolicy } from '#specs/policy.ts'
+import { printable } from '#specs/printable.ts'
 import { describeIssues, inWords } from '#specs/wording.ts'
 import { readYaml } from '#specs/yaml.ts'
 
-const digits = z
-  .string()
-  .regex(/^\d{1,9}$/)
-  .transform(Number)
-/** As YAML of strings has it. Not by coercion, which would read an empty line as 0. */
-const whole = z.union([z.int(), digits], {
-  error: issue => (issue.input === undefined ? 'is missing' : 'must be a whole number'),
+/** Who decides about questions that take a person: its name, and the public half of a key of its own. */
+const steward = z.strictObject({
+  name: printable.min(1).max(100),
+  key: z.string().regex(/^[\w-]{43}$/, 'must be the key that "inbond member steward" printed'),
 })
+export type Steward = z.infer<typeof steward>
+
+const stewards = z.array(steward).max(50)
+const records = z.int().min(0).max(1_000_000)
 
 /**
- * What this node answers. Default deny: a question is answered only if every line of the policy allows it. A policy file is
- * YAML with these fields; `open` and `standard` are two policies of the same kind.
+ * What this node answers, a YAML file: what it says of questions (specs/policy.ts), and what stays at home: who decides, and
+ * when the node's own records forbid an answer. Every line must stand there: nothing is allowed by silence.
  */
-export const policy = z.strictObject({
-  /** Datasets that may be asked about, or `all`. */
-  datasets: z.union([z.literal('all'), z.array(z.string())]),
-  /** The most dimensions that the cells of one question may have. */
-  dimensions: whole.pipe(z.int().min(0).max(8)),
-  /** The finest level of the Harmonized System, in digits, for cells and for filters. */
-  hsDigits: whole.pipe(z.literal([2, 4, 6])),
-  /** At the finest level a question may not have more dimensions than this. */
-  dimensionsAtFinest: whole.pipe(z.int().min(0).max(8)),
-  /** Members that must be in the answer, this one included. */
-  smallestCohort: whole.pipe(z.int().min(3)),
-  /** Questions answered in any 24 hours. */
-  questionsADay: whole.pipe(z.int().min(0)),
+const fields = publicPolicy.extend({
+  stewards: stewards.describe('Who may approve and refuse.'),
+  deputies: stewards.describe('Who may as well, once a question has waited for a while.'),
+  deputiesAfter: period.describe('How long a question waits before deputies may decide.'),
+  ownCells: z
+    .strictObject({
+      records: records.describe('Fewer records of this node in a cell are too few.'),
+      traders: records.describe(
+        'Fewer traders of this node in a cell are too few. Records without a trader count as none.',
+      ),
+      dominance: z
+        .int()
+        .min(1)
+        .max(100)
+        .describe("The largest share, in percent, that one trader may have of this node's part of a cell."),
+      otherwise: approval.describe(
+        'What it takes to answer where a cell is not so. With automatic it is not looked at.',
+      ),
+    })
+    .describe("What this node's own part of an answer must be like."),
+  overlap: z
+    .strictObject({
+      records: records.describe('Fewer records in the difference of two answers are too few.'),
+      traders: records.describe('Fewer traders in the difference of two answers are too few.'),
+      days: z.int().min(1).max(36_500).describe('How far back earlier answers are compared with.'),
+      otherwise: approval.describe('What it takes to answer nevertheless. With automatic it is not looked at.'),
+    })
+    .describe("How much of this node's records two answers must differ in, if they differ in a filter."),
+  alone: z
+    .boolean()
+    .describe(
+      'Whether this member accepts that answers together tell it apart, where it joined, left or revised its data alone.',
+    ),
+})
+
+export const policy = fields.superRefine((read, context) => {
+  const people = [...read.stewards, ...read.deputies]
+  for (const field of ['name', 'key'] as const) {
+    const twice = people.find((one, i) => people.findIndex(other => other[field] === one[field]) !== i)
+    const message = field === 'name' ? `${twice?.name} is there twice` : `${twice?.name} has the key of somebody else`
+    if (twice) context.addIssue({ code: 'custom', path: ['stewards'], message })
+  }
+  const taken = [
+    read.otherwise,
+    read.ownCells.otherwise,
+    read.overlap.otherwise,
+    ...read.templates.map(t => t.approval),
+  ]
+  const needed = Math.max(...taken.map(hands))
+  if (people.length < needed) {
+    const message = `must be ${needed} with the deputies, for ${needed === 1 ? 'one person has' : 'two people have'} to approve`
+    context.addIssue({ code: 'custom', path: ['stewards'], message })
+  }
 })
 export type Policy = z.infer<typeof policy>
 
-/** Answers everything that the charter allows: for trying out. */
-const open: Policy = {
-  datasets: 'all',
-  dimensions: 8,
-  hsDigits: 6,
-  dimensionsAtFinest: 8,
-  smallestCohort: 3,
-  questionsADay: 1_000_000,
+/** How many people must approve. */
+export function hands(one: z.infer<typeof approval>): number {
+  return one === 'two people' ? 2 : one === 'one person' ? 1 : 0
 }
 
-/** Tables as statistical offices publish them: few dimensions, fine goods codes only on their own. */
-const standard: Policy = {
+/** Answers everything that the charter allows: for trying out. */
+const open: Policy = {
+  organisations: 'all',
+  roles: 'all',
+  purposes: 'all',
   datasets: 'all',
-  dimensions: 3,
+  dimensions: 'all',
+  mostDimensions: 8,
   hsDigits: 6,
-  dimensionsAtFinest: 1,
+  mostDimensionsAtFinest: 8,
+  periods: 'month',
+  measures: 'all',
   smallestCohort: 3,
-  questionsADay: 50,
+  questionsADay: 1_000_000,
+  templates: [],
+  otherwise: 'automatic',
+  expires: '24h',
+  stewards: [],
+  deputies: [],
+  deputiesAfter: '12h',
+  ownCells: { records: 3, traders: 3, dominance: 85, otherwise: 'automatic' },
+  overlap: { records: 3, traders: 3, days: 365, otherwise: 'automatic' },
+  alone: true,
 }
+
+/** Tables as statistical offices publish them: few dimensions, fine goods codes only on their own. Nobody needs to approve. */
+const standard: Policy = { ...open, mostDimensions: 3, mostDimensionsAtFinest: 1, questionsADay: 50, alone: false }
 
 export const presets: Readonly<Record<string, Policy>> = { open, standard }
 
+/** What the first release knew. Such a file is read as what it said: it knew neither who asks nor people who decide. */
+const firstPolicy = z
+  .strictObject({
+    datasets: publicPolicy.shape.datasets,
+    dimensions: publicPolicy.shape.mostDimensions,
+    hsDigits: publicPolicy.shape.hsDigits,
+    dimensionsAtFinest: publicPolicy.shape.mostDimensionsAtFinest,
+    smallestCohort: publicPolicy.shape.smallestCohort,
+    questionsADay: publicPolicy.shape.questionsADay,
+  })
+  .transform(
+    ({ dimensions, dimensionsAtFinest, ...same }): Policy => ({
+      ...open,
+      ...same,
+      mostDimensions: dimensions,
+      mostDimensionsAtFinest: dimensionsAtFinest,
+      alone: false,
+    }),
+  )
+
 /** @throws InbondError `bad-policy` */
 export function parsePolicy(yaml: string): Policy {
-  const document = readYaml(yaml, { name: 'the policy', code: 'bad-policy', schema: 'failsafe' })
-  const parsed = policy.safeParse(document ?? {}, { error: inWords })
+  const document = readYaml(yaml, { name: 'the policy', code: 'bad-policy', schema: 'core' }) ?? {}
+  const isFirst = typeof document === 'object' && 'dimensionsAtFinest' in document
+  const parsed = (isFirst ? firstPolicy : policy).safeParse(document, { error: inWords })
   if (parsed.success) return parsed.data
   throw fault('bad-policy', `the policy does not fit: ${describeIssues(parsed.error, 'it')}`)
 }
 
-/**
- * Why this node does not answer a round, or undefined if it does.
- * @param answeredToday rounds that it answered in the last 24 hours
- */
-export function objection(rules: Policy, round: VerifiedRound, answeredToday: number): string | undefined {
-  const { plan, query, charter } = round
-  const dataset = plan.dataset
-  if (!charter.payload.datasets.some(one => one.id === dataset.id && one.version === dataset.version)) {
-    return `the charter does not cover ${dataset.id}, version ${dataset.version}`
-  }
-  if (rules.datasets !== 'all' && !rules.datasets.includes(dataset.id)) return `${dataset.id} may not be asked about`
-  const axes = plan.axes.map(axis => axis.dimension)
-  if (axes.length > rules.dimensions)
-    return `a question may have ${rules.dimensions} dimensions; this one has ${axes.length}`
-  const digits = [...axes, ...plan.where.map(one => one.dimension)].map(id => levelOf(round, id))
-  const finest = Math.max(0, ...digits)
-  if (finest > rules.hsDigits) return `goods may be told apart by ${rules.hsDigits} digits of the HS, not by ${finest}`
-  if (finest === 6 && axes.length > rules.dimensionsAtFinest) {
-    return `at six digits of the HS a question may have ${rules.dimensionsAtFinest} dimensions; this one has ${axes.length}`
-  }
-  const { need } = query.payload
-  const smallest = need === 'all' ? round.round.eligible.length : Math.max(need.atLeast, charter.payload.minimumCohort)
-  if (smallest < rules.smallestCohort)
-    return `an answer must have ${rules.smallestCohort} members; this one may have ${smallest}`
-  if (answeredToday >= rules.questionsADay) return `${rules.questionsADay} questions were answered in the last 24 hours`
-  return undefined
+/** The part of a policy that whoever asks may see: nothing of who decides, and nothing of the node's own records. */
+export function published(rules: Policy): PublicPolicy {
+  const said = Object.keys(publicPolicy.shape) as (keyof PublicPolicy)[]
+  return publicPolicy.parse(Object.fromEntries(said.map(field => [field, rules[field]])))
 }
 
-function levelOf(round: VerifiedRound, dimension: string): number {
-  const declared = round.plan.dataset.dimensions[dimension]
-  return declared?.kind === 'level' ? declared.digits : 0
+/** The JSON schema of a policy file, for editors: specs/policy.schema.json. */
+export function policySchema(): object {
+  const { $schema, ...rest } = z.toJSONSchema(fields, { io: 'input' })
+  return { $schema, title: 'Policy of a member node of Inbond', ...rest }
 }

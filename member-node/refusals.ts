@@ -4,6 +4,7 @@ import { done } from '#specs/api.ts'
 import { LONGEST_REASON, type Refusal, type RoundId, refusal } from '#specs/messages.ts'
 import { inOneLine } from '#specs/printable.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
+import { PolicyRefusal } from './consent.ts'
 import type { Node } from './node.ts'
 import { refusals } from './schema.ts'
 
@@ -31,7 +32,9 @@ async function store(node: Node, round: RoundId, step: Step, error: unknown): Pr
   const known = error instanceof InbondError
   const code = known ? error.code : 'internal-error'
   const reason = known ? inOneLine(error.message, LONGEST_REASON) : 'the node failed inside; its operator knows'
-  const signed = await sign(node.key, refusal, { protocol: PROTOCOL, round, member: node.id, step, code, reason })
+  const policy = error instanceof PolicyRefusal ? error.policy : null
+  const said = { protocol: PROTOCOL, round, member: node.id, step, code, reason, policy }
+  const signed = await sign(node.key, refusal, said)
   node.db.insert(refusals).values({ round, step, compact: signed.compact, reason, createdAt: node.clock.now() }).run()
   return signed.compact
 }

@@ -1,11 +1,21 @@
 import { sql } from 'drizzle-orm'
-import { blob, integer, primaryKey, sqliteTable, text, unique, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { blob, index, integer, primaryKey, sqliteTable, text, unique, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { CharterBundle } from '#specs/api.ts'
-import type { CharterId, CohortId, ManifestId, MemberId, QueryId, RoundId } from '#specs/messages.ts'
+import type {
+  CharterId,
+  CohortId,
+  ManifestId,
+  MemberId,
+  QueryId,
+  RevocationId,
+  RoundId,
+  SponsorshipId,
+} from '#specs/messages.ts'
 
 /**
  * What a node remembers of the protocol (its data is elsewhere: warehouse.ts). Times are milliseconds since 1970. Rows of
- * contributions, agreements, openings and confirmations can be added and never changed: triggers in migrations/ see to it.
+ * contributions, agreements, openings, confirmations, revocations, policies and decisions can be added and never changed: triggers
+ * in migrations/ see to it.
  */
 
 /** A node goes from one charter in force to the one that follows it, never back and never sideways: triggers see to it. */
@@ -35,6 +45,28 @@ export const confirmations = sqliteTable('confirmations', {
   charter: text().$type<CharterId>().notNull(),
   compact: text().notNull(),
 })
+
+/** What this member said of researchers; stored before it is sent. */
+export const sponsorships = sqliteTable('sponsorships', {
+  id: text().$type<SponsorshipId>().primaryKey(),
+  /** The identity key that it vouches for; null where it is of an organisation. */
+  researcher: text(),
+  compact: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+})
+
+/** Whose questions are refused: own revocations, and verified ones of others. */
+export const revocations = sqliteTable(
+  'revocations',
+  {
+    id: text().$type<RevocationId>().primaryKey(),
+    /** The identity key, or the sponsorship of an organisation, that is stopped. */
+    target: text().notNull(),
+    compact: text().notNull(),
+    learnedAt: integer('learned_at').notNull(),
+  },
+  table => [index('revocations_by_target').on(table.target)],
+)
 
 /** Rounds that were verified, and so may be answered, agreed to and opened. */
 export const rounds = sqliteTable('rounds', {
@@ -73,13 +105,75 @@ export const contributions = sqliteTable('contributions', {
   /** Sealed shares, one after the other in the manifest's order. */
   sealedShares: blob('sealed_shares', { mode: 'buffer' }).notNull(),
   createdAt: integer('created_at').notNull(),
+  /** The number of the last import that it counted; the first release did not write it down. */
+  lastImport: integer('last_import'),
 })
+
+/** Every policy that was in force, one after the other: the last one is. A row is never changed. */
+export const policies = sqliteTable('policies', {
+  version: integer().primaryKey(),
+  /** Of the text, in hex: what consents and refusals name. */
+  sha256: text().notNull(),
+  text: text().notNull(),
+  since: integer().notNull(),
+})
+
+/** Questions that take a person. They are over when the node contributed or refused, or the round was cleared away. */
+export const queue = sqliteTable('queue', {
+  round: oneARound(),
+  since: integer().notNull(),
+  /** From then on nobody can approve. */
+  expires: integer().notNull(),
+  /** How many people must approve. */
+  hands: integer().notNull(),
+  /** SHA-256 of the policy that asks for them. */
+  policy: text().notNull(),
+  /** Why, one line each. */
+  reasons: text({ mode: 'json' }).$type<readonly string[]>().notNull(),
+  /** Hash over round, policy and reasons: an approval is of these and no other. */
+  basis: text().notNull(),
+})
+
+/** What stewards signed. A row is never changed. */
+export const decisions = sqliteTable(
+  'decisions',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    round: text()
+      .$type<RoundId>()
+      .notNull()
+      .references(() => queue.round),
+    steward: text().notNull(),
+    verdict: text({ enum: ['approve', 'refuse'] }).notNull(),
+    basis: text().notNull(),
+    compact: text().notNull(),
+    decidedAt: integer('decided_at').notNull(),
+  },
+  table => [unique().on(table.round, table.steward, table.basis, table.verdict)],
+)
+
+/** What stewards are told, by each way of telling. */
+export const notices = sqliteTable(
+  'notices',
+  {
+    round: text()
+      .$type<RoundId>()
+      .notNull()
+      .references(() => queue.round),
+    event: text({ enum: ['waits', 'deputies'] }).notNull(),
+    way: text().notNull(),
+    tries: integer().notNull(),
+    nextTry: integer('next_try').notNull(),
+    sentAt: integer('sent_at'),
+  },
+  table => [primaryKey({ columns: [table.round, table.event, table.way] })],
+)
 
 export const refusals = sqliteTable(
   'refusals',
   {
     round: text().$type<RoundId>().notNull(),
-    step: text({ enum: ['contribute', 'agree', 'open'] }).notNull(),
+    step: text({ enum: ['contribute', 'agree', 'open', 'void'] }).notNull(),
     compact: text().notNull(),
     reason: text().notNull(),
     createdAt: integer('created_at').notNull(),
@@ -129,4 +223,51 @@ export const openings = sqliteTable('openings', {
   compact: text().notNull(),
   sealed: blob({ mode: 'buffer' }).notNull(),
   createdAt: integer('created_at').notNull(),
+})
+
+/** Rounds that this custodian never opened and never will. A round has a row here or among the openings, never in both. */
+export const voidStatements = sqliteTable('void_statements', {
+  round: text().$type<RoundId>().primaryKey(),
+  compact: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+})
+
+/**
+ * The coordinator's log as far as this node has read it: what it is shown later must extend it. A history more only where a person
+ * accepted another one, after the coordinator was restored from a backup.
+ */
+export const logReading = sqliteTable('log_reading', {
+  history: integer().primaryKey(),
+  since: integer().notNull(),
+  size: integer().notNull(),
+  /** Roots of the perfect subtrees, largest first, 32 bytes each: from them follow the root and what comes next. */
+  subtrees: blob({ mode: 'buffer' }).notNull(),
+})
+
+/** The entries of the log that a node goes by: cohorts, void certificates and revocations. */
+export const logEntries = sqliteTable(
+  'log_entries',
+  {
+    history: integer().notNull(),
+    index: integer().notNull(),
+    typ: text().notNull(),
+    message: text().notNull(),
+  },
+  table => [primaryKey({ columns: [table.history, table.index] }), unique().on(table.history, table.message)],
+)
+
+/** What the pattern rule needs to know of a cohort in the log, fetched once and verified by its hashes. */
+export const pastCohorts = sqliteTable('past_cohorts', {
+  cohort: text().$type<CohortId>().primaryKey(),
+  round: text().$type<RoundId>().notNull(),
+  query: text().$type<QueryId>().notNull(),
+  charter: text().$type<CharterId>().notNull(),
+  /** `AskedCohort` of specs/rules/pattern.ts, as JSON. */
+  asked: text().notNull(),
+})
+
+/** Rounds with a verified void certificate: their cohorts do not count. */
+export const voidRounds = sqliteTable('void_rounds', {
+  round: text().$type<RoundId>().primaryKey(),
+  certificate: text().notNull(),
 })

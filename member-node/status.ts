@@ -7,6 +7,8 @@ import { charter } from '#specs/messages.ts'
 import { claims } from '#specs/signed.ts'
 import { charterInForce, placeOf } from './charters.ts'
 import type { Node } from './node.ts'
+import { latestPolicy, type PolicyKeeper } from './policy-in-force.ts'
+import { pendingQuestions } from './queue.ts'
 import { agreements, charters, contributions, openings, prekeys, refusals, rounds } from './schema.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
@@ -25,6 +27,7 @@ export function overview(
   policy: string,
   process: number | undefined,
   coordinator: FederationInfo | Error,
+  keeper: Pick<PolicyKeeper, 'trouble'>,
 ) {
   const { db } = node
   const inForce = charterInForce(node)
@@ -48,6 +51,10 @@ export function overview(
     id: node.id,
     process: process ?? null,
     policy,
+    policyVersion: latestPolicy(db)?.version ?? null,
+    policySha256: latestPolicy(db)?.sha256 ?? null,
+    policyTrouble: keeper.trouble?.message ?? null,
+    waiting: pendingQuestions(node).length,
     coordinator: standingOf(node, coordinator),
     charter: inForce === undefined ? null : { id: inForce.id, epoch: inForce.payload.epoch },
     place,
@@ -91,6 +98,13 @@ export function concernsOf(status: Overview): string[] {
   const { coordinator } = status
   const concerns = diskConcern(status.disk)
   if (status.process === null) concerns.unshift('The node does not run: it answers nothing.')
+  if (status.waiting > 0) {
+    const question = status.waiting === 1 ? 'A question waits' : `${status.waiting} questions wait`
+    concerns.push(`${question} for a steward: inbond member queue DIR`)
+  }
+  if (status.policyTrouble !== null) {
+    concerns.push(`The policy cannot be read, and the one before stays in force: ${status.policyTrouble}.`)
+  }
   if (status.place === 'left')
     concerns.unshift(
       `${status.id} was left out by the charter of epoch ${status.charter?.epoch}: this node answers nothing.`,
@@ -135,6 +149,7 @@ export function describeOverview(status: Overview, now: number): string {
     ['process', status.process === null ? 'not running' : `running, ${status.process}`],
     ['coordinator', status.coordinator.answers ? 'answers' : 'cannot be asked'],
     ['policy', status.policy === 'open' ? 'open: answers everything that the charter allows' : status.policy],
+    ['', `version ${status.policyVersion}, SHA-256 ${status.policySha256?.slice(0, 12)}…`],
     ['charter', named],
     ['custodian', custodian],
     ...data,

@@ -8,7 +8,7 @@ import type { Refusal, RoundId } from '#specs/messages.ts'
 import { isCleared } from './announcements.ts'
 import { answer } from './answer.ts'
 import { confirmCharter, learnCharter } from './charters.ts'
-import { agree, forgetOldPrekeys, forgetRound, open, publishPrekeys, withdrawLostPrekeys } from './custody.ts'
+import { agree, forgetOldPrekeys, forgetRound, giveUp, open, publishPrekeys, withdrawLostPrekeys } from './custody.ts'
 import { ciphertextFile, type Node, partOf } from './node.ts'
 import { refuse } from './refusals.ts'
 import { rounds } from './schema.ts'
@@ -21,6 +21,8 @@ export interface Observer {
   failed(error: unknown, item?: WorkItem): void
 }
 
+/** How often the node looks whether a steward decided, which happens in another process. */
+const DECISION_CHECK_MS = 2_000
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 30_000
 /** What fails for an unknown reason, arrives damaged or was overtaken is tried so often before the node says that it cannot do it. */
@@ -50,7 +52,7 @@ export async function work(node: Node, observer: Observer, signal: AbortSignal):
     if (begun !== undefined) return begun
     const count = (tries.get(key) ?? 0) + 1
     tries.set(key, count)
-    const task = perform(node, item, observer, signal, count >= MOST_TRIES)
+    const task = performUntilDone(node, item, observer, signal, count >= MOST_TRIES)
       .then(
         () => void tries.delete(key),
         error => (signal.aborted ? undefined : fail(error, count, item)),
@@ -106,9 +108,25 @@ function keyOf(item: WorkItem): string {
   }
 }
 
+/** Does one item, however long a person takes to allow it, unless its round ends meanwhile. @throws like `perform` */
+async function performUntilDone(
+  node: Node,
+  item: WorkItem,
+  observer: Observer,
+  signal: AbortSignal,
+  lastTry: boolean,
+): Promise<void> {
+  while ((await perform(node, item, observer, signal, lastTry)) === 'waits') {
+    await node.clock.wait(DECISION_CHECK_MS, signal)
+    const part = partIn(item)
+    if (signal.aborted || (part !== undefined && isCleared(node, part.round))) return
+  }
+}
+
 /**
  * Does one item. What the node must not or cannot do becomes a signed refusal.
  * @param lastTry whether an error of unknown cause, damage on the way, or a round that was cleared away becomes one too
+ * @returns `waits` if a person has to allow it first
  * @throws what may pass by itself, such as a broken connection or a full disk
  */
 export async function perform(
@@ -117,9 +135,9 @@ export async function perform(
   observer: Observer,
   signal?: AbortSignal,
   lastTry = true,
-): Promise<void> {
+): Promise<'done' | 'waits'> {
   try {
-    await act(node, item, signal)
+    if ((await act(node, item, signal)) === 'waits') return 'waits'
     observer.done(item)
   } catch (error) {
     const part = partIn(item)
@@ -130,6 +148,7 @@ export async function perform(
     observer.refused(item, error)
     if (part && !isOver(error)) await refuse(node, part.round, part.step, error, signal)
   }
+  return 'done'
 }
 
 /** The step of a round that an item is, if it is one that can be refused. */
@@ -140,6 +159,8 @@ function partIn(item: WorkItem): { readonly round: RoundId; readonly step: Refus
       return { round: messageId(item.round) as RoundId, step: item.kind }
     case 'open':
       return { round: item.round, step: item.kind }
+    case 'void':
+      return item.cohort ? { round: item.round, step: item.kind } : undefined
     default:
       return undefined
   }
@@ -163,7 +184,7 @@ function isLocal(error: unknown): boolean {
   return /^(E[A-Z]+|SQLITE_(BUSY|FULL|IOERR|CORRUPT|NOTADB).*)$/.test(String(code))
 }
 
-function act(node: Node, item: WorkItem, signal: AbortSignal | undefined): Promise<void> {
+function act(node: Node, item: WorkItem, signal: AbortSignal | undefined): Promise<unknown> {
   switch (item.kind) {
     case 'charter':
       return item.inForce ? learnCharter(node, item.charter, signal) : Promise.resolve()
@@ -178,8 +199,17 @@ function act(node: Node, item: WorkItem, signal: AbortSignal | undefined): Promi
     case 'open':
       return open(node, item, signal)
     case 'void':
-      return clear(node, item.round)
+      return endRound(node, item, signal)
   }
+}
+
+async function endRound(
+  node: Node,
+  { round, cohort }: WorkItem & { kind: 'void' },
+  signal?: AbortSignal,
+): Promise<void> {
+  await clear(node, round)
+  if (cohort) await giveUp(node, round, signal)
 }
 
 /** Removes what no round needs any more. */

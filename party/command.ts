@@ -6,6 +6,7 @@ import { fault } from '#specs/errors.ts'
 import { inOneLine } from '#specs/printable.ts'
 import { LONGEST_DETAIL, remedyOf } from '#specs/problem.ts'
 import { inWords } from '#specs/wording.ts'
+import { type Coordinates, warningOfPlainHttp } from './coordinates.ts'
 import { explained, unreadable } from './system-errors.ts'
 
 /** What a command line may use of its process; handed in, so that only a main file touches the process itself. */
@@ -74,6 +75,16 @@ export async function readTextFile(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(cause => {
     throw fault('file-not-readable', unreadable(path, cause), cause)
   })
+}
+
+/** `--plain-http`, as coordinates have it. */
+export function insisting(options: { readonly plainHttp?: boolean }): { plainHttp?: true } {
+  return options.plainHttp ? { plainHttp: true } : {}
+}
+
+export function warnOfPlainHttp(to: Pick<Coordinates, 'url'>, terminal: Terminal): void {
+  const warning = warningOfPlainHttp(to)
+  if (warning !== undefined) terminal.err(`Warning: ${warning}.\n`)
 }
 
 export function warnOfPlainKey(passphrase: string | undefined, terminal: Terminal): void {

@@ -7,7 +7,7 @@ import { verify } from '#specs/signed.ts'
 import { TestClock } from '#test/clock.ts'
 import { Connection, type Fetch, mayPass } from './connection.ts'
 
-const TO = { url: 'http://coordinator.test', federation: 'f'.repeat(43) }
+const TO = { url: 'https://coordinator.test', federation: 'f'.repeat(43) }
 const schema = z.object({ figure: z.number() })
 const clock = new TestClock()
 
@@ -70,6 +70,17 @@ describe('a request', () => {
   test.each(cases)('%s', async (_, response, code) => {
     await expect(answering(response).get('/work', schema)).rejects.toMatchObject({ code })
     if (!response().ok) await expect(answering(response).stream('/work')).rejects.toMatchObject({ code })
+  })
+
+  test('does not follow where something else leads', async () => {
+    const asked: (string | undefined)[] = []
+    const elsewhere = connected(async (_, init) => {
+      asked.push(init?.redirect)
+      return new Response(null, { status: 307, headers: { location: 'http://elsewhere.example/work' } })
+    })
+    await expect(elsewhere.get('/work', schema)).rejects.toMatchObject({ code: 'bad-answer' })
+    await expect(elsewhere.put('/rounds/1/contribution', new Blob(['x']))).rejects.toMatchObject({ code: 'bad-answer' })
+    expect(asked).toEqual(['manual', 'manual'])
   })
 
   test('is not answered by JSON without end', async () => {

@@ -6,7 +6,7 @@ import { fault } from '#specs/errors.ts'
 import { token } from '#specs/messages.ts'
 import { sign } from '#specs/signed.ts'
 import { type Clock, isoTime } from './clock.ts'
-import type { Coordinates } from './coordinates.ts'
+import { type Coordinates, checkEncryption } from './coordinates.ts'
 import { notTheCoordinator, reasonOf, unreachable } from './unreachable.ts'
 
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>
@@ -27,15 +27,17 @@ export class RefusedRequest extends InbondError {
   }
 }
 
-/** Requests to the coordinator, each with a token of its own that is signed for this method and path. */
+/** Requests to the coordinator, each with a token of its own that is signed for this method and path; without one where there is no key yet. */
 export class Connection {
   readonly #to: Coordinates
-  readonly #key: IdentityKey
+  readonly #key: IdentityKey | undefined
   readonly #clock: Clock
   readonly #fetch: Fetch
   #grantedAt: number | undefined
 
-  constructor(to: Coordinates, key: IdentityKey, clock: Clock, fetch: Fetch = globalThis.fetch) {
+  /** @throws InbondError `plain-http` */
+  constructor(to: Coordinates, key: IdentityKey | undefined, clock: Clock, fetch: Fetch = globalThis.fetch) {
+    checkEncryption(to)
     this.#to = to
     this.#key = key
     this.#clock = clock
@@ -78,13 +80,12 @@ export class Connection {
     headers: Record<string, string>,
     signal: AbortSignal | undefined,
   ): Promise<Response> {
-    const issuedAt = isoTime(this.#clock.now())
-    const pathname = path.split('?')[0] as string
-    const bearer = await sign(this.#key, token, { federation: this.#to.federation, method, path: pathname, issuedAt })
     const response = await this.#fetch(`${this.#to.url}${path}`, {
       method,
       body,
-      headers: { ...headers, authorization: `Bearer ${bearer.compact}` },
+      headers: { ...headers, ...(await this.#authorization(method, path)) },
+      // A coordinator leads nowhere else; what would, could lead to where nothing is encrypted.
+      redirect: 'manual',
       ...(signal ? { signal } : {}),
     }).catch(cause => {
       if (signal?.aborted && signal.reason?.name !== 'TimeoutError') throw signal.reason
@@ -93,6 +94,14 @@ export class Connection {
     if (!response.ok) throw await refusalOf(response)
     this.#grantedAt = this.#clock.now()
     return response
+  }
+
+  async #authorization(method: string, path: string): Promise<Record<string, string>> {
+    if (this.#key === undefined) return {}
+    const issuedAt = isoTime(this.#clock.now())
+    const pathname = path.split('?')[0] as string
+    const bearer = await sign(this.#key, token, { federation: this.#to.federation, method, path: pathname, issuedAt })
+    return { authorization: `Bearer ${bearer.compact}` }
   }
 }
 

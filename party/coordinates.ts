@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { fault } from '#specs/errors.ts'
+import { isReadable } from './loopback.ts'
 
 const NO_ADDRESS = 'an address begins with http:// or https://, and has neither a user, nor a query, nor a fragment'
 
@@ -17,5 +19,30 @@ export const coordinatorUrl = z
   })
 
 /** Where a coordinator is reached, and the fingerprint of its key, by which it is known. */
-export const coordinates = z.strictObject({ url: coordinatorUrl, federation: z.string() })
+export const coordinates = z.strictObject({
+  url: coordinatorUrl,
+  federation: z.string(),
+  /** Insists on HTTP where it could be read. */
+  plainHttp: z.literal(true).optional(),
+})
 export type Coordinates = Readonly<z.infer<typeof coordinates>>
+
+/** Nothing is sent to a coordinator before this. @throws InbondError `plain-http` */
+export function checkEncryption({ url, plainHttp }: Coordinates): void {
+  if (!plainHttp && isReadable(url)) throw fault('plain-http', `requests to ${url} would not be encrypted`)
+}
+
+/** What is to be said, and said again, of coordinates that insist. */
+export function warningOfPlainHttp({ url }: Pick<Coordinates, 'url'>): string | undefined {
+  return isReadable(url) ? `requests to ${url} are not encrypted: whoever is on the way can read them` : undefined
+}
+
+/** A federation in one line, as its secretariat publishes it: `URL#FINGERPRINT`. @throws InbondError `bad-option` */
+export function parseFederation(line: string): Coordinates {
+  const [address, federation, ...more] = line.trim().split('#')
+  const url = coordinatorUrl.safeParse(address)
+  if (url.success && /^[\w-]{43}$/.test(federation ?? '') && more.length === 0) {
+    return { url: url.data, federation: federation as string }
+  }
+  throw fault('bad-option', 'a federation looks like https://address#fingerprint')
+}

@@ -77,7 +77,7 @@ test('a coordinator is believed only with the key that is expected of it', async
     proposed: null,
   }
   const meet = (federation: string, answer: () => Promise<Response>) =>
-    meetCoordinator({ url: 'http://a.example', federation }, answer)
+    meetCoordinator({ url: 'https://a.example', federation }, answer)
   expect(await meet(key.fingerprint, async () => Response.json(info))).toMatchObject({ name: 'Test' })
   const refused = async (code: string, federation: string, answer: () => Promise<Response>) =>
     expect(meet(federation, answer)).rejects.toMatchObject({ code })

@@ -4,7 +4,7 @@ import { type FederationInfo, federationInfo } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { PROTOCOL } from '#specs/signed.ts'
 import { type Fetch, jsonOf } from './connection.ts'
-import { type Coordinates, coordinatorUrl } from './coordinates.ts'
+import { type Coordinates, checkEncryption, coordinatorUrl } from './coordinates.ts'
 import { unreachable } from './unreachable.ts'
 
 /** A one-time invitation in one line that no shell takes apart: `URL#role.code.fingerprint`. */
@@ -38,10 +38,12 @@ export function parseInvitation(line: string): Invitation {
 
 /**
  * Asks a coordinator who it is, and believes it only if its key has the fingerprint that is known of it.
- * @throws InbondError `coordinator-unreachable`, `bad-answer`, `wrong-federation`, `upgrade-needed`
+ * @throws InbondError `plain-http`, `coordinator-unreachable`, `bad-answer`, `wrong-federation`, `upgrade-needed`
  */
 export async function meetCoordinator(to: Coordinates, fetch: Fetch = globalThis.fetch): Promise<FederationInfo> {
-  const response = await fetch(`${to.url}/federation`, { signal: AbortSignal.timeout(30_000) }).catch(cause => {
+  checkEncryption(to)
+  const signal = AbortSignal.timeout(30_000)
+  const response = await fetch(`${to.url}/federation`, { redirect: 'manual', signal }).catch(cause => {
     throw unreachable(to.url, cause)
   })
   const parsed = federationInfo.safeParse(await jsonOf(response))

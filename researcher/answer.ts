@@ -1,3 +1,4 @@
+import type { LogHead } from '#crypto/log.ts'
 import type { Coverage, MemberId } from '#specs/messages.ts'
 import { monthIndex } from '#specs/period.ts'
 import { type Axis, axisLength, type Measure, measureName, type Plan, type Question } from '#specs/query.ts'
@@ -23,6 +24,8 @@ export interface Answer {
     readonly disagreeing: readonly MemberId[]
     /** Whether the recipient added up the signed contributions itself. */
     readonly addedUpAgain: boolean
+    /** The head of the coordinator's log that has all of it; answers of the first release have none. */
+    readonly log?: LogHead
   }
 }
 

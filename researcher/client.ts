@@ -11,6 +11,7 @@ import { cancellation, type QueryId, query, type RoundId } from '#specs/messages
 import type { QueryFile } from '#specs/query.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import type { Answer } from './answer.ts'
+import { fetchCertificate } from './certificate.ts'
 import { read } from './reading.ts'
 import { fetchCharter, type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
@@ -64,7 +65,10 @@ function isUnfinished(error: unknown, status: QueryStatus): boolean {
   return error instanceof InbondError && error.code === 'sum-not-accepted' && outstanding
 }
 
-/** Signs a query with a fresh key for its answer and remembers both; nothing leaves yet. */
+/**
+ * Signs a query with a fresh key for its answer and remembers both; nothing leaves yet.
+ * @throws InbondError `charter-pending`, `bad-query`, `not-sponsored`, `researcher-revoked`
+ */
 export async function prepare(researcher: Researcher, file: QueryFile): Promise<QueryId> {
   const charter = await fetchCharter(researcher)
   const roster = charter.payload.members.length
@@ -76,7 +80,7 @@ export async function prepare(researcher: Researcher, file: QueryFile): Promise<
   const signed = await sign<typeof query.schema, QueryId>(researcher.key, query, {
     protocol: PROTOCOL,
     charter: charter.id,
-    certificate: researcher.certificate,
+    certificate: await fetchCertificate(researcher, charter),
     question: file.question,
     need: file.need,
     closesAfter: file.closesAfter,
@@ -118,6 +122,8 @@ function isRefusedForGood(error: unknown): boolean {
     'too-many-slots',
     'query-expired',
     'charter-superseded',
+    'bad-certificate',
+    'researcher-revoked',
     'wrong-federation',
     'upgrade-needed',
   ]

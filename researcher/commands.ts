@@ -8,11 +8,13 @@ import {
   type CommonOptions,
   command,
   group,
+  insisting,
   optionValue,
   passphraseOf,
   readTextFile,
   type Terminal,
   table,
+  warnOfPlainHttp,
   warnOfPlainKey,
 } from '#party/command.ts'
 import { Connection, mayPass } from '#party/connection.ts'
@@ -24,13 +26,15 @@ import { enrolmentReceipt, type QueryStatus, queryList } from '#specs/api.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import { fault } from '#specs/errors.ts'
-import { enrolment, query, typedName } from '#specs/messages.ts'
+import { enrolment, type MemberId, query, typedName } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import type { Answer } from './answer.ts'
 import { backupContents } from './backup.ts'
 import { cancel, prepare, resume } from './client.ts'
 import { config } from './config.ts'
+import { acceptHistory, twoHistories } from './history.ts'
+import { loginCommand } from './login-command.ts'
 import { csvOf, describeAnswer, describeProgress } from './presentation.ts'
 import { Progress } from './progress.ts'
 import { type Researcher, storedQuery } from './researcher.ts'
@@ -46,11 +50,11 @@ async function withResearcher<T>(
   work: (researcher: Researcher) => Promise<T>,
 ): Promise<T> {
   const { config: settings, key } = await openDirectory(path, config, await passphraseOf(options, terminal))
+  warnOfPlainHttp(settings.coordinator, terminal)
   const db = openDatabase(join(path, 'researcher.sqlite'), schema, MIGRATIONS)
   try {
     return await work({
       key,
-      certificate: settings.certificate,
       db,
       to: settings.coordinator,
       connection: new Connection(settings.coordinator, key, systemClock),
@@ -72,15 +76,17 @@ function initCommand(terminal: Terminal) {
     .argument('<dir>', 'a new directory')
     .requiredOption('--name <name>', 'the name that the invitation is for')
     .requiredOption('--invite <invitation>', 'the line that the secretariat sent')
+    .option('--plain-http', 'insist on a coordinator whose requests can be read on the way; it is for trying out')
     .action(async (path: string, options) => {
       await checkUnused(path)
       const name = optionValue('--name', typedName, options.name)
       const invitation = parseInvitation(options.invite)
       if (invitation.role !== 'researcher') throw fault('bad-invitation', `this invitation is for a ${invitation.role}`)
       const { url, federation, code } = invitation
-      const coordinator = { url, federation }
+      const coordinator = { url, federation, ...insisting(options) }
       const { name: title } = await meetCoordinator(coordinator)
       const passphrase = await passphraseOf(options, terminal)
+      let sponsor: MemberId | null = null
       const enrolled = await enrolDirectory(path, passphrase, async key => {
         const signed = await sign(key, enrolment, {
           protocol: PROTOCOL,
@@ -91,11 +97,16 @@ function initCommand(terminal: Terminal) {
           name,
         })
         const connection = new Connection(coordinator, key, systemClock)
-        const { certificate } = await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
-        return { role: 'researcher', name, coordinator, certificate }
+        const receipt = await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
+        sponsor = receipt.sponsor
+        return { role: 'researcher', name, coordinator }
       })
       warnOfPlainKey(passphrase, terminal)
-      terminal.err(`Enrolled ${name} with "${title}". Next: inbond query run FILE.yaml --as ${path}\n`)
+      warnOfPlainHttp(coordinator, terminal)
+      terminal.err(
+        `Enrolled ${name} with "${title}". Tell your fingerprint to ${sponsor ?? 'your sponsor'}, which vouches for you: ` +
+          `inbond member researcher sponsor. Next: inbond query run FILE.yaml --as ${path}\n`,
+      )
       terminal.out(`${enrolled.fingerprint}\n`)
     })
 }
@@ -242,13 +253,35 @@ function cancelCommand(terminal: Terminal) {
     )
 }
 
+function acceptLogCommand(terminal: Terminal) {
+  return command(
+    'accept-log',
+    'go on with another history of the log, after the coordinator lost a part of it',
+    'inbond researcher accept-log me --yes',
+  )
+    .argument('<dir>', "the researcher's directory")
+    .option('--yes', 'the members confirm that this is the log that they see too')
+    .action((path: string, options) =>
+      withResearcher(path, options, terminal, async ({ db }) => {
+        const { followed, refused } = twoHistories(db)
+        const show = options.yes ? terminal.out : terminal.err
+        show(`Until now:\n\n${followed.checkpoint}\nShown since, and refused:\n\n${refused.checkpoint}`)
+        if (!options.yes) throw fault('not-confirmed', 'the log that was shown before stays the one to go on from')
+        acceptHistory(db)
+        terminal.err('Accepted. Both heads are kept in this directory.\n')
+      }),
+    )
+}
+
 /** The commands of a researcher: `inbond researcher …` and `inbond query …`. */
 export function program(terminal: Terminal): Command {
   return group('inbond', 'who asks questions', [
     group('researcher', 'who asks questions', [
       initCommand(terminal),
+      loginCommand(terminal),
       statusCommand(terminal),
       keyCommands(terminal, config),
+      acceptLogCommand(terminal),
       ...backupCommands(terminal, backupContents),
     ]),
     group('query', 'questions and answers', [

@@ -7,7 +7,7 @@ export const config = z.strictObject({
   role: z.literal('researcher'),
   name: typedName,
   coordinator: coordinates,
-  /** Signed by the coordinator: who this researcher is. */
-  certificate: z.string(),
+  /** Of directories made before members sponsored researchers; not read. */
+  certificate: z.string().optional(),
 })
 export type Config = z.infer<typeof config>

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Checkpoint } from '#crypto/checkpoint.ts'
 import { InbondError } from '#crypto/error.ts'
 import { Aggregator } from '#crypto/one-shot.ts'
 import { unpackShare } from '#crypto/packing.ts'
@@ -17,6 +18,7 @@ import {
   verifyCohort,
   verifyManifest,
 } from '#specs/rules/cohort.ts'
+import { verifyLogged } from '#specs/rules/log.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
 import { openingContext } from '#specs/sealed-context.ts'
 import { claims, verify } from '#specs/signed.ts'
@@ -31,6 +33,8 @@ export interface CheckedEvidence {
   readonly openings: readonly { readonly custodian: MemberId; readonly sealed: Uint8Array }[]
   /** Why a member that is not in the cohort is missing, where it said so. */
   readonly refusals: ReadonlyMap<MemberId, string>
+  /** The head of the coordinator's log under which all of it is. */
+  readonly log: Checkpoint
 }
 
 /**
@@ -71,6 +75,7 @@ export async function checkEvidence(
     ciphertext: total.ciphertext,
     openings,
     refusals: await readRefusals(evidence, round),
+    log: await verifyLogged(evidence, charter.payload.coordinator),
   }
 }
 

@@ -63,6 +63,7 @@ function describeBasis(answer: Answer): string {
   rows.push(['opened by', evidence.openedBy.join(', ')])
   if (evidence.disagreeing.length > 0) rows.push(['disagreeing', evidence.disagreeing.join(', ')])
   rows.push(['checked', evidence.addedUpAgain ? 'signatures, key, and the sum added up again' : 'signatures and key'])
+  if (evidence.log) rows.push(['log', `${evidence.log.size} entries, root ${evidence.log.root}`])
   rows.push(['query', answer.query])
   return table(rows)
 }

@@ -16,22 +16,26 @@ import {
   sha256,
   unsealOpenings,
 } from './evidence.ts'
+import { followLog, lastCheckpoint } from './history.ts'
 import { knownCharter, type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
 
 /**
- * Fetches an opened round, checks every signature, adds the contributions up again where they are small, rebuilds the key,
+ * Fetches an opened round, checks every signature and that the log goes on from where it was, adds the contributions up again where they are small, rebuilds the key,
  * decrypts, and throws the key away.
- * @throws InbondError `sum-not-accepted`, `bad-evidence`, and the codes of the rules in specs/rules
+ * @throws InbondError `sum-not-accepted`, `bad-evidence`, `log-not-extended`, and the codes of the rules in specs/rules
  */
 export async function read(researcher: Researcher, id: QueryId, round: RoundId, signal?: AbortSignal): Promise<Answer> {
   const { compact, privateKey, answer: readBefore } = storedQuery(researcher, id)
   // Two processes may follow the same query: the key went with the first answer.
   if (readBefore !== null) return JSON.parse(readBefore) as Answer
   if (privateKey === null) throw fault('bad-evidence', 'the key of this query is gone')
+  // Before the request: whatever is shown after it has to be at least as long.
+  const before = lastCheckpoint(researcher.db)
   const evidence = await researcher.connection.get(`/rounds/${round}/answer`, answerEvidence, signal)
   const charter = await knownCharter(researcher, evidence.charter.charter)
   const checked = await checkEvidence(evidence, compact, charter)
+  await followLog(researcher, checked.log, before, signal)
   const seal = await loadSeal()
   const total = await download(researcher, `/rounds/${round}/sum`, ciphertextBytes(checked), signal)
   if (sha256(total) !== checked.ciphertext)
@@ -110,6 +114,7 @@ function describe(
       openedBy: custodians.filter(id => fitting.includes(indexOf(id))),
       disagreeing: custodians.filter(id => !fitting.includes(indexOf(id))),
       addedUpAgain,
+      log: { size: checked.log.size, root: checked.log.root },
     },
   }
 }

@@ -17,7 +17,6 @@ import * as schema from './schema.ts'
 /** A researcher: its identity, its memory, and its way to the coordinator. */
 export interface Researcher {
   readonly key: IdentityKey
-  readonly certificate: string
   readonly db: PartyDatabase<typeof schema>
   readonly to: Coordinates
   readonly connection: Connection

@@ -1,4 +1,5 @@
-import { blob, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { sql } from 'drizzle-orm'
+import { blob, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { QueryId } from '#specs/messages.ts'
 
 /** What a researcher asked. The key to an answer is emptied once the answer is read, and never filled again. */
@@ -16,8 +17,32 @@ export const queries = sqliteTable('queries', {
   voidReason: text('void_reason'),
 })
 
+/** Certificates that this researcher has asked with. */
+export const certificates = sqliteTable('certificates', {
+  id: text().primaryKey(),
+  compact: text().notNull(),
+  learnedAt: integer('learned_at').notNull(),
+})
+
 /** Charters that this researcher has seen in force: it never goes back to an older one. */
 export const charters = sqliteTable('charters', {
   epoch: integer().primaryKey(),
   id: text().notNull(),
 })
+
+/**
+ * Heads of the coordinator's log, as it signed and showed them. One that does not go on from the others is kept too, as the proof
+ * that there are two histories.
+ */
+export const checkpoints = sqliteTable(
+  'checkpoints',
+  {
+    checkpoint: text().primaryKey(),
+    size: integer().notNull(),
+    root: text().notNull(),
+    shownAt: integer('shown_at').notNull(),
+    /** The history that it is a head of: 1, or more once a person accepted another; 0 if it was refused. */
+    history: integer().notNull(),
+  },
+  table => [uniqueIndex('checkpoints_of_one_history').on(table.history, table.size).where(sql`${table.history} > 0`)],
+)

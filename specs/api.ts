@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { charterId, hash, memberId, queryId, roundId } from './messages.ts'
+import { charterId, hash, memberId, queryId, revocationId, roundId } from './messages.ts'
 import { printable } from './printable.ts'
 
 /**
@@ -33,8 +33,36 @@ export type FederationInfo = z.infer<typeof federationInfo>
 
 export const enrolmentRequest = z.object({ enrolment: compact })
 export const enrolmentReceipt = z.object({
-  /** A researcher's certificate; members are on the roster of the charter instead. */
+  /** The member that is asked to vouch for a researcher; null for a member. */
+  sponsor: memberId.nullable(),
+})
+
+/** What a person may log in under: sponsorships of organisations. */
+export const organisationList = z.object({ organisations: z.array(compact) })
+export const loginRequest = z.object({ login: compact })
+export const loginReceipt = z.object({ certificate: compact })
+
+/** Those whom a member is asked to vouch for, or did. */
+export const researcherList = z.object({
+  researchers: z.array(
+    z.object({
+      /** Signed with the researcher's key: it has it. */
+      enrolment: compact,
+      enrolledAt: instant,
+      /** The newest. */
+      sponsorship: compact.nullable(),
+      revocation: compact.nullable(),
+    }),
+  ),
+})
+export const sponsorshipRequest = z.object({ sponsorship: compact })
+export const revocationRequest = z.object({ revocation: compact })
+export const revocationReceipt = z.object({ revocation: revocationId })
+/** What a researcher asks with, or whom it waits for. */
+export const certificateAnswer = z.object({
+  sponsor: memberId.nullable(),
   certificate: compact.nullable(),
+  revocation: compact.nullable(),
 })
 
 /** What the coordinator asks a member to do. The list follows from what is stored, so it may be asked for again at any time. */
@@ -45,7 +73,8 @@ export const workItem = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('contribute'), round: compact, query: compact }),
   z.object({ kind: z.literal('agree'), round: compact, query: compact, cohort: compact }),
   z.object({ kind: z.literal('open'), round: roundId, agreements: z.array(compact) }),
-  z.object({ kind: z.literal('void'), round: roundId }),
+  /** `cohort`: the round had one, so that custodians say that they never open it. */
+  z.object({ kind: z.literal('void'), round: roundId, cohort: z.boolean() }),
 ])
 export type WorkItem = z.infer<typeof workItem>
 
@@ -92,6 +121,9 @@ export type QueryStatus = z.infer<typeof queryStatus>
 
 export const queryList = z.object({ queries: z.array(queryStatus) })
 
+/** Hashes of a Merkle tree, from the leaves upwards. */
+const proof = z.array(hash).max(64)
+
 /** The evidence for an answer, all of it signed; the sum and the contributions are fetched beside it. */
 export const answerEvidence = z.object({
   charter: charterBundle,
@@ -103,8 +135,28 @@ export const answerEvidence = z.object({
   agreements: z.array(compact),
   openings: z.array(z.object({ opening: compact, sealed: z.base64url() })),
   sum: compact,
+  /** That all of these are in the coordinator's log: see specs/log.md. */
+  log: z.object({
+    /** A head of the log, as the coordinator signed it. */
+    checkpoint: z.string().max(1000),
+    /** For every message above, by its id: its index in that log, from 0, and the proof of it. */
+    proofs: z.array(z.object({ message: hash, index: z.int().nonnegative(), hashes: proof })),
+    /** That the head which each of these documents names is the beginning of that log. */
+    heads: z.object({ charter: proof, round: proof, cohort: proof }),
+  }),
 })
 export type AnswerEvidence = z.infer<typeof answerEvidence>
+
+/** A cohort with what it is made of, each named by its hash in the one before. */
+export const cohortBundle = z.object({
+  cohort: compact,
+  round: compact,
+  query: compact,
+  manifests: z.array(compact),
+})
+export type CohortBundle = z.infer<typeof cohortBundle>
+
+export const voidCertificateAnswer = z.object({ certificate: compact })
 
 /** An answer without content worth reading. */
 export const done = z.object({})
@@ -116,6 +168,7 @@ export const prekeysRequest = z.object({ prekeys: z.array(compact).min(1).max(20
 export const prekeyIds = z.object({ prekeys: z.array(hash).max(200) })
 export const refusalRequest = z.object({ refusal: compact })
 export const agreementRequest = z.object({ agreement: compact })
+export const voidStatementRequest = z.object({ statement: compact })
 export const openingRequest = z.object({ opening: compact, sealed: z.base64url().max(20_000) })
 export const queryRequest = z.object({ query: compact })
 export const queryReceipt = z.object({ query: queryId })

@@ -14,7 +14,7 @@ function raised(): Map<string, string> {
   const found = new Map<string, string>()
   for (const file of files) {
     const source = readFileSync(`${ROOT}${file}`, 'utf8')
-    for (const [, code] of source.matchAll(/\b(?:fault|InbondError|cryptoError)\(\s*'([^']+)'/g)) {
+    for (const [, code] of source.matchAll(/\b(?:fault|InbondError|cryptoError|super)\(\s*'([^']+)'/g)) {
       found.set(code as string, file)
     }
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { LARGEST_ROSTER, SMALLEST_COHORT } from '#crypto/parameters.ts'
+import { purposeCodes } from './code-lists/purposes.ts'
 import { printable } from './printable.ts'
 import { need, question } from './query.ts'
 import { type Kind, kind, LONGEST_MESSAGE, PROTOCOL } from './signed.ts'
@@ -9,8 +10,14 @@ import { type Kind, kind, LONGEST_MESSAGE, PROTOCOL } from './signed.ts'
 /** How far the clocks of two parties may differ; a larger difference is an error that says so. */
 export const CLOCK_TOLERANCE_MS = 120_000
 
+/** Whoever logged in does so again after this long. */
+export const LONGEST_LOGIN_MS = 30 * 86_400_000
+
 /** A prekey that lasts longer could be read from a stolen disk for longer. */
 export const LONGEST_PREKEY_MS = 30 * 86_400_000
+
+/** A sponsor says anew every year whom it vouches for; a day more, so that a whole year can be said in any time zone. */
+export const LONGEST_SPONSORSHIP_MS = 366 * 86_400_000
 
 /** Characters of a refusal's reason. */
 export const LONGEST_REASON = 1000
@@ -32,11 +39,17 @@ export const manifestId = hash.brand<'ManifestId'>()
 export type ManifestId = z.infer<typeof manifestId>
 export const cohortId = hash.brand<'CohortId'>()
 export type CohortId = z.infer<typeof cohortId>
+export const voidCertificateId = hash.brand<'VoidCertificateId'>()
+export type VoidCertificateId = z.infer<typeof voidCertificateId>
+export const sponsorshipId = hash.brand<'SponsorshipId'>()
+export type SponsorshipId = z.infer<typeof sponsorshipId>
+export const revocationId = hash.brand<'RevocationId'>()
+export type RevocationId = z.infer<typeof revocationId>
 
 const instant = z.iso.datetime({ precision: 3 })
 const identityKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'expected an Ed25519 public key, base64url')
 /** RFC 7638 thumbprint of an identity key; that of the coordinator's key names the federation. */
-const keyFingerprint = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
+export const keyFingerprint = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 const sealingKey = z.string().regex(/^[A-Za-z0-9_-]{1622}$/, 'expected an X-Wing public key, base64url')
 const nameLength = 'a name has 1 to 200 characters'
 /** Of a federation, a member or a researcher; nothing around it, or two could look the same. */
@@ -47,6 +60,14 @@ const partyName = printable
 /** A party's name as somebody types it. */
 export const typedName = z.string().trim().pipe(partyName)
 const reason = printable.min(1).max(LONGEST_REASON)
+/** As somebody types it. */
+export const typedReason = z.string().trim().pipe(reason)
+/** What a researcher is in its organisation, such as analyst. */
+const role = printable.min(1, 'a role has 1 to 100 characters').max(100, 'a role has 1 to 100 characters')
+export const typedRole = z.string().trim().pipe(role)
+/** What a researcher may ask for, such as official-statistics. */
+export const purposeCode = z.enum(purposeCodes, { error: `a purpose is one of ${purposeCodes.join(', ')}` })
+const purposes = z.array(purposeCode).min(1).max(20)
 const compact = z.string().max(LONGEST_MESSAGE)
 const month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/)
 /** Size and root of the coordinator's log (RFC 6962) when the document was made. */
@@ -90,23 +111,142 @@ export const enrolment = kind(
   ]),
 )
 
+/** What a sponsor says of a researcher, and the certificate after it. */
+const standing = {
+  /** The sponsor, if the researcher belongs to that administration: its part does not count towards the minimum cohort. */
+  administration: memberId.nullable(),
+  organisation: partyName.nullable(),
+  role: role.nullable(),
+  purposes,
+  sponsor: memberId,
+}
+
+const keyPart = z.string().regex(/^[\w-]{1,2000}$/)
+const signingKey = z.discriminatedUnion('kty', [
+  z.strictObject({
+    kty: z.literal('RSA'),
+    kid: z.string().max(200),
+    alg: z.enum(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']),
+    n: keyPart,
+    e: keyPart,
+  }),
+  z.strictObject({
+    kty: z.literal('EC'),
+    kid: z.string().max(200),
+    alg: z.enum(['ES256', 'ES384', 'ES512']),
+    crv: z.enum(['P-256', 'P-384', 'P-521']),
+    x: keyPart,
+    y: keyPart,
+  }),
+  z.strictObject({
+    kty: z.literal('OKP'),
+    kid: z.string().max(200),
+    alg: z.enum(['EdDSA', 'Ed25519']),
+    crv: z.literal('Ed25519'),
+    x: keyPart,
+  }),
+])
+/** A public key of a provider of identities, as a JWK (RFC 7517) without anything that no reader needs. */
+export type SigningKey = z.infer<typeof signingKey>
+export const signingKeys = z.array(signingKey).min(1).max(20)
+
+/** An address of OpenID Connect. On this machine alone it may be without TLS. */
+export const issuerAddress = z
+  .string()
+  .max(500)
+  .regex(/^(https:\/\/|http:\/\/(127\.0\.0\.1|\[::1\]|localhost)[:/])[\x21-\x7e]+$/, 'an issuer begins with https://')
+
+export const sponsorship = kind(
+  'sponsorship',
+  'member',
+  'A member vouches for a researcher, or for whomever an organisation lets log in: who it is, for which purposes, and until when.',
+  z.discriminatedUnion('of', [
+    z.strictObject({
+      protocol,
+      federation: keyFingerprint,
+      of: z.literal('researcher'),
+      name: partyName,
+      publicKey: identityKey,
+      ...standing,
+      notAfter: instant,
+    }),
+    z.strictObject({
+      protocol,
+      federation: keyFingerprint,
+      of: z.literal('organisation'),
+      /** Of the organisation's OpenID Connect provider, as its ID tokens have it. */
+      issuer: issuerAddress,
+      clientId: printable.min(1).max(200),
+      keys: signingKeys,
+      ...standing,
+      organisation: partyName,
+      notAfter: instant,
+    }),
+  ]),
+)
+export type Sponsorship = z.infer<typeof sponsorship.schema>
+export type PersonSponsorship = Extract<Sponsorship, { of: 'researcher' }>
+export type OrganisationSponsorship = Extract<Sponsorship, { of: 'organisation' }>
+
+/** An ID token of OpenID Connect. */
+const idToken = z.string().min(1).max(20_000)
+
+export const login = kind(
+  'login',
+  'researcher',
+  'Somebody whom an organisation let log in asks to be certified. Signed with the key to which the ID token is bound.',
+  z.strictObject({
+    protocol,
+    federation: keyFingerprint,
+    publicKey: identityKey,
+    sponsorship: sponsorshipId,
+    idToken,
+  }),
+)
+
 export const certificate = kind(
   'researcher-certificate',
   'coordinator',
-  'Says who a researcher is. `administration` is the member whose own cohort the researcher belongs to, `sponsor` the member that vouches.',
+  'Says who a researcher is, with the words of the sponsorship that it carries and nothing beyond them.',
   z.strictObject({
     protocol,
     federation: keyFingerprint,
     name: partyName,
     publicKey: identityKey,
-    administration: memberId.nullable(),
-    organisation: partyName.nullable(),
-    purposes: z.array(printable.max(100)).max(50),
-    sponsor: memberId.nullable(),
+    ...standing,
+    sponsorship: compact,
+    /** Of whoever logged in with the organisation's provider. */
+    idToken: idToken.nullable(),
     notAfter: instant,
   }),
 )
 export type Certificate = z.infer<typeof certificate.schema>
+
+export const revocation = kind(
+  'revocation',
+  'member or coordinator',
+  'Stops a researcher, or all of an organisation, for good. It counts where the coordinator signed it, or the sponsor.',
+  z.discriminatedUnion('of', [
+    z.strictObject({
+      protocol,
+      federation: keyFingerprint,
+      /** The member that signs; null for the coordinator. */
+      by: memberId.nullable(),
+      of: z.literal('researcher'),
+      publicKey: identityKey,
+      reason,
+    }),
+    z.strictObject({
+      protocol,
+      federation: keyFingerprint,
+      by: memberId.nullable(),
+      of: z.literal('organisation'),
+      sponsorship: sponsorshipId,
+      reason,
+    }),
+  ]),
+)
+export type Revocation = z.infer<typeof revocation.schema>
 
 export const charter = kind(
   'charter',
@@ -127,7 +267,7 @@ export const charter = kind(
     custodians: z.array(memberId).min(SMALLEST_COHORT).max(15),
     threshold: z.int().min(2),
     /** Members that it takes to remove one or to replace a key; without it all but one. See rules/succession.ts. */
-    quorum: z.int().min(2).optional(),
+    quorum: z.int().min(2).nullable().default(null),
     minimumCohort: z.int().min(SMALLEST_COHORT),
     datasets: z.array(z.strictObject({ id: z.string().max(64), version: z.int().positive() })).min(1),
     logHead,
@@ -240,6 +380,8 @@ export const manifest = kind(
     coverage: z.array(coverage).max(1200),
     /** The member accepts to be told apart from the rest of the federation by its data version. */
     alone: z.boolean(),
+    /** SHA-256 of the text of the policy that allowed it. The first release did not state it. */
+    policy: hash.nullable().default(null),
   }),
 )
 export type Manifest = z.infer<typeof manifest.schema>
@@ -247,15 +389,17 @@ export type Manifest = z.infer<typeof manifest.schema>
 export const refusal = kind(
   'refusal',
   'member',
-  'A member will not contribute to a round, or a custodian will not agree to its cohort; with the reason.',
+  'A member will not contribute to a round, or a custodian will not agree to its cohort, open it or give it up; with the reason.',
   z.strictObject({
     /** Of whoever refuses: a node that needs an upgrade says so to a coordinator that has it. */
     protocol: z.int().positive(),
     round: roundId,
     member: memberId,
-    step: z.enum(['contribute', 'agree', 'open']),
+    step: z.enum(['contribute', 'agree', 'open', 'void']),
     code: z.string().max(64),
     reason,
+    /** SHA-256 of the text of the policy that refused it, or null where none did. */
+    policy: hash.nullable().default(null),
   }),
 )
 export type Refusal = z.infer<typeof refusal.schema>
@@ -271,6 +415,8 @@ export const cohort = kind(
       .array(z.strictObject({ member: memberId, manifest: manifestId }))
       .min(1)
       .max(LARGEST_ROSTER),
+    /** Who contributed, but would stand apart from the others beside the answers to earlier questions. */
+    leftOut: z.array(memberId).max(LARGEST_ROSTER),
     logHead,
   }),
 )
@@ -286,8 +432,22 @@ export const agreement = kind(
 export const opening = kind(
   'opening',
   'custodian',
-  "The hash of the custodian's summed key shares, sealed to the recipient.",
-  z.strictObject({ protocol, round: roundId, cohort: cohortId, custodian: memberId, sealed: hash }),
+  "The hashes of the custodian's summed key shares: sealed to the recipient, and as they are, should the recipient publish them.",
+  z.strictObject({ protocol, round: roundId, cohort: cohortId, custodian: memberId, sealed: hash, share: hash }),
+)
+
+export const voidStatement = kind(
+  'void-statement',
+  'custodian',
+  'A custodian never opened the round and never will: its shares and the prekey to them are destroyed.',
+  z.strictObject({ protocol, round: roundId, custodian: memberId }),
+)
+
+export const voidCertificate = kind(
+  'void-certificate',
+  'coordinator',
+  'As many void statements as the threshold: the cohort of the round does not count for later ones.',
+  z.strictObject({ protocol, round: roundId, statements: z.array(compact).min(2).max(15) }),
 )
 
 export const sum = kind(
@@ -312,7 +472,10 @@ export const token = kind(
 /** For the reference page and for the tests that try every message. */
 export const messageKinds = [
   enrolment,
+  sponsorship,
+  login,
   certificate,
+  revocation,
   charter,
   consent,
   confirmation,
@@ -325,6 +488,8 @@ export const messageKinds = [
   cohort,
   agreement,
   opening,
+  voidStatement,
+  voidCertificate,
   sum,
   token,
 ] as const satisfies readonly Kind<z.ZodType>[]

@@ -78,9 +78,15 @@ describe('a query file', () => {
       by: [],
       measures: [{ count: 'records' }],
       purpose: 'A test',
+      purposeCode: 'research',
     })
     expect(need).toBe('all')
     expect(closesAfter).toBe(24 * 3_600_000)
+  })
+
+  test('states one of the listed purposes', () => {
+    expect(parseQueryFile(fileOf({ purposeCode: 'risk-analysis' })).question.purposeCode).toBe('risk-analysis')
+    refuses({ purposeCode: 'curiosity' }, /purposeCode: must be official-statistics, .* or capacity-building$/)
   })
 
   test('keeps every scalar a string', () => {
@@ -324,6 +330,7 @@ describe('cells', () => {
           by,
           measures: [...measures.map(sum => ({ sum })), ...counts.map(count => ({ count }))],
           purpose: 'A property',
+          purposeCode: 'research',
         }
         try {
           const laid = plan(question)

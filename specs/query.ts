@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { InbondError } from '#crypto/error.ts'
 import { LARGEST_ROSTER } from '#crypto/parameters.ts'
+import { purposeCodes } from './code-lists/purposes.ts'
 import { datasetCalled } from './datasets/catalogue.ts'
 import type { Dataset, Dimension } from './datasets/dataset.ts'
 import { monthsBetween, type Period, periodGrain, periodsBetween } from './period.ts'
@@ -35,6 +36,8 @@ export const question = z.strictObject({
   by: z.array(dimensionId).max(8),
   measures: z.array(measure).min(1).max(16),
   purpose: printable.min(3).max(500),
+  /** What the purpose comes to, for policies. The first release did not state it. */
+  purposeCode: z.enum(purposeCodes).default('research'),
 })
 export type Question = z.infer<typeof question>
 
@@ -70,6 +73,7 @@ const queryFile = z.strictObject({
   by: z.array(text).default([]),
   measures: z.array(fileMeasure).min(1),
   purpose: text,
+  purposeCode: z.enum(purposeCodes).default('research'),
   need: fileNeed.default('all'),
   closes: text.default('24h'),
 })
@@ -95,6 +99,7 @@ export function parseQueryFile(yaml: string): QueryFile {
     by: file.by,
     measures: file.measures,
     purpose: file.purpose,
+    purposeCode: file.purposeCode,
   }
   const checked = question.safeParse(asked, { error: inWords })
   if (!checked.success) refuse(`the query goes beyond a limit: ${describeIssues(checked.error)}`)

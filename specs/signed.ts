@@ -19,7 +19,7 @@ export interface Kind<S extends z.ZodType> {
   /** The JWS `typ`. */
   readonly typ: string
   /** Who signs it, as the reference page says it. */
-  readonly signer: 'coordinator' | 'member' | 'custodian' | 'researcher' | 'any party'
+  readonly signer: 'coordinator' | 'member' | 'custodian' | 'researcher' | 'member or coordinator' | 'any party'
   readonly meaning: string
   readonly schema: S
 }

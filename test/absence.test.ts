@@ -178,6 +178,14 @@ describe('an absent member', () => {
   })
 })
 
+function withPut(connection: Connection, put: Connection['put']): Connection {
+  const get = (_: Connection, name: string) => {
+    const own: unknown = Reflect.get(connection, name)
+    return name === 'put' ? put : typeof own === 'function' ? own.bind(connection) : own
+  }
+  return new Proxy(connection, { get: get as ProxyHandler<Connection>['get'] & object })
+}
+
 describe('an upload that stands still', () => {
   test('again and again is made again, and never becomes a refusal', async () => {
     const { query, round } = await posed()
@@ -186,7 +194,7 @@ describe('an upload that stands still', () => {
     const put = async () => {
       throw new RefusedRequest('truncated-body', 'the upload stood still for 30 seconds', undefined)
     }
-    const slow: TestNode = { ...node, connection: { put } as Partial<Connection> as Connection }
+    const slow: TestNode = { ...node, connection: withPut(node.connection, put) }
     const [item] = await workOf(node, 'contribute')
     for (let i = 0; i < 5; i++) {
       await expect(perform(slow, item as WorkItem, NOBODY)).rejects.toMatchObject({ code: 'truncated-body' })
@@ -198,14 +206,12 @@ describe('an upload that stands still', () => {
 })
 
 describe('a member that refuses', () => {
-  const strict = { ...presets.standard, dimensions: 0 } as TestNode['rules']
+  const strict = { ...presets.standard, mostDimensions: 0 } as TestNode['rules']
   function refuses(id: string): void {
-    const rules = { ...presets.open, ...strict } as TestNode['rules']
-    Object.assign(federation.node(id), { rules, policy: async () => rules })
+    federation.node(id).rules = strict
   }
   afterEach(() => {
-    const open = { ...presets.open } as TestNode['rules']
-    for (const id of MEMBERS) Object.assign(federation.node(id), { rules: open, policy: async () => open })
+    for (const id of MEMBERS) federation.node(id).rules = presets.open as TestNode['rules']
   })
 
   test('ends a question to all at once, with its reason', async () => {

@@ -61,7 +61,9 @@ beforeAll(async () => {
     $client
       .prepare("INSERT INTO rounds VALUES (?, ?, 'c', 'q', 'h', 'p', 'Ada', 0, 0, ?)")
       .run(round, `query ${round}`, clearedAt)
-    $client.prepare('INSERT INTO contributions VALUES (?, ?, ?, ?, 0)').run(round, 'm', 'm', Buffer.from('sealed'))
+    $client
+      .prepare('INSERT INTO contributions VALUES (?, ?, ?, ?, 0, NULL)')
+      .run(round, 'm', 'm', Buffer.from('sealed'))
     if (round !== 'lost') writeFileSync(join(directory, 'outbox', `${round}.ciphertext`), `cells of ${round}`)
   }
   $client.prepare("INSERT INTO prekeys VALUES ('a', 'b', 1, ?, NULL, 1)").run(PREKEY)
@@ -244,12 +246,13 @@ test('every column that could hold a secret is known to be withheld, or known to
           .filter(one => one.getSQLType() === 'blob' || /private|secret/.test(one.name))
           .map(one => `${name}.${one.name}`),
       )
-  expect(blobs(coordinatorSchema)).toEqual(['openings.sealed'])
+  expect(blobs(coordinatorSchema)).toEqual(['openings.sealed', 'log_hashes.hash'])
   expect(blobs(memberSchema)).toEqual([
     'contributions.sealed_shares',
     'prekeys.private_key',
     'shares.sealed',
     'openings.sealed',
+    'log_reading.subtrees',
   ])
   expect(blobs(researcherSchema)).toEqual(['queries.private_key'])
 })

@@ -1,9 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { packShare } from '#crypto/packing.ts'
-import { CELLS_PER_CHUNK, SHARE_PRIME } from '#crypto/parameters.ts'
-import { SEALED_BYTES, seal } from '#crypto/sealing.ts'
+import { SEALED_BYTES } from '#crypto/sealing.ts'
 import { messageId } from '#crypto/signature.ts'
 import { verifyAnnouncement } from '#member-node/announcements.ts'
 import { answer } from '#member-node/answer.ts'
@@ -12,24 +9,16 @@ import { agree, forgetOldPrekeys, open, publishPrekeys } from '#member-node/cust
 import { ciphertextFile } from '#member-node/node.ts'
 import { perform } from '#member-node/work.ts'
 import type { Fetch } from '#party/connection.ts'
-import { resume } from '#researcher/client.ts'
-import type { AnswerEvidence } from '#specs/api.ts'
-import { shareFrame } from '#specs/bodies.ts'
 import {
   agreement,
   type CohortId,
-  charter,
   cohort,
   type ManifestId,
   type MemberId,
-  manifest,
-  opening,
   type QueryId,
   type RoundId,
   round,
-  sum,
 } from '#specs/messages.ts'
-import { openingContext, shareContext } from '#specs/sealed-context.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { Federation, type TestNode } from './federation.ts'
 import { documentOf, pose, roundRow, step, workOf } from './steps.ts'
@@ -249,7 +238,11 @@ describe('a custodian opens', () => {
     for (const custodian of ['BR', 'JP']) {
       const before = holdsPrekey(node(custodian), id)
       expect(before).toBe(1)
-      await perform(node(custodian), { kind: 'void', round: id }, { done() {}, refused() {}, failed() {} })
+      await perform(
+        node(custodian),
+        { kind: 'void', round: id, cohort: true },
+        { done() {}, refused() {}, failed() {} },
+      )
       expect([holdsShares(node(custodian), id), holdsPrekey(node(custodian), id)]).toEqual([0, 0])
       expect(existsSync(ciphertextFile(node(custodian), id))).toBe(false)
     }
@@ -392,308 +385,5 @@ describe('a dealer', () => {
       expect(evidence).toMatchObject({ openedBy: ['BR', 'FR', 'JP', 'VN'], disagreeing: [] })
       expect(node('KR').journal.at(-1)).toMatchObject({ item: { kind: 'agree' }, refused: { code: 'bad-seal' } })
     })
-  })
-
-  test('that deals one custodian something else than the others spoils only that opening', async () => {
-    const deceive =
-      (honest: Compute): Compute =>
-      async task => {
-        const result = await honest(task)
-        const position = task.custodians.findIndex(one => one.id === 'KR')
-        const { id, prekey, sealingKey } = task.custodians[position] as (typeof task.custodians)[number]
-        const { ciphertext } = result
-        const context = shareContext({ round: task.round, dealer: task.dealer, custodian: id, prekey, ciphertext })
-        const sealed = Buffer.from(result.sealedShares)
-        const share = await seal('inbond/share/v1', sealingKey, context, packShare(randomShare()), randomBytes)
-        sealed.set(share, position * SEALED_BYTES)
-        return { ...result, sealedShares: sealed }
-      }
-    await dealing(deceive, async () => {
-      const { rows, evidence } = await federation.ask(QUESTION)
-      expect(rows).toEqual([{ transport: 'sea', 'sum(value)': '10.00' }])
-      expect(evidence).toMatchObject({ openedBy: ['BR', 'FR', 'JP', 'VN'], disagreeing: ['KR'] })
-    })
-  })
-
-  test("whose contribution is uploaded again under another's name is not agreed to", async () => {
-    const { id, announced } = await closed()
-    const { payload } = claims(cohort, announced.cohort)
-    const rows = federation.coordinator.context.db.$client
-      .prepare('SELECT member, manifest FROM contributions WHERE round = ? ORDER BY member')
-      .all(id) as { member: string; manifest: string }[]
-    const stolen = claims(manifest, rows[0]?.manifest as string).payload
-    const copy = await sign<typeof manifest.schema, ManifestId>(node('JP').key, manifest, {
-      ...stolen,
-      member: 'JP' as MemberId,
-    })
-    const manifests = payload.manifests.map(one => (one.member === 'JP' ? { ...one, manifest: copy.id } : one))
-    const forged = (await sign(coordinatorKey(), cohort, { ...payload, manifests })).compact
-    between = (who, direct) => async (url, init) => {
-      const response = await direct(url, init)
-      if (who !== 'KR' || !url.endsWith('/shares')) return response
-      const all = Buffer.from(await response.arrayBuffer())
-      const sealed = new Map<string, Buffer>()
-      const manifests = new Map<string, string>()
-      for (let at = 0; at < all.length; ) {
-        const length = all.readUInt32LE(at)
-        const compact = all.subarray(at + 4, at + 4 + length).toString()
-        const { member } = claims(manifest, compact).payload
-        manifests.set(member, member === 'JP' ? copy.compact : compact)
-        sealed.set(member, all.subarray(at + 4 + length, at + 4 + length + SEALED_BYTES))
-        at += 4 + length + SEALED_BYTES
-      }
-      sealed.set('JP', sealed.get('BR') as Buffer)
-      const frames = [...manifests].map(([member, compact]) => shareFrame(compact, sealed.get(member) as Buffer))
-      return new Response(Buffer.concat(frames))
-    }
-    await expect(agree(node('KR'), { ...announced, cohort: forged })).rejects.toMatchObject({ code: 'bad-seal' })
-    expect(count(node('KR'), 'SELECT count(*) FROM agreements WHERE round = ?', id)).toBe(0)
-  })
-})
-
-function randomShare(): Int32Array {
-  return Int32Array.from({ length: CELLS_PER_CHUNK }, () => randomBytes(4).readUInt32LE() % SHARE_PRIME)
-}
-
-const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
-
-describe('a custodian that lies about its sum', () => {
-  test('is survived with four others, and listed as disagreeing', async () => {
-    between = (who, direct) => async (url, init) => {
-      if (who !== 'KR' || !url.endsWith('/openings')) return direct(url, init)
-      const { payload } = claims(opening, JSON.parse(String(init?.body)).opening)
-      const asked = federation.researcher.db.$client
-        .prepare('SELECT compact FROM queries ORDER BY rowid DESC LIMIT 1')
-        .pluck()
-        .get() as string
-      const { recipient } = JSON.parse(Buffer.from(asked.split('.')[1] as string, 'base64url').toString())
-      const to = Buffer.from(recipient, 'base64url')
-      const context = openingContext({ round: payload.round, cohort: payload.cohort, custodian: payload.custodian })
-      const sealed = Buffer.from(await seal('inbond/opening/v1', to, context, packShare(randomShare()), randomBytes))
-      const signed = await sign(node('KR').key, opening, { ...payload, sealed: sha256(sealed) })
-      const body = JSON.stringify({ opening: signed.compact, sealed: sealed.toString('base64url') })
-      return direct(url, { ...init, body })
-    }
-    const { rows, evidence } = await federation.ask(QUESTION)
-    expect(rows).toEqual([{ transport: 'sea', 'sum(value)': '10.00' }])
-    expect(evidence).toMatchObject({ openedBy: ['BR', 'FR', 'JP', 'VN'], disagreeing: ['KR'] })
-  })
-})
-
-describe('a coordinator that cheats the recipient is refused:', () => {
-  let query: QueryId
-  let id: RoundId
-  beforeAll(async () => {
-    await step(federation, 'prekeys')
-    const running = await pose(federation, QUESTION)
-    query = running.query
-    id = running.round
-    federation.researcher.db.$client.prepare('UPDATE queries SET sent_at = 1 WHERE id = ?').run(query)
-    await federation.settle()
-    expect(roundRow(federation, id).state).toBe('opened')
-  })
-
-  const changed = (change: (evidence: AnswerEvidence) => Promise<AnswerEvidence> | AnswerEvidence) =>
-    tampering('/answer', async response => Response.json(await change((await response.json()) as AnswerEvidence)))
-
-  function tampering(suffix: string, change: (response: Response) => Promise<Response>) {
-    return (who: string, direct: Fetch): Fetch =>
-      async (url, init) => {
-        const response = await direct(url, init)
-        return who === 'researcher' && url.endsWith(suffix) ? change(response) : response
-      }
-  }
-
-  async function bent(response: Response): Promise<Uint8Array> {
-    const bytes = Buffer.from(await response.arrayBuffer())
-    bytes[0] = (bytes[0] as number) ^ 1
-    return bytes
-  }
-
-  const resigned = async (evidence: AnswerEvidence, change: object) => {
-    const { payload } = claims(sum, evidence.sum)
-    return (await sign(coordinatorKey(), sum, { ...payload, ...change })).compact
-  }
-
-  const cases: [string, string, RegExp, () => (who: string, direct: Fetch) => Fetch][] = [
-    [
-      'another sum',
-      'bad-evidence',
-      /not the one that the coordinator signed/,
-      () => tampering('/sum', async response => new Response((await bent(response)) as never)),
-    ],
-    [
-      'another sum that it signs',
-      'bad-evidence',
-      /not the sum of the contributions/,
-      () => {
-        let altered: Uint8Array
-        return (who, direct) => async (url, init) => {
-          const response = await direct(url, init)
-          if (who !== 'researcher') return response
-          if (url.endsWith('/sum')) return new Response(altered as never)
-          if (!url.endsWith('/answer')) return response
-          const evidence = (await response.json()) as AnswerEvidence
-          altered = await bent(await sumOf(evidence))
-          return Response.json({ ...evidence, sum: await resigned(evidence, { ciphertext: sha256(altered) }) })
-        }
-      },
-    ],
-    [
-      'a sum of another cohort',
-      'bad-evidence',
-      /another cohort/,
-      () => changed(async evidence => ({ ...evidence, sum: await resigned(evidence, { cohort: '0'.repeat(64) }) })),
-    ],
-    [
-      "another member's contribution",
-      'bad-evidence',
-      /contribution of KR is not the one/,
-      () => tampering('/contributions/KR', async response => new Response((await bent(response)) as never)),
-    ],
-    [
-      'a sum that is too long',
-      'bad-evidence',
-      /longer than/,
-      () => tampering('/sum', async response => new Response(Buffer.concat([await bent(response), Buffer.alloc(1)]))),
-    ],
-    [
-      'a manifest left out',
-      'bad-evidence',
-      /one manifest of every member/,
-      () => changed(evidence => ({ ...evidence, manifests: evidence.manifests.slice(1) })),
-    ],
-    [
-      'a manifest twice',
-      'bad-evidence',
-      /one manifest of every member|same ciphertext/,
-      () =>
-        changed(evidence => ({
-          ...evidence,
-          manifests: [...evidence.manifests.slice(1), evidence.manifests[1] as string],
-        })),
-    ],
-    [
-      'a manifest that its member did not sign',
-      'bad-signature',
-      /expected key/,
-      () =>
-        changed(async evidence => {
-          const first = evidence.manifests[0] as string
-          const forged = await sign(coordinatorKey(), manifest, claims(manifest, first).payload)
-          return { ...evidence, manifests: [forged.compact, ...evidence.manifests.slice(1)] }
-        }),
-    ],
-    [
-      'another manifest than the one in the cohort',
-      'bad-cohort',
-      /not the one in the cohort/,
-      () =>
-        changed(async evidence => {
-          const { payload } = claims(manifest, evidence.manifests[0] as string)
-          const other = await sign(node(payload.member).key, manifest, { ...payload, alone: true })
-          return { ...evidence, manifests: [other.compact, ...evidence.manifests.slice(1)] }
-        }),
-    ],
-    [
-      'a member dropped from the cohort',
-      'bad-cohort',
-      /agreed to another cohort|not the one in the cohort/,
-      () =>
-        changed(async evidence => {
-          const { payload } = claims(cohort, evidence.cohort)
-          const fewer = { ...payload, manifests: payload.manifests.slice(1) }
-          const manifests = evidence.manifests.slice(1)
-          return { ...evidence, manifests, cohort: (await sign(coordinatorKey(), cohort, fewer)).compact }
-        }),
-    ],
-    [
-      'agreements of three',
-      'bad-evidence',
-      /3 custodians agreed .* 4 must/,
-      () => changed(evidence => ({ ...evidence, agreements: evidence.agreements.slice(0, 3) })),
-    ],
-    [
-      'an agreement four times',
-      'bad-evidence',
-      /1 custodians agreed/,
-      () => changed(evidence => ({ ...evidence, agreements: Array(4).fill(evidence.agreements[0]) })),
-    ],
-    [
-      'an opening twice',
-      'bad-evidence',
-      /opened twice/,
-      () => changed(evidence => ({ ...evidence, openings: Array(4).fill(evidence.openings[0]) })),
-    ],
-    [
-      'openings of two under swapped names',
-      'bad-evidence',
-      /is of something else/,
-      () =>
-        changed(evidence => {
-          const [a, b, ...rest] = evidence.openings as [AnswerEvidence['openings'][0], AnswerEvidence['openings'][0]]
-          return { ...evidence, openings: [{ ...a, sealed: b.sealed }, { ...b, sealed: a.sealed }, ...rest] }
-        }),
-    ],
-    [
-      'too few openings',
-      'sum-not-accepted',
-      /no 4 of the 3/,
-      () => changed(evidence => ({ ...evidence, openings: evidence.openings.slice(0, 3) })),
-    ],
-    [
-      'another question',
-      'bad-evidence',
-      /another query/,
-      () =>
-        changed(async evidence => ({
-          ...evidence,
-          query: roundRow(federation, (await pose(federation, QUESTION)).round).query,
-        })),
-    ],
-    [
-      'the round of another question',
-      'bad-round',
-      /another query/,
-      () =>
-        changed(async evidence => ({
-          ...evidence,
-          round: roundRow(federation, (await pose(federation, QUESTION)).round).compact,
-        })),
-    ],
-    [
-      'a charter that was not in force',
-      'bad-charter',
-      /was not seen in force/,
-      () =>
-        changed(async evidence => {
-          const { payload } = claims(charter, evidence.charter.charter)
-          const { compact } = await sign(coordinatorKey(), charter, { ...payload, threshold: payload.threshold + 1 })
-          return { ...evidence, charter: { ...evidence.charter, charter: compact } }
-        }),
-    ],
-  ]
-
-  async function sumOf(evidence: AnswerEvidence): Promise<Response> {
-    const { researcher } = federation
-    const chunks: Uint8Array[] = []
-    const direct = between
-    between = undefined
-    for await (const chunk of await researcher.connection.stream(
-      `/rounds/${claims(sum, evidence.sum).payload.round}/sum`,
-    ))
-      chunks.push(chunk)
-    between = direct
-    return new Response(Buffer.concat(chunks))
-  }
-
-  test.each(cases)('%s', async (_, code, reason, cheat) => {
-    between = cheat()
-    await expect(resume(federation.researcher, query, () => undefined)).rejects.toMatchObject(refusal(code, reason))
-  })
-
-  test('and nothing is lost by it', async () => {
-    const { rows } = await resume(federation.researcher, query, () => undefined)
-    expect(rows).toEqual([{ transport: 'sea', 'sum(value)': '10.00' }])
   })
 })

@@ -31,7 +31,7 @@ let replaced: readonly (readonly [string, string])[]
 const groups: ChildProcess[] = []
 const ran: Block[] = []
 
-const pages = ['coordinator', 'member-node', 'researcher']
+const pages = ['coordinator', 'member-node', 'researcher', 'steward']
 const blocks = pages.flatMap(page => blocksOf(page))
 
 /** Blocks whose content is for other programs: nothing in them is run here. */
@@ -157,11 +157,41 @@ test('a member signs, imports, sets its policy, starts, and watches', async () =
 })
 
 test('a researcher asks, and reads the joint figures', async () => {
-  await follow('researcher', ['Enrol', 'Ask'], invitation('Ada'))
+  await follow('researcher', ['Enrol'], invitation('Ada'))
+  const { fingerprint } = JSON.parse(await line.succeed('researcher', 'status', line.path('ada'), '--json'))
+  const told = { FINGERPRINT: fingerprint }
+  const [vouching, revoking] = blocks.filter(one => one.heading === 'Vouch for researchers')
+  expect([vouching?.text, revoking?.text].map(text => /researcher (\w+) kr "/.exec(text as string)?.[1])).toEqual([
+    'sponsor',
+    'revoke',
+  ])
+  await execute(vouching as Block, { ...passphrase(), ...told })
+  await follow('researcher', ['Ask'])
+  ran.push(vouching as Block)
   expect(readFileSync(line.path('imports.csv'), 'utf8')).toMatch(
     /^hs2,.*\r\n01,2,19\.00\r\n85,3,2750\.00\r\n87,1,18990\.50\r\n$/,
   )
   expect(JSON.parse(readFileSync(line.path('answer.json'), 'utf8'))).toMatchObject({ cohort: ['JP', 'KR', 'VN'] })
+})
+
+test('a steward is named by the policy, and decides about a question', async () => {
+  await follow('steward', ['Make a key', 'Say who decides'], passphrase())
+  const asking = line.start(['query', 'run', line.path('headings.yaml'), '--as', line.path('ada'), '--json'])
+  await says('kr.log', /"msg":"a question waits for a steward"/)
+  const [, question = ''] = /"msg":"a question waits for a steward","round":"([0-9a-f]+)"/.exec(logged('kr.log')) ?? []
+  await follow('steward', ['Decide'], { QUESTION: question })
+  expect(JSON.parse((await asking.ended).stdout)).toMatchObject({ cohort: ['JP', 'KR', 'VN'] })
+  const [decided] = JSON.parse(readFileSync(line.path('decided.json'), 'utf8'))
+  expect(decided).toMatchObject({ question, decisions: [{ steward: 'Kim', verdict: 'approve' }] })
+})
+
+test('a researcher is revoked', async () => {
+  const { fingerprint } = JSON.parse(await line.succeed('researcher', 'status', line.path('ada'), '--json'))
+  const told = { FINGERPRINT: fingerprint }
+  const revoking = blocks.filter(one => one.heading === 'Vouch for researchers')[1] as Block
+  await execute(revoking, { ...passphrase(), ...told })
+  await follow('coordinator', ['Researchers'], told)
+  ran.push(revoking)
 })
 
 /** The blocks under a heading of a page, one by one. */
@@ -206,7 +236,7 @@ test('everybody watches, backs up and restores', async () => {
   await follow('coordinator', ['Watch', 'Back up and restore'])
   await follow('member-node', ['Back up and restore'], passphrase())
   await follow('researcher', ['Back up and restore'])
-  expect(readFileSync(line.path('metrics.txt'), 'utf8')).toMatch(/^inbond_rounds\{state="opened"\} 1$/m)
+  expect(readFileSync(line.path('metrics.txt'), 'utf8')).toMatch(/^inbond_rounds\{state="opened"\} 2$/m)
 })
 
 test('the metrics that the pages speak of are there', async () => {
@@ -216,7 +246,12 @@ test('the metrics that the pages speak of are there', async () => {
       return (await fetch(`http://127.0.0.1:${actual}/metrics`)).text()
     }),
   )
-  for (const [i, page] of ['coordinator', 'member-node'].entries()) {
+  const pages = [
+    ['coordinator', 0],
+    ['member-node', 1],
+    ['steward', 1],
+  ] as const
+  for (const [page, i] of pages) {
     const named = [...readFileSync(join(ROOT, 'docs', `${page}.md`), 'utf8').matchAll(/`(inbond_\w+)`/g)]
     expect(named.length).toBeGreaterThan(0)
     for (const [, name] of named) expect(shown[i]).toContain(`# TYPE ${name} `)

@@ -1,9 +1,11 @@
-import { createHash } from 'node:crypto'
+import { createHash, createPrivateKey, sign as signBytes } from 'node:crypto'
 import { generateSealingKeyPair } from '#crypto/sealing.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import type { CharterBundle } from '#specs/api.ts'
+import { nonceFor } from '#specs/login.ts'
 import {
   agreement,
+  type Certificate,
   type Charter,
   type CharterId,
   type Cohort,
@@ -18,12 +20,14 @@ import {
   type MemberId,
   manifest,
   memberId,
+  type PersonSponsorship,
   prekey,
   type Query,
   type QueryId,
   query,
   type RoundId,
   round,
+  sponsorship,
 } from '#specs/messages.ts'
 import { parseQueryFile, plan } from '#specs/query.ts'
 import { verifyCharter } from '#specs/rules/charter.ts'
@@ -54,6 +58,15 @@ measures: [{ sum: value }]
 purpose: Imports by chapter, 2029
 closes: 1h
 `
+
+/** A JWT as a provider makes it. */
+export function signJws(key: IdentityKey, payload: object): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const input = `${part({ alg: 'EdDSA', kid: 'first' })}.${part(payload)}`
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x: key.publicKey, d: key.privateKey }
+  const signature = signBytes(null, Buffer.from(input), createPrivateKey({ key: jwk, format: 'jwk' }))
+  return `${input}.${signature.toString('base64url')}`
+}
 
 export type FederationKeys = Awaited<ReturnType<typeof federationKeys>>
 
@@ -135,18 +148,72 @@ export async function federationKeys({
   const inForce = await verifyCharter(bundle, coordinator.publicKey, undefined)
   const recipient = await generateSealingKeyPair(randomness)
 
-  function certify(change: object = {}, by = coordinator) {
-    return sign(by, certificate, {
+  /** By the member that the researcher belongs to, or by the first. */
+  async function vouch(change: Partial<PersonSponsorship> = {}, by?: IdentityKey): Promise<Signed<PersonSponsorship>> {
+    const sponsor = change.sponsor ?? change.administration ?? (ids[0] as MemberId)
+    const signed = await sign(by ?? keyOf(sponsor), sponsorship, {
       protocol: PROTOCOL,
       federation: coordinator.fingerprint,
+      of: 'researcher',
       name: 'A. Researcher',
       publicKey: researcher.publicKey,
       administration: null,
-      organisation: null,
-      purposes: [],
-      sponsor: null,
+      organisation: 'Institute of tests',
+      role: 'analyst',
+      purposes: ['official-statistics', 'research'],
+      sponsor,
       notAfter: at(NOON + 365 * DAY),
       ...change,
+    })
+    return signed as Signed<PersonSponsorship>
+  }
+
+  /** A certificate after a sponsorship. `change` is what the sponsor says otherwise, or, beside a sponsorship, the certificate alone. */
+  async function certify(change: Partial<Certificate> = {}, by = coordinator, sponsored?: Signed<PersonSponsorship>) {
+    const { idToken: _idToken, sponsorship: _sponsorship, ...sayable } = change
+    const { compact, payload } = sponsored ?? (await vouch(sayable))
+    const { of: _, ...said } = payload
+    return sign(by, certificate, { ...said, idToken: null, ...(sponsored ? change : {}), sponsorship: compact })
+  }
+
+  /** The certificate of somebody whom an organisation let log in a day before noon. Its provider signs with this identity key. */
+  async function logIn(
+    provider: IdentityKey,
+    change: { readonly claims?: object; readonly certificate?: Partial<Certificate>; readonly boundTo?: string } = {},
+  ) {
+    const { name, publicKey, administration, role, purposes, sponsor, ...rest } = (await vouch()).payload
+    const standing = { administration, organisation: 'Institute of tests', role, purposes, sponsor }
+    const sponsored = await sign(keyOf(sponsor), sponsorship, {
+      protocol: PROTOCOL,
+      federation: rest.federation,
+      of: 'organisation',
+      issuer: 'https://login.example',
+      clientId: 'inbond',
+      keys: [{ kty: 'OKP', kid: 'first', alg: 'EdDSA', crv: 'Ed25519', x: provider.publicKey }],
+      ...standing,
+      notAfter: rest.notAfter,
+    })
+    const issued = (NOON - DAY) / 1000
+    const nonce = nonceFor(rest.federation, change.boundTo ?? publicKey, new Uint8Array(16))
+    const claims = {
+      iss: 'https://login.example',
+      aud: 'inbond',
+      sub: 'ada',
+      name,
+      nonce,
+      iat: issued,
+      exp: issued + 3600,
+    }
+    return sign(coordinator, certificate, {
+      protocol: PROTOCOL,
+      federation: rest.federation,
+      name,
+      publicKey,
+      ...standing,
+      sponsorship: sponsored.compact,
+      idToken: signJws(provider, { ...claims, ...change.claims }),
+      notAfter: at(NOON + 29 * DAY),
+      ...change.certificate,
     })
   }
 
@@ -215,7 +282,12 @@ export async function federationKeys({
       slots: to.slots,
       ciphertext: hashOf(`ciphertext of ${member} in ${to.id}`),
       shares: to.custodians.map(({ id, prekey }) => ({ custodian: id, prekey, sealed: hashOf(member + id) })),
-      coverage: [{ period: '2029-01', state: 'complete', version: 1, asOf: at(NOON - DAY) }],
+      coverage: Array.from({ length: 12 }, (_, i) => ({
+        period: `2029-${String(i + 1).padStart(2, '0')}`,
+        state: 'complete' as const,
+        version: 1,
+        asOf: at(NOON - DAY),
+      })),
       alone: false,
       ...change,
     })
@@ -231,6 +303,7 @@ export async function federationKeys({
       protocol: PROTOCOL,
       round: run,
       manifests: manifests.map(one => ({ member: one.payload.member, manifest: one.id })),
+      leftOut: [],
       logHead: noHead,
       ...change,
     })
@@ -264,7 +337,9 @@ export async function federationKeys({
     consentTo,
     confirm,
     bundleOf,
+    vouch,
     certify,
+    logIn,
     ask,
     publish,
     announce,

@@ -5,17 +5,20 @@ import { join } from 'node:path'
 import { type Aggregate, aggregate } from '#coordinator/aggregation.ts'
 import { type Coordinator, createCoordinator } from '#coordinator/app.ts'
 import type { Context } from '#coordinator/context.ts'
-import { invite } from '#coordinator/enrolment.ts'
+import { type Invitee, invite } from '#coordinator/enrolment.ts'
 import { proposeCharter } from '#coordinator/proposals.ts'
 import * as coordinatorSchema from '#coordinator/schema.ts'
 import type { Randomness } from '#crypto/sampling.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { checkProposal, signCharter } from '#member-node/charters.ts'
 import { compute } from '#member-node/computation.ts'
+import { examineFile } from '#member-node/examination.ts'
 import { importFile } from '#member-node/import/importer.ts'
 import { parseMapping } from '#member-node/import/mapping.ts'
 import type { Node } from '#member-node/node.ts'
 import { type Policy, presets } from '#member-node/policy.ts'
+import { PolicyKeeper } from '#member-node/policy-in-force.ts'
+import { sponsor, type Vouching } from '#member-node/researchers.ts'
 import * as memberSchema from '#member-node/schema.ts'
 import { openWarehouse } from '#member-node/warehouse/warehouse.ts'
 import { type Observer, perform, poll } from '#member-node/work.ts'
@@ -41,7 +44,7 @@ import { seededIdentityKey, seededRandomness } from './randomness.ts'
  * clock that the test moves. Nothing happens unless the test lets it: `settle` lets everybody do what there is to do.
  */
 
-export const URL = 'http://coordinator.test'
+export const URL = 'https://coordinator.test'
 // Thousands of sealings would take most of the time.
 useNativeX25519()
 
@@ -123,15 +126,17 @@ export class Federation {
       const { proposal } = await checkProposal(node, proposed as NonNullable<typeof proposed>)
       await signCharter(node, proposal)
     }
-    const administration = (options.administration ?? null) as MemberId | null
+    const { administration } = options
+    const vouching = nodes.get(administration ?? ([...nodes.keys()][0] as string)) as TestNode
     const researcher = await enrolResearcher(
       coordinator,
       directory,
       clock,
-      administration,
+      vouching.id,
       network('researcher', fetch),
       source('researcher'),
     )
+    await sponsor(vouching, researcher.key.fingerprint, { ...VOUCHING, isOwn: administration !== undefined })
     const federation = new Federation({ clock, coordinator, nodes, researcher, errors, directory })
     await federation.settle()
     return federation
@@ -217,9 +222,9 @@ export function loadRecords(
   )
 }
 
-/** A charter in force and a round that is over stay listed; there is nothing to do about them twice. */
-function isWork(item: WorkItem): boolean {
-  return item.kind !== 'void'
+/** A round that ended without a cohort stays listed; there is nothing to do about it twice. */
+export function isWork(item: WorkItem): boolean {
+  return item.kind !== 'void' || item.cohort
 }
 
 function observerOf(node: TestNode): Observer {
@@ -254,16 +259,18 @@ export function startCoordinator(
   })
 }
 
-function newInvitation(
-  context: Context,
-  role: 'member' | 'researcher',
-  subject: string,
-  administration: MemberId | null,
-  randomness: Randomness,
-  isReplacement = false,
-) {
+/** What sponsors say where nothing else matters. */
+export const VOUCHING: Vouching = {
+  organisation: 'Institute of tests',
+  role: 'analyst',
+  purposes: ['official-statistics'],
+  isOwn: false,
+  lasts: 365 * 86_400_000,
+}
+
+function newInvitation(context: Context, invitee: Invitee, randomness: Randomness) {
   const code = Buffer.from(randomness(18)).toString('base64url')
-  invite(context, { role, subject, administration, isReplacement }, code)
+  invite(context, invitee, code)
   return { protocol: PROTOCOL, federation: context.key.fingerprint, invitation: code } as const
 }
 
@@ -284,7 +291,8 @@ export async function enrolMember(
   const id = name as MemberId
   const key = await source.identityKey()
   const connection = new Connection({ url, federation: coordinator.key.fingerprint }, key, clock, fetch)
-  const invitation = newInvitation(coordinator, 'member', id, null, source.randomness, isReplacement)
+  const invitee: Invitee = { role: 'member', subject: id, sponsor: null, isReplacement }
+  const invitation = newInvitation(coordinator, invitee, source.randomness)
   const signed = await sign(key, enrolment, {
     ...invitation,
     role: 'member',
@@ -312,7 +320,8 @@ export function openNode(
     db: openDatabase(join(directory, 'node.sqlite'), memberSchema, join(ROOT, 'member-node/migrations')),
     outbox,
     compute: task => compute(task, join(directory, 'warehouse.sqlite'), own.randomness),
-    policy: async () => node.rules,
+    examine: async task => examineFile(join(directory, 'warehouse.sqlite'), task),
+    policy: () => policyOf(node),
     directory,
     journal: [],
     stopped: false,
@@ -321,23 +330,28 @@ export function openNode(
   return node
 }
 
-async function enrolResearcher(
+/** The rules that a test gave a node, as its policy file. */
+export function policyOf({ db, clock, rules }: TestNode): ReturnType<Node['policy']> {
+  return new PolicyKeeper(db, clock, async () => JSON.stringify(rules)).inForce()
+}
+
+/** A researcher that enrols and asks `sponsor` to vouch for it. */
+export async function enrolResearcher(
   coordinator: Coordinator,
   directory: string,
   clock: TestClock,
-  administration: MemberId | null,
+  sponsor: MemberId,
   fetch: Fetch,
   { identityKey, randomness }: Source,
+  name = 'Ada',
 ): Promise<Researcher> {
   const key = await identityKey()
   const to: Coordinates = { url: URL, federation: coordinator.context.key.fingerprint }
   const connection = new Connection(to, key, clock, fetch)
-  const name = 'Ada'
-  const invitation = newInvitation(coordinator.context, 'researcher', name, administration, randomness)
+  const invitation = newInvitation(coordinator.context, { role: 'researcher', subject: name, sponsor }, randomness)
   const signed = await sign(key, enrolment, { ...invitation, role: 'researcher', publicKey: key.publicKey, name })
-  const receipt = await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
-  const certificate = receipt.certificate as string
-  return openResearcher(directory, { key, certificate, to, connection, fetch, clock, randomness })
+  await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
+  return openResearcher(directory, { key, to, connection, fetch, clock, randomness })
 }
 
 /** A researcher on what is in `directory`. */

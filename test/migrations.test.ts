@@ -84,7 +84,7 @@ const BROKEN: [party: string, sql: string, complaint: RegExp][] = [
   ['coordinator', "INSERT INTO agreements VALUES ('x', 'KR', 'x', 'x', 1)", /FOREIGN KEY/],
   [
     'coordinator',
-    "INSERT INTO rounds SELECT 'x', query, 'x', 'open', 1, 1, 1, 1, NULL, NULL, NULL, NULL, NULL FROM rounds",
+    "INSERT INTO rounds SELECT 'x', query, 'x', 'open', 1, 1, 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM rounds",
     /UNIQUE/,
   ],
   ['member-node', "UPDATE agreements SET cohort = 'x'", /an agreement is never changed/],

@@ -5,7 +5,7 @@ import { token } from '#specs/messages.ts'
 import { sign } from '#specs/signed.ts'
 
 /** Requests to a coordinator as anybody could send them: with a right token, or with a token in which one thing is wrong. */
-export const URL_OF_COORDINATOR = 'http://coordinator.test'
+export const URL_OF_COORDINATOR = 'https://coordinator.test'
 
 export interface Sent {
   readonly method?: string

@@ -8,7 +8,7 @@ import { perform, poll } from '#member-node/work.ts'
 import type { Fetch } from '#party/connection.ts'
 import { openDatabase, type PartyDatabase } from '#party/database.ts'
 import * as researcherSchema from '#researcher/schema.ts'
-import type { Federation, TestNode } from './federation.ts'
+import { type Federation, isWork, policyOf, type TestNode } from './federation.ts'
 
 /** Parties that stop anywhere and start again from what is on their disks; and a network that breaks. */
 
@@ -35,8 +35,8 @@ export function forgetCharters({ db }: TestNode): void {
 export function restartNode(federation: Federation, id: string): void {
   const node = federation.node(id)
   const db = reopen(node.db, memberSchema, 'member-node/migrations')
-  // `policy` of a test node reads the rules of the node that it was made with, which stay the same.
-  ;(federation.nodes as Map<string, TestNode>).set(id, { ...node, db })
+  const again: TestNode = { ...node, db, policy: () => policyOf(again) }
+  ;(federation.nodes as Map<string, TestNode>).set(id, again)
 }
 
 export function restartResearcher(federation: Federation): void {
@@ -91,7 +91,7 @@ export async function settlePatiently(federation: Federation, broken: (id: strin
       if (node.stopped) continue
       try {
         const { items } = await poll(node, undefined)
-        for (const item of items.filter(one => one.kind !== 'void' && one.kind !== 'charter')) {
+        for (const item of items.filter(one => isWork(one) && one.kind !== 'charter')) {
           quiet = false
           await perform(node, item, {
             done: one => void node.journal.push({ item: one }),

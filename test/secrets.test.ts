@@ -141,7 +141,7 @@ describe('after a round', () => {
     const recipient = recipientKey(query)
     await cancel(federation.researcher, query)
     for (const node of federation.nodes.values()) {
-      await perform(node, { kind: 'void', round }, { done() {}, refused() {}, failed() {} })
+      await perform(node, { kind: 'void', round, cohort: true }, { done() {}, refused() {}, failed() {} })
     }
     for (const { key } of halves) expect(whereIs(key)).toEqual([])
     expect(whereIs(recipient)).toEqual([])

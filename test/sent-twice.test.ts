@@ -2,11 +2,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bundle, charterInForce } from '#coordinator/context.ts'
 import { withdrawLostPrekeys } from '#member-node/custody.ts'
 import { type Policy, presets } from '#member-node/policy.ts'
+import { revoke, sponsor } from '#member-node/researchers.ts'
 import type { Fetch } from '#party/connection.ts'
 import { cancel } from '#researcher/client.ts'
 import { done } from '#specs/api.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
-import { Federation } from './federation.ts'
+import { Federation, VOUCHING } from './federation.ts'
+import { logInMadeUp } from './login/made-up.ts'
 import { pose, proposeAndSign, step } from './steps.ts'
 
 /** Every request that writes arrives twice at the same moment, as from two processes of one party. */
@@ -40,15 +42,26 @@ test('an answer comes of it', async () => {
   expect((await federation.ask(QUESTION)).rows).toEqual([{ 'sum(value)': '5.00' }])
 })
 
-test('a query is withdrawn', async () => {
+test('a query is withdrawn, and custodians give its round up', async () => {
   const { query } = await pose(federation, QUESTION)
-  await step(federation, 'contribute', ['BR'])
+  for (const kind of ['contribute', 'agree'] as const) await step(federation, kind)
   await cancel(federation.researcher, query)
+  await federation.settle()
 })
 
 test('a member refuses', async () => {
   federation.node('JP').rules = { ...(presets.open as Policy), questionsADay: 0 }
   await expect(federation.ask(QUESTION)).rejects.toMatchObject({ code: 'round-void' })
+})
+
+test('somebody logs in with an organisation', async () => {
+  await logInMadeUp(federation, 'BR')
+})
+
+test('a researcher is sponsored again, and revoked', async () => {
+  const { fingerprint } = federation.researcher.key
+  await sponsor(federation.node('BR'), fingerprint, VOUCHING)
+  await revoke(federation.node('BR'), fingerprint, 'left the organisation')
 })
 
 test('lost prekeys are withdrawn', async () => {

@@ -15,7 +15,7 @@ import { Federation, openNode, openResearcher, startCoordinator, type TestNode }
 export interface Snapshot {
   readonly coordinator: IdentityKey
   readonly members: ReadonlyMap<string, IdentityKey>
-  readonly researcher: { readonly key: IdentityKey; readonly certificate: string }
+  readonly researcher: IdentityKey
   readonly to: Coordinates
   /** By path, relative to the directory of the federation. */
   readonly files: ReadonlyMap<string, Uint8Array>
@@ -33,7 +33,7 @@ export function takeSnapshot({ coordinator, nodes, researcher, directory }: Fede
   return {
     coordinator: coordinator.context.key,
     members: new Map([...nodes.values()].map(({ id, key }) => [id, key])),
-    researcher: { key: researcher.key, certificate: researcher.certificate },
+    researcher: researcher.key,
     to: researcher.to,
     files,
   }
@@ -69,14 +69,12 @@ export function openSnapshot(snapshot: Snapshot, around: Surroundings, root = tm
     const { federation } = to
     nodes.set(id, openNode(join(directory, id), { id: id as MemberId, federation, ...own(id, key) }))
   }
-  const { key, certificate } = researcher
   return new Federation({
     clock,
     coordinator: startCoordinator(directory, coordinator, clockOf('coordinator'), e => void errors.push(e), add),
     nodes,
     researcher: openResearcher(directory, {
-      ...own('researcher', key),
-      certificate,
+      ...own('researcher', researcher),
       to,
       fetch: network('researcher'),
     }),

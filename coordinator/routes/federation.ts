@@ -61,18 +61,21 @@ export function federationRoutes(app: App, { context, lifecycle }: Service): voi
       },
       'public',
     ),
-    async c => c.json({ certificate: await enrol(context, c.req.valid('json').enrolment) }, 201),
+    async c => c.json({ sponsor: await enrol(context, c.req.valid('json').enrolment) }, 201),
   )
 
   app.openapi(
-    route({
-      method: 'get',
-      path: '/charters/{charter}',
-      tags,
-      summary: 'A charter and the signatures under it',
-      request: { params: z.object({ charter: charterId }) },
-      responses: { 200: json('The charter', charterBundle) },
-    }),
+    route(
+      {
+        method: 'get',
+        path: '/charters/{charter}',
+        tags,
+        summary: 'A charter and the signatures under it',
+        request: { params: z.object({ charter: charterId }) },
+        responses: { 200: json('The charter', charterBundle) },
+      },
+      'public',
+    ),
     c => c.json(bundle(context.db, charterById(context.db, c.req.valid('param').charter)), 200),
   )
 

@@ -13,14 +13,13 @@ import {
 import { fault } from '#specs/errors.ts'
 import { memberId, queryId, roundId } from '#specs/messages.ts'
 import { answeredRound, evidenceOf, storedCiphertext } from '../answers.ts'
-import { type App, body, json, route, type Service } from '../http.ts'
+import { type App, binary, body, json, route, type Service } from '../http.ts'
 import { longPoll, since } from '../long-poll.ts'
 import { researcherOf, takeCancellation, takeQuery } from '../queries.ts'
 import { isQueryOf, queriesOf, statusOf } from '../status.ts'
 import { sumFile } from '../uploads.ts'
 
 const tags = ['Queries']
-const binary = { 'application/octet-stream': { schema: z.any().openapi({ type: 'string', format: 'binary' }) } }
 
 /** What a researcher does: ask, follow, withdraw, and fetch the answer with its evidence. */
 export function queryRoutes(app: App, { context, lifecycle }: Service): void {

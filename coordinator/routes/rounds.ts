@@ -1,17 +1,23 @@
 import { z } from '@hono/zod-openapi'
-import { agreementRequest, done, openingRequest, refusalRequest, workResponse } from '#specs/api.ts'
+import {
+  agreementRequest,
+  done,
+  openingRequest,
+  refusalRequest,
+  voidStatementRequest,
+  workResponse,
+} from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { roundId } from '#specs/messages.ts'
 import { sharesFor } from '../answers.ts'
-import { takeAgreement, takeOpening, takeRefusal } from '../custodians.ts'
-import { type App, body, enrolledMember, json, memberOf, route, type Service } from '../http.ts'
+import { takeAgreement, takeOpening, takeRefusal, takeVoidStatement } from '../custodians.ts'
+import { type App, binary, body, enrolledMember, json, memberOf, route, type Service } from '../http.ts'
 import { longPoll, since } from '../long-poll.ts'
 import { takeContribution } from '../uploads.ts'
 import { workFor } from '../work.ts'
 
 const tags = ['Rounds']
 const params = z.object({ round: roundId })
-const binary = { 'application/octet-stream': { schema: z.any().openapi({ type: 'string', format: 'binary' }) } }
 
 /** What members and custodians do in a round. */
 export function roundRoutes(app: App, { context, lifecycle }: Service): void {
@@ -127,6 +133,23 @@ export function roundRoutes(app: App, { context, lifecycle }: Service): void {
       await takeOpening(context, member, c.req.valid('param').round, opening, Buffer.from(sealed, 'base64url'))
       await lifecycle.advance()
       context.changes.announce('researchers')
+      return c.json({}, 201)
+    },
+  )
+
+  app.openapi(
+    route({
+      method: 'post',
+      path: '/rounds/{round}/void-statements',
+      tags,
+      summary: 'Say, as a custodian, that a void round was never opened and never will be',
+      request: { params, ...body(voidStatementRequest) },
+      responses: { 201: json('Taken', done) },
+    }),
+    async c => {
+      const member = memberOf(context, c.var.party)
+      await takeVoidStatement(context, member, c.req.valid('param').round, c.req.valid('json').statement)
+      await lifecycle.advance()
       return c.json({}, 201)
     },
   )

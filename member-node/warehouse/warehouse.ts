@@ -1,21 +1,29 @@
 import { existsSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { InbondError } from '#crypto/error.ts'
-import type { Dataset, Dimension } from '#specs/datasets/dataset.ts'
+import type { Dataset } from '#specs/datasets/dataset.ts'
 import { monthIndex, monthOfIndex, monthsBetween, type Period } from '#specs/period.ts'
 import type { Axis, Condition, Measure } from '#specs/query.ts'
+import { region, vocabulary } from './conditions.ts'
+import {
+  type Difference,
+  type Divergence,
+  differences,
+  type OwnCells,
+  ownCells,
+  type Thresholds,
+} from './examination.ts'
 import {
   createDatasetTable,
   createOwnTables,
   hasTable,
   isWarehouse,
-  periodOf,
   quoted,
   refuseNewer,
   requireVersion,
   tableOf,
 } from './tables.ts'
-import { positionsOn, Tally, type Vocabulary } from './tally.ts'
+import { positionsOn, Tally } from './tally.ts'
 import { type FileImport, type PeriodState, raisePeriods, Writer } from './writer.ts'
 
 /** What a member says of its data for a month. `none` is missing, never zero. */
@@ -182,39 +190,47 @@ export class Warehouse {
    */
   aggregate({ dataset, where, by, measures }: Aggregation): BigInt64Array {
     return this.snapshot(() => {
-      const positions = by.map(axis => positionsOn(axis, this.#vocabulary(dataset, axis.dimension)))
+      const positions = by.map(axis => positionsOn(axis, vocabulary(this.#db, dataset, axis.dimension)))
       const tally = new Tally(positions, measures)
       if (!hasTable(this.#db, dataset)) return tally.cells()
       requireVersion(this.#db, dataset)
       const columns = [...by.map(axis => axis.dimension), ...tally.columns].map(quoted)
-      const conditions = where.map(one => this.#matching(dataset, one))
-      const filter = conditions.map(({ sql }) => `(${sql})`).join(' AND ') || 'TRUE'
+      const { sql: filter, bound } = region(this.#db, dataset, where)
       this.#db.aggregate('tally', { varargs: true, start: null, step: (...record) => tally.add(record, 1) })
       this.#db
         .prepare(`SELECT tally(${columns.join(', ')}) FROM ${quoted(tableOf(dataset))} WHERE ${filter}`)
-        .get(conditions.map(({ ids }) => JSON.stringify(ids)))
+        .get(bound)
       return tally.cells()
     })
   }
 
-  #vocabulary(dataset: Dataset, dimension: string): Vocabulary {
-    if (dimension === periodOf(dataset)) {
-      const months = this.#db
-        .prepare('SELECT period FROM periods WHERE dataset = ?')
-        .pluck()
-        .all(dataset.id) as number[]
-      return new Map(months.map(month => [month, monthOfIndex(month)]))
-    }
-    return new Map(this.#db.prepare('SELECT id, code FROM codes').raw().all() as [number, string][])
+  /**
+   * The number of the last import into a dataset, or 0.
+   * @param before milliseconds since 1970: of those that had begun by then
+   */
+  lastImport(dataset: Dataset, before?: number): number {
+    if (!isWarehouse(this.#db)) return 0
+    const until = before === undefined ? '9' : new Date(before).toISOString()
+    const last = 'SELECT coalesce(max(id), 0) FROM imports WHERE dataset = ? AND importedAt <= ?'
+    return this.#db.prepare(last).pluck().get(dataset.id, until) as number
   }
 
-  #matching(dataset: Dataset, condition: Condition): { sql: string; ids: number[] } {
-    const dimension = dataset.dimensions[condition.dimension] as Dimension
-    const satisfies = predicate(condition, dimension)
-    const ids = [...this.#vocabulary(dataset, condition.dimension)].filter(([, code]) => satisfies(code))
-    const column = quoted(condition.dimension)
-    const orUnknown = condition.kind === 'codes' && condition.codes.includes('unknown') ? ` OR ${column} IS NULL` : ''
-    return { sql: `${column} IN (SELECT value FROM json_each(?))${orUnknown}`, ids: ids.map(([id]) => id) }
+  /** What a question's cells hold of this warehouse's records and traders. @throws InbondError `warehouse-outdated` */
+  ownCells(asked: Aggregation, least: Thresholds & { readonly dominance: number }): OwnCells {
+    return this.snapshot(() => {
+      if (!hasTable(this.#db, asked.dataset)) return { cells: 0, below: 0, dominated: 0, smallest: [] }
+      requireVersion(this.#db, asked.dataset)
+      return ownCells(this.#db, asked, least)
+    })
+  }
+
+  /** What a question and an earlier one differ in here, or undefined. @throws InbondError `warehouse-outdated` */
+  difference(asked: Aggregation, earlier: Divergence, least: Thresholds): Difference | undefined {
+    return this.snapshot(() => {
+      if (!hasTable(this.#db, asked.dataset)) return undefined
+      requireVersion(this.#db, asked.dataset)
+      return differences(this.#db, asked, earlier, least)
+    })
   }
 
   #inTransaction<T>(kind: 'DEFERRED' | 'IMMEDIATE', work: () => T, end: 'COMMIT' | 'ROLLBACK' = 'COMMIT'): T {
@@ -227,28 +243,6 @@ export class Warehouse {
       if (this.#db.inTransaction) this.#db.exec('ROLLBACK')
       throw explained(error)
     }
-  }
-}
-
-/**
- * Whether a stored code satisfies a condition. A code that its list does not have (`other`) satisfies ranges and prefixes by
- * its digits; a source code that was mapped to `other` has none.
- */
-function predicate(condition: Condition, dimension: Dimension): (code: string) => boolean {
-  switch (condition.kind) {
-    case 'codes': {
-      const wanted = new Set(condition.codes)
-      const listed = wanted.has('other') && dimension.kind !== 'period' ? new Set(dimension.codeList.codes) : undefined
-      return code => wanted.has(code) || (listed !== undefined && !listed.has(code))
-    }
-    case 'range': {
-      const { from, to } = condition
-      // The end of a range of periods may be a year, which its months begin with.
-      const end = dimension.kind === 'period' ? to.length : undefined
-      return code => code !== 'other' && code >= from && code.slice(0, end) <= to
-    }
-    case 'prefix':
-      return code => code !== 'other' && code.startsWith(condition.prefix)
   }
 }
 

@@ -6,11 +6,12 @@ import { flows } from './flows.ts'
 import { hs2, hs4, hs6 } from './harmonized-system.ts'
 import { chapterTitles } from './hs-chapter-titles.ts'
 import { procedures } from './procedures.ts'
+import { purposes } from './purposes.ts'
 import { quantityUnits } from './quantity-units.ts'
 import { titledList } from './titled-list.ts'
 import { transportModes } from './transport-modes.ts'
 
-const titled = [countries, flows, hs2, procedures, quantityUnits, transportModes]
+const titled = [countries, flows, hs2, procedures, purposes, quantityUnits, transportModes]
 const lists = [...titled, hs4, hs6]
 
 test('lists have distinct ids', () => {

@@ -39,7 +39,7 @@ export async function verifyProposal(compact: string, coordinator: PublicKey): P
   }
   if (minimumCohort < SMALLEST_COHORT) throw fault('bad-charter', `a cohort of ${minimumCohort} protects nobody`)
   const { least, most } = quorumBounds(members.length)
-  if (quorum !== undefined && (quorum < least || quorum > most)) {
+  if (quorum !== null && (quorum < least || quorum > most)) {
     throw fault('bad-charter', `a quorum of ${quorum} of ${members.length} members is not between ${least} and ${most}`)
   }
   return signed

@@ -9,6 +9,7 @@ import {
   type MemberId,
   manifest,
 } from '../messages.ts'
+import { type Period, periodsBetween } from '../period.ts'
 import { claims, type Signed, verify } from '../signed.ts'
 import type { VerifiedRound } from './round.ts'
 
@@ -47,7 +48,8 @@ export async function verifyCohort(compact: string, round: VerifiedRound): Promi
 }
 
 /**
- * Checks a manifest of a cohort: signed by the member that the cohort names, about this round, with a share for each custodian.
+ * Checks a manifest of a cohort: signed by the member that the cohort names, about this round and its months, with a share for each
+ * custodian.
  * @throws InbondError `bad-cohort`, `bad-signature`, `bad-message`
  */
 export async function verifyManifest(compact: string, round: VerifiedRound, of: SignedCohort): Promise<SignedManifest> {
@@ -63,7 +65,20 @@ export async function verifyManifest(compact: string, round: VerifiedRound, of: 
   if (actual !== expected || signed.payload.slots !== round.plan.slots) {
     throw fault('bad-cohort', `the manifest of ${member} does not fit the round`)
   }
+  if (!coversEveryMonth(signed.payload.coverage, round.plan.months)) {
+    throw fault('bad-cohort', `the manifest of ${member} does not say once of every month what its data cover`)
+  }
   return signed
+}
+
+/** Whether coverage says once of every month of a question, in order: the pattern rule goes by it. */
+export function coversEveryMonth(coverage: Manifest['coverage'], asked: Period | undefined): boolean {
+  const months = coverage.map(one => one.period)
+  if (new Set(months).size !== months.length) return false
+  return (
+    asked === undefined ||
+    periodsBetween(asked).every((month, i, { length }) => month === months[i] && length === months.length)
+  )
 }
 
 /**

@@ -4,13 +4,11 @@ import { fault } from '../errors.ts'
 import {
   type Certificate,
   CLOCK_TOLERANCE_MS,
-  certificate,
   LONGEST_PREKEY_MS,
   type MemberId,
   prekey,
   type Query,
   type QueryId,
-  query,
   type Round,
   type RoundId,
   round,
@@ -18,6 +16,7 @@ import {
 import { type Plan, plan } from '../query.ts'
 import { claims, type Signed, verify } from '../signed.ts'
 import type { SignedCharter } from './charter.ts'
+import { checkLasts, verifyQuery } from './researcher.ts'
 
 declare const checked: unique symbol
 
@@ -48,7 +47,7 @@ export interface RoundCustodian {
 /**
  * Verifies a round document with everything that it stands on: coordinator, charter, question, researcher, prekeys, times.
  * @param now milliseconds since 1970, or undefined where the round may be over (a recipient reads it later)
- * @throws InbondError `bad-round`, `bad-signature`, `bad-message`, `bad-query`, `upgrade-needed`, `too-late`
+ * @throws InbondError `bad-round`, `bad-certificate`, `bad-signature`, `bad-message`, `bad-query`, `upgrade-needed`, `too-late`
  */
 export async function verifyRound(
   sent: { readonly round: string; readonly query: string },
@@ -62,7 +61,8 @@ export async function verifyRound(
     throw fault('bad-round', 'the round is under another charter than the one in force')
   const { asked, researcher } = await verifyQuery(sent.query, charter)
   if (asked.id !== document.query) throw fault('bad-round', 'the round is about another query')
-  checkTimes(document, asked.payload, researcher, now)
+  checkTimes(document, asked.payload, now)
+  checkLasts(researcher, Date.parse(document.opens))
   const ids = terms.members.map(one => one.id)
   if (
     new Set(document.eligible).size !== document.eligible.length ||
@@ -83,19 +83,7 @@ export async function verifyRound(
   } satisfies Omit<VerifiedRound, typeof checked> as Omit<VerifiedRound, typeof checked> as VerifiedRound
 }
 
-/** Verifies a question and who asks it, against the charter's coordinator, which certifies researchers. */
-async function verifyQuery(compact: string, charter: SignedCharter) {
-  const certified = claims(query, compact).payload.certificate
-  const { payload: researcher } = await verify(certificate, certified, charter.payload.coordinator)
-  const asked: Signed<Query, QueryId> = await verify(query, compact, researcher.publicKey)
-  if (asked.payload.charter !== charter.id) throw fault('bad-round', 'the query is under another charter')
-  if (researcher.federation !== (await fingerprint(charter.payload.coordinator))) {
-    throw fault('bad-round', 'the researcher is certified for another federation')
-  }
-  return { asked, researcher }
-}
-
-function checkTimes(document: Round, asked: Query, researcher: Certificate, now: number | undefined): void {
+function checkTimes(document: Round, asked: Query, now: number | undefined): void {
   const [opens, closes, ends] = [document.opens, document.closes, document.ends].map(Date.parse) as [
     number,
     number,
@@ -105,8 +93,6 @@ function checkTimes(document: Round, asked: Query, researcher: Certificate, now:
     throw fault('bad-round', 'the round does not last as long as the query says')
   }
   if (opens > Date.parse(asked.expires)) throw fault('bad-round', 'the query expired before the round')
-  if (opens > Date.parse(researcher.notAfter))
-    throw fault('bad-round', "the researcher's certificate expired before the round")
   if (now === undefined) return
   if (opens > now + CLOCK_TOLERANCE_MS) throw fault('clock-skew', 'the round opens in the future; a clock is wrong')
   if (ends < now - CLOCK_TOLERANCE_MS) throw fault('too-late', `the round ended at ${document.ends}`)

@@ -266,13 +266,13 @@ describe('a round', () => {
     [
       'of a researcher of another federation',
       async () => askedWith({}, five.researcher, await five.certify({ federation: five.stranger.fingerprint })),
-      'bad-round',
+      'bad-certificate',
       /certified for another federation/,
     ],
     [
       'of a researcher whose certificate expired',
       async () => askedWith({}, five.researcher, await five.certify({ notAfter: at(NOON - 1) })),
-      'bad-round',
+      'bad-certificate',
       /certificate expired/,
     ],
     [

@@ -6,13 +6,14 @@ import { proposeCharter } from '#coordinator/proposals.ts'
 import * as schema from '#coordinator/schema.ts'
 import { checkProposal, signCharter } from '#member-node/charters.ts'
 import type { ComputationResult } from '#member-node/computation.ts'
+import { sponsor } from '#member-node/researchers.ts'
 import { type Observer, work } from '#member-node/work.ts'
 import { systemClock } from '#party/clock.ts'
 import { openDatabase } from '#party/database.ts'
 import { openDirectory } from '#party/directory.ts'
 import { meetCoordinator } from '#party/invitation.ts'
 import { Thread } from '#party/thread.ts'
-import { enrolMember, loadRecords, type TestNode } from '../federation.ts'
+import { enrolMember, loadRecords, type TestNode, VOUCHING } from '../federation.ts'
 import { answerOf, CommandLine, freePort, ROOT, type Running, until } from '../processes/federation.ts'
 import { timed } from './bench.ts'
 import { checkAnswer, csvOf } from './declarations.ts'
@@ -27,6 +28,7 @@ import { queryFile } from './questions.ts'
 
 const RECORDS = 300
 const SLOTS = 100_000
+const memberCalled = (i: number) => `M${100 + i}`
 /** Of what all members do before they can be asked; 186 of them check each other's signatures. */
 const DEADLINE_MS = 300_000
 
@@ -56,8 +58,9 @@ export class Roster implements AsyncDisposable {
     await this.#line.succeed('coordinator', 'init', directory, '--name', 'Measurement', '--port', String(port))
     this.#coordinator = this.#line.start(['coordinator', 'start', directory])
     await this.#coordinator.says(/is ready/)
-    const invitation = (await this.#line.succeed('coordinator', 'invite', directory, '--researcher', 'Ada')).trim()
-    await this.#line.succeed(
+    const asked = ['--researcher', 'Ada', '--sponsor', memberCalled(0)]
+    const invitation = (await this.#line.succeed('coordinator', 'invite', directory, ...asked)).trim()
+    const fingerprint = await this.#line.succeed(
       'researcher',
       'init',
       this.#line.path('researcher'),
@@ -67,6 +70,7 @@ export class Roster implements AsyncDisposable {
       invitation,
     )
     const custodians = await this.#enrol(directory, members)
+    await sponsor(this.#members[0] as TestNode, fingerprint.trim(), VOUCHING)
     const refused: Observer['refused'] = (_, error) => void this.#refusals.push(error)
     const observer: Observer = { refused, done: () => undefined, failed: () => undefined }
     this.#working = Promise.all(this.#members.map(node => work(node, observer, this.#ending.signal)))
@@ -90,7 +94,7 @@ export class Roster implements AsyncDisposable {
       })
       for (let i = 0; i < members; i++) {
         this.#ending.signal.throwIfAborted()
-        const node = await enrolMember(context, url, this.#line.directory, systemClock, `M${100 + i}`)
+        const node = await enrolMember(context, url, this.#line.directory, systemClock, memberCalled(i))
         loadRecords(node.directory, csvOf(node.id, RECORDS), systemClock, { from: '2020-01', to: '2020-12' })
         const warehouse = join(node.directory, 'warehouse.sqlite')
         this.#members.push({ ...node, compute: task => this.#thread.run({ task, warehouse }) })

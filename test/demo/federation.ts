@@ -60,7 +60,7 @@ export class DemoFederation {
     throw new Error('the coordinator did not start within ten seconds')
   }
 
-  /** Invitations, enrolments, the charter and everybody's signature under it. */
+  /** Invitations, enrolments, the charter and everybody's signature under it, and a researcher whom a member vouches for. */
   async found(): Promise<void> {
     await this.#eachMember(async ({ member, name }) => {
       const invitation = await this.#inbond('coordinator', 'invite', this.path('coordinator'), '--member', member)
@@ -69,8 +69,13 @@ export class DemoFederation {
     })
     await this.#inbond('coordinator', 'charter', 'propose', this.path('coordinator'))
     await this.#eachMember(({ member }) => this.#inbond('member', 'charter', 'sign', this.path(member), '--yes'))
-    const invitation = await this.#inbond('coordinator', 'invite', this.path('coordinator'), '--researcher', 'Ada')
-    await this.#inbond('researcher', 'init', this.path('researcher'), '--name', 'Ada', '--invite', invitation)
+    const sponsor = (this.administrations[0] as Administration).member
+    const asked = ['--researcher', 'Ada', '--sponsor', sponsor]
+    const invitation = await this.#inbond('coordinator', 'invite', this.path('coordinator'), ...asked)
+    const named = ['--name', 'Ada', '--invite', invitation]
+    const fingerprint = await this.#inbond('researcher', 'init', this.path('researcher'), ...named)
+    const said = ['--organisation', 'Institute of trade', '--role', 'analyst', '--purpose', 'official-statistics']
+    await this.#inbond('member', 'researcher', 'sponsor', this.path(sponsor), fingerprint, ...said)
   }
 
   async import(deliveries: readonly Delivery[]): Promise<void> {

@@ -19,7 +19,7 @@ const BY_HAND = ' by hand'
 const PARTIES = ['coordinator', 'researcher', ...MEMBERS]
 
 /** Commands of which only the long run looks at every step. */
-const FOUNDING = ['init', 'invite', 'charter']
+const FOUNDING = ['init', 'invite', 'charter', 'researcher']
 
 const TRANSPORTS = ['sea', 'rail', 'road', 'air']
 const CENTS: Readonly<Record<string, readonly number[]>> = {

@@ -37,8 +37,11 @@ function columnsOf(kind: Kind) {
     })
 }
 
+/** Tables and operations that no scenario here comes to: a login takes a provider, and nobody reads the log yet. */
+const ELSEWHERE = ['logins', 'GET /organisations', 'POST /logins', 'GET /revocations/{revocation}']
+
 function commits(kind: Kind): string[] {
-  const columns = columnsOf(kind)
+  const columns = columnsOf(kind).filter(one => !ELSEWHERE.includes(one.table))
   const tables = [...new Set(columns.map(one => one.table)), MIGRATIONS]
   return [
     ...tables,
@@ -67,19 +70,29 @@ function operations(app: Coordinator['app']): Operation[] {
   )
 }
 
-/** Whose business the operations of a tag are; those that need no token are everybody's. */
-const CLIENTS: Readonly<Record<string, Kind>> = { Federation: 'member', Rounds: 'member', Queries: 'researcher' }
-
-/** What a researcher sends beside. */
-const FOLLOWING = 'GET /charters/{charter}'
-/** What comes to a restored coordinator alone, which nobody restores here. */
-const GIVING_BACK = 'POST /charters'
+/** Whose business the operations of a tag are; those that need no token are everybody's, but for the log. */
+const CLIENTS: Readonly<Record<string, Kind>> = {
+  Federation: 'member',
+  Rounds: 'member',
+  Ledger: 'member',
+  Queries: 'researcher',
+}
+/** Whose business others are. The checkpoint is asked for by witnesses alone. */
+const READERS: Readonly<Record<string, readonly Kind[]>> = {
+  'GET /log/checkpoint': [],
+  'GET /log/tile/entries/{index}': ['member'],
+  'GET /log/tile/{level}/{index}': ['member', 'researcher'],
+  'GET /charters/{charter}': ['member', 'researcher'],
+}
 
 function sends(kind: Kind, app: Coordinator['app']): string[] {
-  const all = operations(app).filter(one => one.name !== GIVING_BACK)
-  if (kind === 'coordinator') return all.map(one => `answer ${one.name}`)
-  const isOwn = (one: Operation) => CLIENTS[one.tag] === kind || (kind === 'researcher' && one.name === FOLLOWING)
-  return all.filter(one => one.isPublic || isOwn(one)).map(one => `send ${one.name}`)
+  const all = operations(app).filter(one => !ELSEWHERE.includes(one.name))
+  const isSent = ({ name, isPublic, tag }: Operation, by: Kind) =>
+    READERS[name]?.includes(by) ?? (isPublic || CLIENTS[tag] === by)
+  if (kind === 'coordinator') {
+    return all.filter(one => READERS[one.name]?.length !== 0).map(one => `answer ${one.name}`)
+  }
+  return all.filter(one => isSent(one, kind)).map(one => `send ${one.name}`)
 }
 
 const ID = '{id}'

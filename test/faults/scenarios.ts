@@ -148,8 +148,8 @@ export class Scenarios {
   }
 
   /**
-   * A member and a researcher are invited and enrol; the member enrols another key, and once more another one. They have no part in
-   * anything else.
+   * A member and a researcher are invited and enrol; the member enrols another key, and once more another one. AA vouches for the
+   * researcher, who asks once and is revoked.
    */
   readonly enrol = async (): Promise<void> => {
     const { line } = this.#afflicted.federation
@@ -163,13 +163,24 @@ export class Scenarios {
       const directory = line.path(folder, other)
       await this.#init(byHand('AA'), ['member', 'init', directory, '--id', id, '--name', name, '--invite', invite])
     }
-    await this.#invite('--researcher', `${name} of AA`, '--administration', 'AA')
-    const other = await this.#invite('--researcher', name)
+    const other = await this.#invite('--researcher', name, '--sponsor', 'BB')
     await this.#init('researcher', ['researcher', 'init', researcher, '--name', name, '--invite', other])
     await this.#killing.persist(byHand('AA'), ['member', 'status', member])
+    const { federation } = this.#afflicted
+    const by = (party: string, ...args: string[]) => this.#killing.persist(byHand(party), args)
+    const [{ fingerprint }] = JSON.parse(
+      await by('coordinator', 'coordinator', 'researcher', 'list', federation.of('coordinator'), '--json'),
+    ).filter((one: { name: string }) => one.name === name) as [{ fingerprint: string }]
+    const assigning = ['coordinator', 'researcher', 'assign', federation.of('coordinator'), fingerprint]
+    await by('coordinator', ...assigning, '--sponsor', 'AA')
+    const vouching = ['member', 'researcher', 'sponsor', federation.of('AA'), fingerprint]
+    await by('AA', ...vouching, '--purpose', 'research')
     const file = line.write('question.yaml', question(name))
     await this.#killing.persist('researcher', ['query', 'run', file, '--as', researcher])
-    const coordinator = this.#afflicted.federation.database('coordinator')
+    await by('AA', 'member', 'researcher', 'revoke', federation.of('AA'), fingerprint, '--reason', 'a test')
+    const stopping = ['coordinator', 'researcher', 'revoke', federation.of('coordinator'), fingerprint]
+    await by('coordinator', ...stopping, '--reason', 'a test')
+    const coordinator = federation.database('coordinator')
     for (const [subject, path] of [
       [id, member],
       [name, researcher],

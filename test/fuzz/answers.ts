@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { bundle, charterById, charterInForce } from '#coordinator/context.ts'
 import { takeContribution } from '#coordinator/uploads.ts'
 import { InbondError } from '#crypto/error.ts'
+import { type IdToken, verifyIdToken } from '#crypto/id-token.ts'
 import { loadSeal } from '#crypto/seal.ts'
 import { type IdentityKey, messageId } from '#crypto/signature.ts'
 import { agree } from '#member-node/custody.ts'
@@ -13,22 +14,38 @@ import { addUpAgain, type CheckedEvidence, checkEvidence } from '#researcher/evi
 import {
   answerEvidence,
   type CharterBundle,
+  certificateAnswer,
   charterBundle,
   enrolmentReceipt,
   type FederationInfo,
   federationInfo,
+  loginReceipt,
+  organisationList,
   problem,
   queryList,
   queryReceipt,
   queryStatus,
+  researcherList,
   workResponse,
 } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import type { CharterId, MemberId } from '#specs/messages.ts'
+import {
+  type Certificate,
+  type CharterId,
+  certificate,
+  login,
+  type MemberId,
+  type PersonSponsorship,
+  type Revocation,
+  revocation,
+  sponsorship,
+} from '#specs/messages.ts'
 import { problemOf } from '#specs/problem.ts'
 import { type SignedCharter, verifyCharter } from '#specs/rules/charter.ts'
 import { type SignedCohort, verifyCohort } from '#specs/rules/cohort.ts'
+import { verifyCertificate, verifyRevocation } from '#specs/rules/researcher.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
+import { claims, type Signed } from '#specs/signed.ts'
 import { TestClock } from '../clock.ts'
 import { roundRow, workOf } from '../steps.ts'
 import { type Decoder, decoder } from './decoder.ts'
@@ -53,6 +70,10 @@ export async function answerDecoders(recording: Recording): Promise<Decoder[]> {
     shape(known, 'GET /federation', federationInfo, said('GET', /^\/federation$/)),
     shape(known, 'GET /charters/…', charterBundle, said('GET', /^\/charters\//)),
     shape(known, 'POST /enrolments', enrolmentReceipt, said('POST', /^\/enrolments$/)),
+    shape(known, 'GET /organisations', organisationList, said('GET', /^\/organisations$/)),
+    shape(known, 'POST /logins', loginReceipt, said('POST', /^\/logins$/)),
+    shape(known, 'GET /researchers', researcherList, said('GET', /^\/researchers$/)),
+    shape(known, 'GET /certificate', certificateAnswer, said('GET', /^\/certificate$/)),
     shape(known, 'GET /work', workResponse, said('GET', /^\/work/)),
     shape(known, 'POST /queries', queryReceipt, said('POST', /^\/queries$/)),
     shape(known, 'GET /queries/…', queryStatus, said('GET', /^\/queries\//)),
@@ -62,6 +83,9 @@ export async function answerDecoders(recording: Recording): Promise<Decoder[]> {
     introductions(known, said('GET', /^\/federation$/)),
     charters(known, 'the first charter', one, first, undefined),
     charters(known, 'a charter after another', two, known.charter, first),
+    certificates(known),
+    idTokens(known),
+    revocations(known),
     rounds(known),
     await cohorts(known),
     await evidence(known),
@@ -84,7 +108,7 @@ function json(exchange: Exchange): unknown {
 
 /** A party whose coordinator answers every request like this. */
 export function answered(key: IdentityKey, response: () => Response): Connection {
-  const to = { url: 'http://coordinator.test', federation: key.fingerprint }
+  const to = { url: 'https://coordinator.test', federation: key.fingerprint }
   return new Connection(to, key, new TestClock(), async () => response())
 }
 
@@ -127,7 +151,7 @@ function refusals({ key }: Known): Decoder {
 
 function introductions({ key }: Known, said: readonly unknown[]): Decoder {
   const examples = [said[0], said.at(-1)]
-  const to = { url: 'http://coordinator.test', federation: key.fingerprint }
+  const to = { url: 'https://coordinator.test', federation: key.fingerprint }
   return decoder<string, FederationInfo>({
     name: 'a coordinator that introduces itself',
     examples: examples.map(one => JSON.stringify(one)),
@@ -173,6 +197,54 @@ function charters(
 const announcement = z.object({ round: z.string(), query: z.string() })
 
 /** A round's documents: bent by whoever carries them, or signed so by the coordinator. */
+function idTokens({ recording }: Known): Decoder {
+  const [compact] = recording.messages.get(login.typ) as [string]
+  const { idToken: token } = claims(login, compact).payload
+  const providers = (recording.messages.get(sponsorship.typ) as readonly string[])
+    .map(one => claims(sponsorship, one).payload)
+    .filter(one => one.of === 'organisation')
+  return decoder<string, IdToken>({
+    name: 'an ID token',
+    examples: [token],
+    inputs: mutatedText([token]),
+    codes: ['bad-id-token'],
+    decode: text => verifyIdToken(text, providers[0] as (typeof providers)[0], undefined),
+    believe: (_, text) => expect(text.split('.').slice(0, 2)).toEqual(token.split('.').slice(0, 2)),
+  })
+}
+
+/** A coordinator that certifies what it likes, under a sponsorship that it has. */
+function certificates({ recording, charter, key }: Known): Decoder {
+  const [compact] = recording.messages.get(certificate.typ) as [string]
+  return decoder<string, Signed<Certificate>>({
+    name: 'a certificate',
+    examples: [compact],
+    inputs: fc.oneof(mutatedText([compact]), resigned(key, compact)),
+    codes: [...UNSIGNED, 'bad-certificate'],
+    decode: text => verifyCertificate(text, charter.payload),
+    believe: ({ payload }) => {
+      const said = claims(sponsorship, payload.sponsorship).payload
+      const { name, publicKey, administration, organisation, role, sponsor } = said as PersonSponsorship
+      expect(payload).toMatchObject({ name, publicKey, administration, organisation, role, sponsor })
+      expect(said.purposes).toEqual(expect.arrayContaining(payload.purposes))
+      expect(payload.notAfter <= said.notAfter).toBe(true)
+    },
+  })
+}
+
+/** A coordinator that revokes in its own name, or in others'. */
+function revocations({ recording, charter, key }: Known): Decoder {
+  const known = recording.messages.get(revocation.typ) as readonly string[]
+  return decoder<string, Signed<Revocation>>({
+    name: 'a revocation that is learned',
+    examples: known,
+    inputs: fc.oneof(mutatedText(known), resigned(key, known[0] as string)),
+    codes: [...UNSIGNED, 'bad-certificate'],
+    decode: text => verifyRevocation(text, charter.payload),
+    believe: ({ payload, compact }) => expect(payload.by === null || known.includes(compact)).toBe(true),
+  })
+}
+
 function rounds({ recording, charter, key }: Known): Decoder {
   const { compact, query } = roundRow(recording.federation, recording.rounds.open.round)
   const intact = { round: compact, query }
@@ -184,7 +256,7 @@ function rounds({ recording, charter, key }: Known): Decoder {
       mutatedJson([intact]),
       resigned(key, compact).map(round => JSON.stringify({ round, query })),
     ),
-    codes: [...UNSIGNED, 'bad-round', 'bad-query', 'clock-skew', 'too-late'],
+    codes: [...UNSIGNED, 'bad-round', 'bad-certificate', 'bad-query', 'clock-skew', 'too-late'],
     decode: text => verifyRound(parsed(announcement, text), charter, now),
     believe: ({ round, custodians, query: asked, plan }, text) => {
       const roster = charter.payload.members.map(one => one.id)
@@ -240,7 +312,8 @@ async function evidence(known: Known): Promise<Decoder> {
     inputs: mutatedJson([said]),
     codes: [...UNSIGNED, 'bad-evidence', 'bad-round', 'bad-cohort', 'bad-query'],
     decode: changed => checkEvidence(parsed(answerEvidence, changed), said.query, known.charter),
-    believe: ({ round, cohort, manifests, ciphertext, openings, refusals }) => {
+    believe: ({ round, cohort, manifests, ciphertext, openings, refusals, log }) => {
+      expect(log).toEqual(checked.log)
       expect([round.id, cohort.id, ciphertext]).toEqual([checked.round.id, checked.cohort.id, checked.ciphertext])
       expect(manifests.map(one => one.id).toSorted()).toEqual(checked.manifests.map(one => one.id).toSorted())
       // An opening or a refusal that is held back is a custodian's or a member's that never came.
@@ -278,8 +351,24 @@ async function additions(known: Known): Promise<Decoder> {
   })
 }
 
+/** It agreed: that is not sent on. */
+const AGREED = new Error('agreed')
+
+/** The connection of a custodian, on which only what is streamed of a round is another's. */
+function standIn(connection: Connection, hostile: () => Response): Connection {
+  const of: Partial<Connection> = {
+    get: (path, schema, signal) => connection.get(path, schema, signal),
+    stream: async (path, signal) =>
+      path.endsWith('/shares') ? (hostile().body as AsyncIterable<Uint8Array>) : connection.stream(path, signal),
+    post: async () => {
+      throw AGREED
+    },
+  }
+  return of as Connection
+}
+
 /** What a custodian fetches of a cohort. Nothing is kept, so that each input meets a custodian that has not agreed yet. */
-async function shares({ recording, key }: Known): Promise<Decoder> {
+async function shares({ recording }: Known): Promise<Decoder> {
   const node = recording.federation.node('BR')
   const round = recording.rounds.closed.round
   const work = (await workOf(node, 'agree')).find(one => messageId(one.round) === round) as Announced
@@ -294,14 +383,14 @@ async function shares({ recording, key }: Known): Promise<Decoder> {
     inputs: fc.record({ bytes: mutatedBytes([intact]), piece: fc.constantFrom(1000, 1448, 65_536) }),
     codes: [...UNSIGNED, 'truncated-body', 'bad-body', 'bad-cohort', 'bad-seal', 'bad-share'],
     decode: async ({ bytes, piece }) => {
-      const connection = answered(key, () => new Response(ReadableStream.from(pieces(bytes, piece))))
+      const hostile = () => new Response(ReadableStream.from(pieces(bytes, piece)))
+      const connection = standIn(node.connection, hostile)
       const { $client } = node.db
       $client.exec('BEGIN')
       try {
         await agree({ ...node, connection }, work)
       } catch (error) {
-        // It agreed: what is posted then is answered with more of the same bytes, which is no answer.
-        if (!(error instanceof InbondError && error.code === 'bad-answer')) throw error
+        if (error !== AGREED) throw error
       } finally {
         $client.exec('ROLLBACK')
       }

@@ -12,6 +12,7 @@ import { answerDecoders, answered } from './answers.ts'
 import { ciphertextDecoders } from './ciphertexts.ts'
 import { attempt, type Decoder, fuzz } from './decoder.ts'
 import { fileDecoders } from './files.ts'
+import { logDecoders } from './log.ts'
 import { record } from './recording.ts'
 import { messageDecoders } from './signed.ts'
 import { wordDecoders } from './words.ts'
@@ -35,6 +36,7 @@ const decoders: readonly Decoder[] = [
   ...(await ciphertextDecoders(seal)),
   ...(await fileDecoders(join(federation.directory, 'files'), federation.researcher.key)),
   ...wordDecoders,
+  ...logDecoders(recording),
 ]
 const named = decoders.map(one => [one.name, one] as const)
 

@@ -66,8 +66,8 @@ function queryAgain({ question: asked, need, closesAfter }: QueryFile): string {
     if (one.kind === 'codes') return [one.dimension, one.codes]
     return [one.dimension, one.kind === 'prefix' ? `${one.prefix}*` : { from: one.from, to: one.to }]
   })
-  const { dataset, by, measures, purpose } = asked
-  const file = { dataset: dataset.id, where: Object.fromEntries(where), by, measures, purpose, need }
+  const { dataset, by, measures, purpose, purposeCode } = asked
+  const file = { dataset: dataset.id, where: Object.fromEntries(where), by, measures, purpose, purposeCode, need }
   return JSON.stringify({ ...file, closes: `${closesAfter / 1000}s` })
 }
 
@@ -111,6 +111,24 @@ const mappings = decoder<string, Mapping>({
 
 const POLICIES = [
   stringify(presets.standard),
+  stringify({
+    ...presets.standard,
+    organisations: ['OECD', 'Statistics Korea'],
+    dimensions: ['hs2', 'flow'],
+    otherwise: 'one person',
+    stewards: [{ name: 'Kim', key: 'A'.repeat(43) }],
+    templates: [
+      {
+        name: 'by chapter',
+        dataset: 'declarations',
+        by: ['hs2'],
+        where: 'all',
+        measures: ['sum(value)'],
+        periods: 'year',
+        approval: 'automatic',
+      },
+    ],
+  }),
   'datasets: [declarations]\ndimensions: 2\nhsDigits: 4\ndimensionsAtFinest: 0\nsmallestCohort: 3\nquestionsADay: 5\n',
 ]
 
@@ -131,12 +149,14 @@ const COORDINATOR = {
   host: '127.0.0.1',
   port: 8400,
   url: 'https://inbond.example/path',
+  tls: { certificate: '/etc/ssl/inbond.crt', key: '/etc/ssl/inbond.key' },
+  plainHttp: true,
 }
 const MEMBER = {
   role: 'member',
   id: 'KR',
   name: 'Korea Customs',
-  coordinator: { url: 'https://inbond.example', federation: FEDERATION },
+  coordinator: { url: 'https://inbond.example', federation: FEDERATION, plainHttp: true },
   currency: 'USD',
   policy: 'standard',
   conventions: { importValuation: 'CIF', exportValuation: 'FOB', tradeSystem: 'general', dateBasis: 'lodged' },

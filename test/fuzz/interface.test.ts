@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { invite } from '#coordinator/enrolment.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { type ErrorCode, errorCodes, statuses } from '#specs/errors.ts'
-import { enrolment } from '#specs/messages.ts'
+import { enrolment, type MemberId } from '#specs/messages.ts'
 import { remedyOf } from '#specs/problem.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { effort, seed } from '../effort.ts'
@@ -38,7 +38,8 @@ const operations: Operation[] = Object.entries(paths).flatMap(([path, methods]) 
   Object.entries(methods).map(([method, { responses, security = [] }]) => ({
     method: method.toUpperCase(),
     path,
-    pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+    // The index of a tile has slashes in it.
+    pattern: new RegExp(`^${path.replace('{index}', '.+').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
     isPublic: security.length === 0,
     responses,
   })),
@@ -53,7 +54,7 @@ function operationOf(method: string, path: string): Operation | undefined {
 /** A researcher beside the one who asked. */
 async function another(): Promise<{ key: IdentityKey; enrolled: Pick<Exchange, 'method' | 'path' | 'sent'> }> {
   const key = await generateIdentityKey()
-  invite(coordinator.context, { role: 'researcher', subject: 'Grace', administration: null }, 'g'.repeat(24))
+  invite(coordinator.context, { role: 'researcher', subject: 'Grace', sponsor: 'BR' as MemberId }, 'g'.repeat(24))
   const signed = await sign(key, enrolment, {
     protocol: PROTOCOL,
     role: 'researcher',
@@ -107,7 +108,14 @@ const honest: readonly Attempt[] = [
     path: '/prekeys/withdrawals',
     body: Buffer.from(JSON.stringify({ prekeys: ['0'.repeat(64)] })),
   },
+  { who: 'BR', method: 'GET', path: `/revocations/${recording.revocation}`, body: Buffer.of() },
   { who: 'researcher', method: 'GET', path: '/queries', body: Buffer.of() },
+  ...['checkpoint', 'tile/0/000.p/3', 'tile/entries/000.p/3'].map(path => ({
+    who: NOBODY,
+    method: 'GET',
+    path: `/log/${path}`,
+    body: Buffer.of(),
+  })),
 ]
 
 /** One of each operation and sender, newest first. */
@@ -173,7 +181,9 @@ describe('the OpenAPI document', () => {
     for (const { responses, path } of operations) {
       for (const { content = {} } of Object.values(responses)) {
         for (const [type, { schema }] of Object.entries(content)) {
-          if (type === 'application/octet-stream') expect(schema).toMatchObject({ type: 'string', format: 'binary' })
+          if (type === 'text/plain') expect(schema).toMatchObject({ type: 'string' })
+          else if (type === 'application/octet-stream')
+            expect(schema).toMatchObject({ type: 'string', format: 'binary' })
           else
             expect([path, schema]).toEqual([
               path,
@@ -312,6 +322,8 @@ describe(`with seed ${seed}`, () => {
 })
 
 describe('who asks for what', () => {
+  /** Who is enrolled sees charters and the ledger of cohorts. */
+  const isForAll = (path: string) => /^\/(charters|cohorts|revocations|void-certificates)\//.test(path)
   const secured = operations.filter(one => !one.isPublic)
 
   test('a stranger and nobody are told nothing but that', async () => {
@@ -325,8 +337,7 @@ describe('who asks for what', () => {
 
   test('the other role may do nothing of it', async () => {
     for (const one of distinct.filter(({ method, path }) => secured.includes(operationOf(method, path) as Operation))) {
-      // A charter is for everybody who is enrolled.
-      if (one.path.startsWith('/charters/')) continue
+      if (isForAll(one.path)) continue
       const response = await send({ ...one, who: one.who === 'researcher' ? 'BR' : 'researcher' })
       expect([one.method, one.path, response.status]).toEqual([one.method, one.path, 403])
     }
@@ -334,7 +345,7 @@ describe('who asks for what', () => {
 
   test("another researcher's is not there, or not theirs", async () => {
     for (const one of distinct.filter(({ who, path }) => who === 'researcher' && /[0-9a-f]{64}/.test(path))) {
-      if (one.path.startsWith('/charters/')) continue
+      if (isForAll(one.path)) continue
       const response = await send({ ...one, who: 'Grace' })
       expect([one.path, [400, 403, 404].includes(response.status)]).toEqual([one.path, true])
     }

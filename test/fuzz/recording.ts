@@ -1,11 +1,14 @@
 import { decodeProtectedHeader } from 'jose'
 import { bundle, charterInForce } from '#coordinator/context.ts'
-import type { IdentityKey } from '#crypto/signature.ts'
+import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
+import { revoke, sponsor } from '#member-node/researchers.ts'
+import { revocations } from '#member-node/schema.ts'
 import { cancel } from '#researcher/client.ts'
 import { done } from '#specs/api.ts'
 import { messageKinds, type QueryId, type RoundId } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
-import { Federation } from '../federation.ts'
+import { enrolResearcher, Federation, VOUCHING } from '../federation.ts'
+import { logInMadeUp } from '../login/made-up.ts'
 import { pose, proposeAndSign, step } from '../steps.ts'
 
 const QUESTION = `dataset: declarations
@@ -38,6 +41,8 @@ export interface Recording {
   readonly exchanges: readonly Exchange[]
   /** A round in each of its states. */
   readonly rounds: Readonly<Record<'opened' | 'void' | 'agreed' | 'closed' | 'open', Run>>
+  /** Of a researcher beside the one who asked. */
+  readonly revocation: string
   /** BR's contribution to the open round, which was held back. */
   readonly held: Buffer
   /** By the `typ` of the message: what honest parties signed. */
@@ -79,7 +84,11 @@ export async function record(): Promise<Recording> {
   rounds.opened = { query: answer.query as QueryId, round: answer.round as RoundId }
   rounds.void = await pose(federation, QUESTION)
   federation.researcher.db.$client.prepare('UPDATE queries SET sent_at = 1 WHERE id = ?').run(rounds.void.query)
+  for (const kind of ['contribute', 'agree'] as const) await step(federation, kind)
   await cancel(federation.researcher, rounds.void.query)
+  await step(federation, 'void')
+  // One that was away when the others agreed has to fetch what they agreed to.
+  federation.node('JP').db.$client.exec('DELETE FROM past_cohorts')
   rounds.agreed = await pose(federation, QUESTION)
   for (const kind of ['contribute', 'agree'] as const) await step(federation, kind)
   rounds.closed = await pose(federation, QUESTION)
@@ -87,12 +96,15 @@ export async function record(): Promise<Recording> {
   rounds.open = await pose(federation, QUESTION)
   isHolding = true
   await step(federation, 'contribute', ['BR'])
-  const keys = [federation.coordinator.context.key, federation.researcher.key]
+  const loggedIn = await logInMadeUp(federation, 'KR')
+  const { key: revoked, revocation } = await revokeAnother(federation)
+  const keys = [federation.coordinator.context.key, federation.researcher.key, revoked, loggedIn]
   for (const node of federation.nodes.values()) keys.push(node.key)
   return {
     federation,
     exchanges,
     rounds,
+    revocation,
     held: held as unknown as Buffer,
     messages: messagesIn(exchanges),
     signerOf: compact => {
@@ -102,6 +114,20 @@ export async function record(): Promise<Recording> {
   }
 }
 
+/** JP vouches for a researcher and revokes it. */
+async function revokeAnother(federation: Federation) {
+  const { coordinator, directory, clock, researcher } = federation
+  const direct = async (url: string, init?: RequestInit) => coordinator.app.request(url, init)
+  const source = { identityKey: generateIdentityKey, randomness: researcher.randomness }
+  const sponsoring = federation.node('JP')
+  const eve = await enrolResearcher(coordinator, `${directory}/JP`, clock, sponsoring.id, direct, source, 'Eve')
+  await sponsor(sponsoring, eve.key.fingerprint, VOUCHING)
+  await revoke(sponsoring, eve.key.fingerprint, 'left the organisation')
+  eve.db.$client.close()
+  const stored = sponsoring.db.select().from(revocations).get()
+  return { key: eve.key, revocation: (stored as NonNullable<typeof stored>).id }
+}
+
 const COMPACT = /[\w-]+\.[\w-]+\.[\w-]{86}/g
 
 /** Every signed message in what was said, and those within them. */
@@ -109,8 +135,9 @@ function messagesIn(exchanges: readonly Exchange[]): Map<string, string[]> {
   const found = new Map<string, Set<string>>(messageKinds.map(kind => [kind.typ, new Set<string>()]))
   const collect = (text: string) => {
     for (const [compact] of text.matchAll(COMPACT)) {
-      const known = found.get(String(decodeProtectedHeader(compact).typ)) as Set<string>
-      if (known.has(compact)) continue
+      // An ID token is no message.
+      const known = found.get(String(decodeProtectedHeader(compact).typ))
+      if (known === undefined || known.has(compact)) continue
       known.add(compact)
       collect(Buffer.from(compact.split('.')[1] as string, 'base64url').toString())
     }

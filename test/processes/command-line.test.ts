@@ -2,6 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { stringify } from 'yaml'
+import { presets } from '#member-node/policy.ts'
 import { remedyOf } from '#specs/problem.ts'
 import { CommandLine, Federation, type Finished, freePort, ROOT, type Surroundings } from './federation.ts'
 
@@ -53,7 +55,7 @@ async function foundYoung() {
   const named = ['--id', 'AA', '--name', 'Customs of AA', '--invite', await invitation('--member', 'AA')]
   const made = await line.run(['member', 'init', member, ...named], sealed)
   expect(made).toMatchObject({ status: 0, stdout: expect.stringMatching(/^[\w-]{43}\n$/) })
-  const ada = ['--name', 'Ada', '--invite', await invitation('--researcher', 'Ada')]
+  const ada = ['--name', 'Ada', '--invite', await invitation('--researcher', 'Ada', '--sponsor', 'AA')]
   await line.succeed('researcher', 'init', researcher, ...ada)
   return { line, url: `http://127.0.0.1:${port}`, coordinator, member, researcher }
 }
@@ -91,6 +93,9 @@ describe('help', () => {
     'coordinator init',
     'coordinator start',
     'coordinator invite',
+    'coordinator researcher list',
+    'coordinator researcher assign',
+    'coordinator researcher revoke',
     'coordinator charter propose',
     'coordinator status',
     'coordinator key passphrase',
@@ -98,15 +103,27 @@ describe('help', () => {
     'coordinator restore',
     'member init',
     'member charter sign',
+    'member researcher list',
+    'member researcher sponsor',
+    'member researcher sponsor-organisation',
+    'member researcher revoke',
     'member import',
     'member period close',
     'member period reopen',
     'member start',
     'member status',
     'member key passphrase',
+    'member steward',
+    'member queue',
+    'member show',
+    'member approve',
+    'member refuse',
+    'policy check',
+    'policy print',
     'member backup',
     'member restore',
     'researcher init',
+    'researcher login',
     'researcher status',
     'researcher key passphrase',
     'researcher backup',
@@ -130,6 +147,7 @@ describe('help', () => {
     'member',
     'member key',
     'member period',
+    'policy',
     'query',
     'researcher',
   ])('inbond %s --help lists what there is', async group => {
@@ -176,6 +194,12 @@ describe('coordinator, typed wrongly', () => {
     ['an invitation for two', () => ['coordinator', 'invite', at('coordinator'), '--member', 'DD', '--researcher', 'Bob'], 'bad-option', /either/],
     ['an invitation in small letters', () => ['coordinator', 'invite', at('coordinator'), '--member', 'kr'], 'bad-option', /2 to 16 capital letters/],
     ['an invitation for an empty name', () => ['coordinator', 'invite', at('coordinator'), '--researcher', ' '], 'bad-option', /1 to 200/],
+    ['an invitation for a researcher without a sponsor', () => ['coordinator', 'invite', at('coordinator'), '--researcher', 'Bob'], 'bad-option', /a researcher needs a --sponsor/],
+    ['an invitation for a member with one', () => ['coordinator', 'invite', at('coordinator'), '--member', 'DD', '--sponsor', 'AA'], 'bad-option', /only a researcher/],
+    ['an invitation with a sponsor that is no member', () => ['coordinator', 'invite', at('coordinator'), '--researcher', 'Bob', '--sponsor', 'XX'], 'not-on-roster', /XX is not on the roster/],
+    ['another sponsor for nobody', () => ['coordinator', 'researcher', 'assign', at('coordinator'), 'nobody', '--sponsor', 'BB'], 'not-found', /no researcher with the fingerprint nobody/],
+    ['the end of nobody', () => ['coordinator', 'researcher', 'revoke', at('coordinator'), 'nobody', '--reason', 'x'], 'not-found', /no researcher/],
+    ['the end of somebody for no reason', () => ['coordinator', 'researcher', 'revoke', at('coordinator'), 'nobody'], 'bad-option', /'--reason <text>' not specified/],
     ['an invitation of a member that is there', () => ['coordinator', 'invite', at('coordinator'), '--member', 'AA'], 'already-enrolled', /AA is enrolled already/],
     ['a charter over one member', () => ['coordinator', 'charter', 'propose', young.coordinator], 'bad-charter', /3 to 4096 members; 1 would be in it/],
     ['a charter with a strange custodian', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--custodians', 'AA,BB,XX'], 'bad-charter', /XX is not an enrolled member; there are AA, BB, CC/],
@@ -197,10 +221,32 @@ describe('coordinator, typed wrongly', () => {
   })
 
   it.concurrent('an address that this machine does not have', async () => {
-    const terms = ['--name', 'Elsewhere', '--host', '203.0.113.7', '--port', String(await freePort())]
+    const terms = ['--name', 'Elsewhere', '--host', '203.0.113.7', '--port', String(await freePort()), '--behind-proxy']
+    terms.push('--url', 'https://elsewhere.example')
     await federation.line.succeed('coordinator', 'init', at('elsewhere'), ...terms)
     const finished = await run('coordinator', 'start', at('elsewhere'))
     expectRefusal(finished, 'bad-config', /cannot listen on 203\.0\.113\.7/)
+  })
+
+  const secured = (...files: string[]) => ['--tls-cert', file('tls.crt', 'hello'), ...files]
+  const beyond = (...options: string[]) => ['coordinator', 'init', nowhere(), '--name', 'X', ...options]
+  // biome-ignore format: a table reads better with a case on each line
+  refuses([
+    ['an address of others without encryption', () => beyond('--host', '0.0.0.0', '--url', 'https://inbond.example'), 'plain-http', /0\.0\.0\.0 can be reached from other machines/],
+    ['an invitation to a plain address', () => beyond('--url', 'http://inbond.example'), 'plain-http', /requests to http:\/\/inbond\.example would not be encrypted/],
+    ['a certificate without its key', () => beyond(...secured()), 'bad-option', /--tls-cert and --tls-key go together/],
+    ['a certificate that is none', () => beyond(...secured('--tls-key', file('tls.key', 'hello'))), 'bad-tls-certificate', /is no certificate in PEM/],
+    ['a certificate that is not there', () => beyond('--tls-cert', nowhere(), '--tls-key', nowhere()), 'file-not-readable', /nowhere cannot be read/],
+  ])
+
+  it.concurrent('an address of others without encryption, in a config.yaml of before', async () => {
+    await federation.line.succeed('coordinator', 'init', at('open'), '--name', 'Open')
+    const config = join(at('open'), 'config.yaml')
+    writeFileSync(config, readFileSync(config, 'utf8').replace('host: 127.0.0.1', 'host: 0.0.0.0'))
+    for (const [command, ...options] of [['start'], ['invite', '--member', 'AA']]) {
+      const finished = await run('coordinator', command as string, at('open'), ...options)
+      expectRefusal(finished, 'plain-http', /0\.0\.0\.0 can be reached from other machines/)
+    }
   })
 
   it.concurrent('a config.yaml that was spoilt', async () => {
@@ -234,10 +280,11 @@ describe('enrolment, typed wrongly', () => {
   refuses([
     ['without an invitation', () => member(), 'bad-option', /'--invite <invitation>' not specified/],
     ['with something else', () => member('--invite', 'hello'), 'bad-invitation', /it looks like https/],
+    ['at a plain address', () => member('--invite', anInvitation().replace('127.0.0.1', 'inbond.example')), 'plain-http', /requests to http:\/\/inbond\.example:\d+ would not be encrypted/],
     ['with a strange id', () => ['member', 'init', nowhere(), '--id', 'd', '--name', 'D', '--invite', 'x'], 'bad-option', /--id "d": a member id is 2 to 16 capital/],
     ['with an empty name', () => ['member', 'init', nowhere(), '--id', 'DD', '--name', '', '--invite', 'x'], 'bad-option', /a name has 1 to 200/],
     ['with a policy that is not there', () => member('--invite', 'x', '--policy', nowhere()), 'file-not-readable', /nowhere cannot be read: it does not exist/],
-    ['with a policy that is none', () => member('--invite', 'x', '--policy', file('p.yaml', 'datasets: all\nhs: 2\n')), 'bad-policy', /dimensions: is missing/],
+    ['with a policy that is none', () => member('--invite', 'x', '--policy', file('p.yaml', 'datasets: all\nhs: 2\n')), 'bad-policy', /organisations: is missing/],
     ['with a strange convention', () => member('--invite', 'x', '--date-basis', 'noon'), 'bad-option', /must be lodged, accepted or released/],
     ['at a coordinator with another key', () => member('--invite', anInvitation()), 'wrong-federation', /does not have the key/],
     ['as a researcher with a name that is too long', () => ['researcher', 'init', nowhere(), '--name', 'x'.repeat(201), '--invite', 'x'], 'bad-option', /1 to 200/],
@@ -249,7 +296,10 @@ describe('enrolment, typed wrongly', () => {
   })
 
   it.concurrent('with an invitation for somebody else, or of another kind', async () => {
-    const [forMember, forResearcher] = [await invite('--member', 'EE'), await invite('--researcher', 'Eve')]
+    const [forMember, forResearcher] = [
+      await invite('--member', 'EE'),
+      await invite('--researcher', 'Eve', '--sponsor', 'AA'),
+    ]
     expectRefusal(
       await run(...member('--invite', forMember)),
       'bad-invitation',
@@ -276,6 +326,67 @@ describe('enrolment, typed wrongly', () => {
     const keys = join(at('hh'), 'keys')
     cpSync(keys, join(at('hh-again'), 'keys'), { recursive: true })
     expect(await federation.line.succeed('member', 'init', at('hh-again'), ...named)).toBe(first)
+  })
+})
+
+describe('policies and stewards', () => {
+  const asked = () => file('asked.yaml', QUERY)
+  const byHand = () =>
+    file(
+      'by-hand.yaml',
+      stringify({ ...presets.standard, otherwise: 'one person', stewards: [{ name: 'Kim', key: 'A'.repeat(43) }] }),
+    )
+  // biome-ignore format: a table reads better with a case on each line
+  refuses([
+    ['a check of a policy that is not there', () => ['policy', 'check', nowhere(), asked()], 'file-not-readable', /nowhere cannot be read/],
+    ['a check of a policy that is none', () => ['policy', 'check', file('none.yaml', 'a: 1\n'), asked()], 'bad-policy', /organisations: is missing/],
+    ['a check of a query that is none', () => ['policy', 'check', 'open', file('none.yaml', 'a: 1\n')], 'bad-query', /dataset: is missing/],
+    ['a check for a strange number of members', () => ['policy', 'check', 'open', asked(), '--members', 'all'], 'bad-option', /not a number of members/],
+    ['a preset that is none', () => ['policy', 'print', 'closed'], 'bad-option', /"closed" is neither open nor standard/],
+    ['a steward without a passphrase', () => ['member', 'steward', nowhere(), '--name', 'Kim'], 'bad-option', /a key of a steward is sealed/],
+    ['the queue of a coordinator', () => ['member', 'queue', at('coordinator')], 'not-allowed', /directory of a coordinator, not of a member/],
+    ['a question that does not wait', () => ['member', 'show', at('AA'), '3fa1'], 'not-found', /no question with an id that begins with "3fa1"/],
+    ['an approval by nobody', () => ['member', 'approve', at('AA'), '3fa1'], 'bad-option', /'--as <name>' not specified/],
+    ['an approval without a key', () => ['member', 'approve', at('AA'), '3fa1', '--as', 'Kim', '--key', nowhere()], 'file-not-readable', /nowhere cannot be read/],
+    ['an approval with a key that is not sealed', () => ['member', 'approve', at('AA'), '3fa1', '--as', 'Kim', '--key', join(at('AA'), 'keys', 'identity')], 'bad-key-file', /sealed with a passphrase; this one is not/],
+    ['a refusal without a reason', () => ['member', 'refuse', at('AA'), '3fa1', '--as', 'Kim', '--key', 'kim.key'], 'bad-option', /'--reason <reason>' not specified/],
+  ])
+
+  it.concurrent('a check says what a policy says, and its exit status too', async () => {
+    const none = file('nobody.yaml', stringify({ ...presets.standard, purposes: [] }))
+    const [allowed, hand, refused] = await Promise.all(
+      ['standard', byHand(), none].map(policy => run('policy', 'check', policy, asked(), '--json')),
+    )
+    expect([allowed?.status, hand?.status, refused?.status]).toEqual([0, 3, 1])
+    expect([allowed, hand, refused].map(one => JSON.parse(one?.stdout ?? ''))).toMatchObject([
+      { verdict: 'allowed', approval: 'automatic', template: null, reasons: [] },
+      { verdict: 'by hand', approval: 'one person' },
+      { verdict: 'refused', reasons: ['nothing is answered for research'] },
+    ])
+    expect(refused?.stderr).toMatch(/^inbond: the policy does not allow the question \[policy-refused\]/)
+    expect((await run('policy', 'check', byHand(), asked())).stdout).toMatch(
+      /^by hand\nit fits no template: one person must/,
+    )
+  })
+
+  it.concurrent('a policy that is printed can be used, and says where its schema is', async () => {
+    const printed = await federation.line.succeed('policy', 'print', 'standard')
+    expect(printed).toMatch(/^# yaml-language-server: \$schema=\/.*\/specs\/policy\.schema\.json\n/)
+    expect(await run('policy', 'check', file('printed.yaml', printed), asked())).toMatchObject({ status: 0 })
+  })
+
+  it.concurrent('a key of a steward is made once', async () => {
+    const made = ['member', 'steward', federation.line.path('kim.key'), '--name', 'Kim']
+    const sealed = { environment: { INBOND_PASSPHRASE: PASSPHRASE } }
+    const { stdout } = await federation.line.run(made, sealed)
+    expect(stdout).toMatch(/^- \{ name: "Kim", key: [\w-]{43} \}\n$/)
+    expect(statSync(federation.line.path('kim.key')).mode & 0o777).toBe(0o600)
+    expectRefusal(await federation.line.run(made, sealed), 'not-writable', /kim\.key is there already/)
+  })
+
+  it.concurrent('nothing waits where nothing was asked', async () => {
+    expect(await federation.line.succeed('member', 'queue', at('AA'))).toBe('Nothing waits.\n')
+    expect(await federation.line.succeed('member', 'queue', at('AA'), '--json')).toBe('[]\n')
   })
 })
 
@@ -386,6 +497,54 @@ measures: [{ count: records }, { sum: value }]
 purpose: what came in January
 `
 
+describe('a researcher, vouched for wrongly', () => {
+  const sponsor = (...args: string[]) => ['member', 'researcher', 'sponsor', at('AA'), 'nobody', ...args]
+  const purpose = ['--purpose', 'research']
+  const organisation = (...args: string[]) => [
+    'member',
+    'researcher',
+    'sponsor-organisation',
+    at('AA'),
+    '--organisation',
+    'X',
+    '--client-id',
+    'x',
+    ...purpose,
+    ...args,
+  ]
+  // biome-ignore format: a table
+  refuses([
+    ['without a purpose', () => sponsor(), 'bad-option', /'--purpose <code>' not specified/],
+    ['with a purpose in capitals', () => sponsor('--purpose', 'Research'), 'bad-option', /a purpose is one of/],
+    ['with an empty role', () => sponsor(...purpose, '--role', ' '), 'bad-option', /1 to 100 characters/],
+    ['for ever', () => sponsor(...purpose, '--expires', 'never'), 'bad-option', /number of days such as 90d/],
+    ['for two years', () => sponsor(...purpose, '--expires', '730d'), 'bad-option', /at most 366d/],
+    ['that nobody is', () => sponsor(...purpose), 'not-found', /nobody with the fingerprint nobody asks AA/],
+    ['and an organisation at an address without TLS', () => organisation('--issuer', 'http://login.example'), 'bad-option', /an issuer begins with https/],
+    ['and an organisation whose provider does not answer', () => organisation('--issuer', 'http://127.0.0.1:9'), 'login-failed', /127.0.0.1:9.* does not answer/],
+    ['who logs in to nothing', () => ['researcher', 'login', nowhere()], 'bad-option', /a new directory needs --federation/],
+    ['who logs in somewhere', () => ['researcher', 'login', nowhere(), '--federation', 'here'], 'bad-option', /looks like https:/],
+    ['who logs in where no organisation is vouched for', () => ['researcher', 'login', at('researcher')], 'not-found', /no member vouches for an organisation/],
+    ['and revoked without being there', () => ['member', 'researcher', 'revoke', at('AA'), 'nobody', '--reason', 'x'], 'not-found', /is sponsored by AA/],
+  ])
+
+  it.concurrent('is listed, vouched for, revoked', async () => {
+    const fingerprint = await federation.enrolResearcher('grace', 'Grace')
+    const member = (verb: string, ...args: string[]) => run('member', 'researcher', verb, at('AA'), ...args)
+    expect((await member('list')).stdout).toMatch(new RegExp(`^${fingerprint}  Grace +asks to be sponsored$`, 'm'))
+    const asking = ['query', 'run', file('grace.yaml', QUERY), '--as', at('grace')]
+    expectRefusal(await run(...asking), 'not-sponsored', /AA is asked to vouch for you; your fingerprint is/)
+    const vouched = await member('sponsor', fingerprint, '--purpose', 'research', '--purpose', 'risk-analysis')
+    expect(vouched).toMatchObject({ status: 0, stderr: expect.stringMatching(/^AA vouches for Grace until \d{4}-/) })
+    expect((await member('list')).stdout).toMatch(/Grace +until \d{4}-\d\d-\d\d, for research, risk-analysis$/m)
+    expect((await run('researcher', 'status', at('grace'))).stdout).toMatch(/^certificate +until .*, sponsored by AA$/m)
+    await member('revoke', fingerprint, '--reason', 'left the organisation')
+    expectRefusal(await run(...asking), 'researcher-revoked', /you were revoked by AA: left the organisation/)
+    const { stdout } = await run('coordinator', 'researcher', 'list', at('coordinator'))
+    expect(stdout).toMatch(/Grace +revoked by AA: left the organisation$/m)
+  })
+})
+
 describe('a query, typed wrongly', () => {
   let written = 0
   const asking = (yaml: string, ...options: string[]) => [
@@ -439,7 +598,9 @@ describe('a query, typed wrongly', () => {
     expectRefusal(finished, 'coordinator-unreachable', /does not answer/)
     expect(await run('researcher', 'status', away)).toMatchObject({
       status: 0,
-      stdout: expect.stringMatching(/^The coordinator cannot be asked: .* does not answer.*\.\n\ncertificate +until /),
+      stdout: expect.stringMatching(
+        /^The coordinator cannot be asked: .* does not answer.*\.\n\nfingerprint +.+\ncertificate +none yet\n/,
+      ),
     })
     const listed = await run('query', 'list', '--as', away, '--json')
     expect(listed).toMatchObject({ status: 0, stdout: '[]\n' })

@@ -252,10 +252,12 @@ export class Federation {
     const terms = ['--port', String(port), '--url', url, '--currency', currency, ...this.#metricsOption('coordinator')]
     await line.succeed('coordinator', 'init', this.of('coordinator'), '--name', 'Test of processes', ...terms)
     await this.startCoordinator()
-    await Promise.all([...this.ids.map(id => this.#enrolMember(id)), this.#enrolResearcher()])
+    const enrolling = this.enrolResearcher('researcher', 'Ada')
+    await Promise.all([...this.ids.map(id => this.#enrolMember(id)), enrolling])
     const charter = threshold === undefined ? [] : ['--threshold', String(threshold)]
     await line.succeed('coordinator', 'charter', 'propose', this.of('coordinator'), ...charter)
     await Promise.all(this.ids.map(id => line.succeed('member', 'charter', 'sign', this.of(id), '--yes')))
+    await this.sponsor(await enrolling)
   }
 
   async #enrolMember(id: string): Promise<void> {
@@ -269,10 +271,19 @@ export class Federation {
     return port === undefined ? [] : ['--metrics-port', String(port)]
   }
 
-  async #enrolResearcher(): Promise<void> {
-    const asked = ['coordinator', 'invite', this.of('coordinator'), '--researcher', 'Ada']
-    const invite = (await this.line.succeed(...asked)).trim()
-    await this.line.succeed('researcher', 'init', this.of('researcher'), '--name', 'Ada', '--invite', invite)
+  /** A researcher that asks the first member to vouch for it. Returns the fingerprint of its key. */
+  async enrolResearcher(directory: string, name: string): Promise<string> {
+    const asked = ['--researcher', name, '--sponsor', this.ids[0] as string]
+    const invite = (await this.line.succeed('coordinator', 'invite', this.of('coordinator'), ...asked)).trim()
+    return (
+      await this.line.succeed('researcher', 'init', this.of(directory), '--name', name, '--invite', invite)
+    ).trim()
+  }
+
+  /** The first member vouches for a researcher. */
+  async sponsor(fingerprint: string): Promise<void> {
+    const node = this.of(this.ids[0] as string)
+    await this.line.succeed('member', 'researcher', 'sponsor', node, fingerprint, '--purpose', 'official-statistics')
   }
 
   /** The directory of a party. */

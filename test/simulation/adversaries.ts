@@ -2,7 +2,9 @@ import type { Adversary } from './adversary.ts'
 import { reusedPrekeys, twoRounds } from './cheating-announcements.ts'
 import { fewAgreements, inventedContribution, otherCohorts, otherShares } from './cheating-custody.ts'
 import { concealedMember, shiftedSum } from './cheating-evidence.ts'
-import { copiedContribution, inconsistentDealing } from './cheating-members.ts'
+import { anotherRecipient, falsePrekeys } from './cheating-keys.ts'
+import { concealedRounds } from './cheating-log.ts'
+import { badCiphertext, copiedContribution, inconsistentDealing, lyingCustodian } from './cheating-members.ts'
 import type { World } from './world.ts'
 
 type Party = Pick<World, 'federation' | 'history'>
@@ -18,8 +20,13 @@ const adversaries = {
   'two rounds': ({ federation }) => twoRounds(federation),
   'shifted sum': ({ federation }) => shiftedSum(federation),
   'concealed member': ({ federation }) => concealedMember(federation),
+  'concealed rounds': ({ federation }) => concealedRounds(federation),
   'copied contribution': ({ federation, history }) => copiedContribution(federation, history),
   'inconsistent dealing': ({ federation }) => inconsistentDealing(federation),
+  'bad ciphertext': ({ federation }) => badCiphertext(federation),
+  'lying custodian': ({ federation }) => lyingCustodian(federation),
+  'false prekeys': ({ federation }) => falsePrekeys(federation),
+  'another recipient': ({ federation }) => anotherRecipient(federation),
 } as const satisfies Record<string, (party: Party) => Adversary>
 
 export type Cheat = keyof typeof adversaries

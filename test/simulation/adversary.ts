@@ -50,14 +50,22 @@ export function sharing(
   return async (message, answer) => {
     const { id, what } = roomOf(message)
     if (what !== 'shares') return undefined
-    const all = Buffer.from(await answer.arrayBuffer())
-    const frames: Frame[] = []
-    for (let at = 0; at < all.length; ) {
-      const end = at + 4 + all.readUInt32LE(at)
-      frames.push({ manifest: all.subarray(at + 4, end).toString(), share: all.subarray(end, end + SEALED_BYTES) })
-      at = end + SEALED_BYTES
-    }
-    const changed = await change(message.who, id, frames)
-    return new Response(Buffer.concat(changed.map(({ manifest, share }) => shareFrame(manifest, share))))
+    return bodyOf(await change(message.who, id, await framesOf(answer)))
   }
+}
+
+/** What a custodian fetches, taken apart. */
+export async function framesOf(answer: Response): Promise<Frame[]> {
+  const all = Buffer.from(await answer.arrayBuffer())
+  const frames: Frame[] = []
+  for (let at = 0; at < all.length; ) {
+    const end = at + 4 + all.readUInt32LE(at)
+    frames.push({ manifest: all.subarray(at + 4, end).toString(), share: all.subarray(end, end + SEALED_BYTES) })
+    at = end + SEALED_BYTES
+  }
+  return frames
+}
+
+export function bodyOf(frames: readonly Frame[]): Response {
+  return new Response(Buffer.concat(frames.map(({ manifest, share }) => shareFrame(manifest, share))))
 }

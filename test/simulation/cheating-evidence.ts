@@ -8,6 +8,7 @@ import type { AnswerEvidence } from '#specs/api.ts'
 import { cohort, manifest, sum } from '#specs/messages.ts'
 import { claims, sign } from '#specs/signed.ts'
 import type { Federation } from '../federation.ts'
+import { logged } from '../forked-log.ts'
 import { type Adversary, keyOf, roomOf } from './adversary.ts'
 import { sha256 } from './history.ts'
 
@@ -30,7 +31,7 @@ export function shiftedSum(federation: Federation): Adversary {
       const { payload } = claims(sum, evidence.sum)
       const shifted = await shift(readFileSync(sumFile(federation.coordinator.context, payload.round)))
       const signed = await sign(keyOf(federation), sum, { ...payload, ciphertext: sha256(shifted) })
-      return Response.json({ ...evidence, sum: signed.compact })
+      return Response.json(logged(federation.coordinator.context, { ...evidence, sum: signed.compact }))
     },
   }
 }
@@ -47,7 +48,8 @@ export function concealedMember(federation: Federation): Adversary {
       const signed = claims(sum, evidence.sum).payload
       const total = await sign(key, sum, { ...signed, cohort: fewer.id as typeof signed.cohort })
       const manifests = evidence.manifests.filter(one => claims(manifest, one).payload.member !== 'KR')
-      return Response.json({ ...evidence, cohort: fewer.compact, sum: total.compact, manifests })
+      const changed = { ...evidence, cohort: fewer.compact, sum: total.compact, manifests }
+      return Response.json(logged(federation.coordinator.context, changed))
     },
   }
 }

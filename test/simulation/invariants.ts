@@ -1,8 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { emptyLog, headOf } from '#crypto/log.ts'
 import { resume } from '#researcher/client.ts'
 import { storedQuery } from '#researcher/researcher.ts'
+import { extend } from '#specs/log-tiles.ts'
+import { entriesIn } from '../forked-log.ts'
 import { MINIMUM_COHORT, RECIPIENT, rowsOf } from './members.ts'
 import type { Run } from './run.ts'
 
@@ -69,6 +72,21 @@ const everythingOnce: Invariant = ({ world }) => {
   return [...twice, ...copies]
 }
 
+/** What a member contributes is sealed to prekeys that their custodians made, and is for a query that the researcher signed. */
+const sealedToItsReaders: Invariant = ({ world }) => {
+  const { nodes, researcher } = world.federation
+  const made = (id: string, prekey: string) =>
+    nodes.get(id)?.db.$client.prepare('SELECT 1 FROM prekeys WHERE id = ?').get(prekey) !== undefined
+  const asked = (id: string | undefined) =>
+    researcher.db.$client.prepare('SELECT 1 FROM queries WHERE id = ?').get(id ?? '') !== undefined
+  return [...world.history.manifests.values()].flatMap(({ member, round, shares }) => [
+    ...shares
+      .filter(one => !made(one.custodian, one.prekey))
+      .map(one => `${member} sealed for a false ${one.custodian}`),
+    ...(asked(world.history.rounds.get(round)?.query) ? [] : [`${member} answered what nobody asked`]),
+  ])
+}
+
 /** Every query that the coordinator accepted is answered, or void with a reason; and whoever asked has the one or the other. */
 const everyQueryEnds: Invariant = run => {
   // Whoever breaks the rules may withhold an answer.
@@ -101,6 +119,21 @@ const answersStay: Invariant = async run => {
       wrong.push(`${id} reads otherwise`)
   }
   return wrong
+}
+
+/** The heads under which answers are, are heads of what happened. */
+const oneHistory: Invariant = ({ asked, world }) => {
+  let frontier = emptyLog
+  const heads = [headOf(frontier)]
+  for (const entry of entriesIn(world.federation.coordinator.context)) {
+    frontier = extend(frontier, entry)
+    heads.push(headOf(frontier))
+  }
+  return asked.flatMap(({ answer }) => {
+    const named = answer?.evidence.log
+    if (answer === undefined || heads.some(head => isDeepStrictEqual(head, named))) return []
+    return [`the answer of ${answer.round} is under a head of ${named?.size} entries that the log never had`]
+  })
 }
 
 /** Once rounds are over and everybody was told, nothing is left that could open them, and no file that nobody needs. */
@@ -139,8 +172,10 @@ export const invariants = {
   nothingBelowTheMinimum,
   alwaysTheSameBytes,
   everythingOnce,
+  sealedToItsReaders,
   everyQueryEnds,
   answersStay,
+  oneHistory,
   nothingRemains,
   nothingUnexpected,
   /** A custodian opens only what the threshold of custodians agreed to before. */

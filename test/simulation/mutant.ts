@@ -1,7 +1,4 @@
-import fs from 'node:fs'
-import { registerHooks } from 'node:module'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { loadEdited } from '../edits.ts'
 import { mutations } from './mutations.ts'
 
 /**
@@ -12,24 +9,8 @@ const [, , name, seed, runs] = process.argv
 const mutation = mutations.find(one => one.name === name)
 if (!mutation) throw new Error(`there is no mutation "${name}"`)
 
-const tree = join(import.meta.dirname, '..', '..')
-const read = fs.readFileSync
-
-function mutated(path: string): string | undefined {
-  const edits = mutation?.edits.filter(one => join(tree, one.file) === path) ?? []
-  if (edits.length === 0) return undefined
-  return edits.reduce((text, { find, replace }) => text.replace(find, () => replace), read(path, 'utf8'))
-}
-
-registerHooks({
-  load(url, context, next) {
-    const source = url.startsWith('file:') ? mutated(fileURLToPath(url)) : undefined
-    return source === undefined ? next(url, context) : { format: 'module-typescript', source, shortCircuit: true }
-  },
-})
-// Migrations are read as files.
-fs.readFileSync = ((path: unknown, options: never) =>
-  (typeof path === 'string' && path.endsWith('.sql') && mutated(path)) || read(path as string, options)) as typeof read
+const { edits } = mutation
+loadEdited(() => edits)
 
 const { default: fc } = await import('fast-check')
 const { takeSnapshot } = await import('../snapshot.ts')

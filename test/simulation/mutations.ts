@@ -1,13 +1,7 @@
+import { type Edit, edit } from '../edits.ts'
 import type { Cheat } from './adversaries.ts'
 import type { InvariantName } from './invariants.ts'
 import type { Schedule } from './schedule.ts'
-
-interface Edit {
-  readonly file: string
-  /** Stands in the file once. */
-  readonly find: string
-  readonly replace: string
-}
 
 /**
  * A protection that is switched off, with every other that would stand in for it: then some schedule must break an invariant.
@@ -33,8 +27,6 @@ const CONTEXT = 'specs/sealed-context.ts'
 const ONE_SHOT = 'crypto/one-shot.ts'
 const READING = 'researcher/reading.ts'
 
-const edit = (file: string, find: string, replace = ''): Edit => ({ file, find, replace })
-
 const ask = (change: Partial<Schedule['questions'][number]> = {}): Schedule['questions'] => [
   { at: 0, need: '{ atLeast: 3 }', closes: '1h', large: false, withdrawn: null, ...change },
 ]
@@ -51,10 +43,22 @@ const losingAfter = (moves: number): Partial<Schedule> => ({
   ],
 })
 
+/** The rule on overlapping cohorts refuses the second one as well. */
 const agreesAgain = [
+  edit('member-node/ledger.ts', 'if (isHidden) throw', 'if (isHidden === null) throw'),
+  edit(
+    'member-node/ledger.ts',
+    'counting.some(one => one.query === round.query.id)',
+    'counting.some(one => one.query === null)',
+  ),
   edit(CUSTODY, 'if (stored && stored.cohort !== cohort.id)', 'if (stored === null)'),
   edit(CUSTODY, 'stored?.compact ?? (await receiveAndAgree(', '(await receiveAndAgree('),
 ]
+const budget = edit(
+  ONE_SHOT,
+  'if (noiseBudget < smallestNoiseBudget(sealed.contributors)) return undefined',
+  'if (noiseBudget < 0) return undefined',
+)
 const addsUpAgain = edit(READING, '  if (small) {', '  if (small && total.length === 0) {')
 const sameCohort = edit(COHORT, ' || payload.cohort !== to) {', ') {')
 
@@ -104,9 +108,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a share is the one that the manifest names',
-    edits: [
-      edit(CUSTODY, "if (createHash('sha256').update(sealed).digest('hex') !== expected) {", "if (expected === '') {"),
-    ],
+    edits: [edit(CUSTODY, 'if (sha256(sealed) !== expected) {', "if (expected === '') {")],
     breaks: 'sharesAsDealt',
     cheat: 'other shares',
   },
@@ -178,15 +180,40 @@ export const mutations: readonly Mutation[] = [
     first: { questions: ask({ large: true }) },
   },
   {
-    name: 'a key is accepted only if it is short and leaves the noise budget: either holds alone',
+    name: 'a prekey is signed by its custodian',
     edits: [
-      edit(ONE_SHOT, 'Math.abs(coefficient) > longest', 'Math.abs(coefficient) > Infinity'),
+      edit('specs/rules/round.ts', 'verify(prekey, compact, entry.publicKey)', 'verify(prekey, compact, coordinator)'),
+    ],
+    breaks: 'sealedToItsReaders',
+    cheat: 'false prekeys',
+  },
+  {
+    name: 'a query is signed by its researcher',
+    edits: [
       edit(
-        ONE_SHOT,
-        'if (noiseBudget < smallestNoiseBudget(sealed.contributors)) return undefined',
-        'if (noiseBudget < 0) return undefined',
+        'specs/rules/researcher.ts',
+        'verify(query, compact, researcher.publicKey)',
+        'verify(query, compact, charter.payload.coordinator)',
       ),
     ],
+    breaks: 'sealedToItsReaders',
+    cheat: 'another recipient',
+  },
+  {
+    name: 'a sum leaves the noise budget',
+    edits: [budget],
+    breaks: 'answersEqualPlaintext',
+    cheat: 'bad ciphertext',
+  },
+  {
+    name: 'a key is accepted only if it is short and leaves the noise budget, whoever lies: either holds alone',
+    edits: [edit(ONE_SHOT, 'Math.abs(coefficient) > longest', 'Math.abs(coefficient) > Infinity'), budget],
+    breaks: 'answersEqualPlaintext',
+    cheat: 'lying custodian',
+  },
+  {
+    name: 'a key is accepted only if it is short and leaves the noise budget: either holds alone',
+    edits: [edit(ONE_SHOT, 'Math.abs(coefficient) > longest', 'Math.abs(coefficient) > Infinity'), budget],
     breaks: 'answersEqualPlaintext',
     cheat: 'inconsistent dealing',
   },
@@ -203,16 +230,30 @@ export const mutations: readonly Mutation[] = [
     cheat: 'concealed member',
   },
   {
+    name: 'an answer is in the log that everybody was told of: the heads that its documents name, and the last one seen',
+    edits: [
+      edit('specs/rules/log.ts', 'for (const which of headed) {', 'for (const which of headed.slice(3)) {'),
+      edit(READING, '  await followLog(researcher, checked.log, before, signal)\n'),
+    ],
+    breaks: 'oneHistory',
+    cheat: 'concealed rounds',
+    first: { questions: two },
+  },
+  {
     name: 'a contribution is sent again as it was stored: its code, so that the table refuses',
     edits: [edit(ANSWER, 'storedContribution(node, round.id) ?? ')],
     breaks: 'nothingUnexpected',
     cheat: null,
-    first: losingAfter(18),
+    first: losingAfter(22),
   },
   {
     name: 'a contribution is stored before it is sent',
     edits: [
-      edit(ANSWER, '...row, createdAt: node.clock.now() })\n    .run()', '...row, createdAt: node.clock.now() })'),
+      edit(
+        ANSWER,
+        'createdAt: node.clock.now(), lastImport })\n      .run()',
+        'createdAt: node.clock.now(), lastImport })',
+      ),
     ],
     breaks: 'storedBeforeSent',
     cheat: null,
@@ -228,7 +269,7 @@ export const mutations: readonly Mutation[] = [
     ],
     breaks: 'nobodyRefusesWhatItDid',
     cheat: null,
-    first: losingAfter(79),
+    first: losingAfter(89),
   },
   {
     name: 'shares are forgotten when they are opened',
@@ -246,9 +287,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'the prekey of a round that is over is forgotten',
-    edits: [
-      edit(CUSTODY, '    tx.update(prekeys).set({ privateKey: null }).where(inArray(prekeys.id, named)).run()\n'),
-    ],
+    edits: [edit(CUSTODY, '  tx.update(prekeys).set({ privateKey: null }).where(inArray(prekeys.id, named)).run()\n')],
     breaks: 'nothingRemains',
     cheat: null,
     first: refused,

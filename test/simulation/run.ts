@@ -54,7 +54,7 @@ export class Run {
     this.#members = new Map(MEMBERS.map(id => [id, new Member(world, id, true)]))
     if (schedule.refusing === null) return
     const node = world.federation.node(schedule.refusing)
-    node.rules = { ...node.rules, dimensions: 0 }
+    node.rules = { ...node.rules, mostDimensions: 0 }
   }
 
   get asked(): readonly Asked[] {

@@ -140,7 +140,7 @@ export class World {
   /** What a node does before it asks for work: the real loop, whose first request is not let through. */
   async tidy(node: TestNode): Promise<void> {
     const leaving = new AbortController()
-    const { url, federation } = { url: 'http://coordinator.test', federation: node.federation }
+    const { url, federation } = { url: 'https://coordinator.test', federation: node.federation }
     const connection = new Connection({ url, federation }, node.key, node.clock, async () => {
       leaving.abort()
       throw new TypeError('the node is leaving')

@@ -4,6 +4,7 @@ import * as aggregation from './topics/aggregation.ts'
 import * as bodies from './topics/bodies.ts'
 import * as contribution from './topics/contribution.ts'
 import * as ids from './topics/ids.ts'
+import * as log from './topics/log.ts'
 import * as opening from './topics/opening.ts'
 import * as packing from './topics/packing.ts'
 import * as sampling from './topics/sampling.ts'
@@ -24,6 +25,7 @@ const topics = {
   sealing,
   signatures,
   ids,
+  log,
 }
 
 /** Every file of specs/vectors/ as it has to be; what is expected comes from the product. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Value } from './format.ts'
 
 /**
@@ -90,6 +91,22 @@ export interface Inputs {
   /** A manifest, and the cohort that names it. */
   'verify-manifest': RoundInput & { evidence: readonly [manifest: string, cohort: string]; slots: number }
   'verify-agreements': RoundInput & { cohort: string; agreements: readonly string[] }
+
+  /** Of so many entries: see `entryOf`. */
+  'log-head': { entries: number }
+  'inclusion-proof': { entries: number; index: number }
+  'consistency-proof': { entries: number; earlier: number }
+  'verify-inclusion': { entry: Uint8Array; index: number; hashes: readonly string[]; size: number; root: string }
+  'verify-consistency': { earlier: Head; later: Head; hashes: readonly string[] }
+  'sign-checkpoint': { privateKey: string; publicKey: string; size: number; root: string }
+  'verify-checkpoint': { publicKey: string; checkpoint: string }
+  tile: { entries: number; path: string }
+  'read-entries': { bundle: Uint8Array; width: number }
+}
+
+interface Head {
+  readonly size: number
+  readonly root: string
 }
 
 export type LayerName = keyof Inputs
@@ -97,7 +114,7 @@ export type LayerName = keyof Inputs
 /** What a reader makes of the input of each layer; it throws an error with a `code` if it refuses. */
 export type Layers = { readonly [Name in LayerName]: (input: Inputs[Name]) => Value | Promise<Value> }
 
-/** The layers that are about messages; the others are about the sum. */
+/** The layers that are about messages; the others are about the log and the sum. */
 export type MessageLayer =
   | 'take-contribution'
   | 'add-up-again'
@@ -110,6 +127,23 @@ export type MessageLayer =
   | 'verify-cohort'
   | 'verify-manifest'
   | 'verify-agreements'
+
+/** The layers that are about the log. */
+export type LogLayer =
+  | 'log-head'
+  | 'inclusion-proof'
+  | 'consistency-proof'
+  | 'verify-inclusion'
+  | 'verify-consistency'
+  | 'sign-checkpoint'
+  | 'verify-checkpoint'
+  | 'tile'
+  | 'read-entries'
+
+/** Entry i of the logs in the vectors: a manifest whose id is the SHA-256 of i in decimal digits. */
+export function entryOf(i: number): { typ: string; message: string } {
+  return { typ: 'inbond-manifest', message: createHash('sha256').update(String(i)).digest('hex') }
+}
 
 export function cellsOf(runs: readonly Run[]): bigint[] {
   return runs.flatMap(([value, times]) => new Array<bigint>(times).fill(BigInt(value)))

@@ -122,6 +122,7 @@ async function makeScenario() {
       cohort: cohort.id,
       custodian,
       sealed: sha256(sealed),
+      share: sha256(content),
     })
     return { custodian, context, content, sealed, signed }
   }

@@ -5,7 +5,8 @@ import { around, faults, reach } from './trace.ts'
 
 const templates = faults.names.paths.map(path => ({
   path,
-  pattern: new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`),
+  // The index of a tile has slashes in it.
+  pattern: new RegExp(`^${path.replace('{index}', '.+').replace(/\{\w+\}/g, '[^/]+')}$`),
 }))
 
 function templateOf(url: string): string | undefined {

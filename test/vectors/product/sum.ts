@@ -17,7 +17,16 @@ import { agrees, deal, interpolate, type Share } from '#crypto/shamir.ts'
 import type { CohortId, MemberId, RoundId } from '#specs/messages.ts'
 import { openingContext, shareContext } from '#specs/sealed-context.ts'
 import { seededRandomness } from '#test/randomness.ts'
-import { cellsOf, type Drawn, type LabelledShare, type Layers, type MessageLayer, type Run, runsOf } from '../layers.ts'
+import {
+  cellsOf,
+  type Drawn,
+  type LabelledShare,
+  type Layers,
+  type LogLayer,
+  type MessageLayer,
+  type Run,
+  runsOf,
+} from '../layers.ts'
 
 /** The layers of the sum, as the product has them in crypto/ and specs/sealed-context.ts. */
 
@@ -55,7 +64,7 @@ async function aggregate(ciphertexts: readonly Uint8Array[]): Promise<Uint8Array
   return new Uint8Array(Buffer.concat(sums))
 }
 
-export const sumLayers: Omit<Layers, MessageLayer> = {
+export const sumLayers: Omit<Layers, MessageLayer | LogLayer> = {
   'public-polynomial': ({ roundId, chunk }) => {
     const halves = new Uint32Array(2 * WORDS_PER_POLYNOMIAL)
     publicPolynomial(roundId, chunk, halves)

@@ -93,34 +93,86 @@ const coverage = object({
   asOf: orNull(instant),
 })
 /** What is in the lists of a question is a matter of the query language. */
-const question = object({
-  dataset: object({ id: text(0, 64), version: whole(1) }),
-  hsEdition: oneOf('HS2022'),
-  where: list(() => true, 0, 32),
-  by: list(() => true, 0, 8),
-  measures: list(() => true, 1, 16),
-  purpose: line(3, 500),
-})
+const purposeCode = oneOf(
+  'official-statistics',
+  'research',
+  'policy-analysis',
+  'risk-analysis',
+  'trade-negotiation',
+  'capacity-building',
+)
+const question = object(
+  {
+    dataset: object({ id: text(0, 64), version: whole(1) }),
+    hsEdition: oneOf('HS2022'),
+    where: list(() => true, 0, 32),
+    by: list(() => true, 0, 8),
+    measures: list(() => true, 1, 16),
+    purpose: line(3, 500),
+    purposeCode,
+  },
+  ['purposeCode'],
+)
 const need = either(oneOf('all'), object({ atLeast: value => whole(1)(value) && (value as number) <= 4096 }))
 
 const enrolment = { protocol, federation: thumbprint, invitation: text(0, 64), publicKey: identityKey, name }
+
+const person = { protocol, federation: thumbprint, name, publicKey: identityKey }
+const revoking = { protocol, federation: thumbprint, by: orNull(member), reason: line(1, 1000) }
+const idToken = text(1, 20_000)
+const keyPart = like(/^[\w-]{1,2000}$/)
+const signingKey = either(
+  object({
+    kty: oneOf('RSA'),
+    kid: text(0, 200),
+    alg: oneOf('RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'),
+    n: keyPart,
+    e: keyPart,
+  }),
+  object({
+    kty: oneOf('EC'),
+    kid: text(0, 200),
+    alg: oneOf('ES256', 'ES384', 'ES512'),
+    crv: oneOf('P-256', 'P-384', 'P-521'),
+    x: keyPart,
+    y: keyPart,
+  }),
+  object({ kty: oneOf('OKP'), kid: text(0, 200), alg: oneOf('EdDSA', 'Ed25519'), crv: oneOf('Ed25519'), x: keyPart }),
+)
+const issuer: Test = value =>
+  text(0, 500)(value) && like(/^(https:\/\/|http:\/\/(127\.0\.0\.1|\[::1\]|localhost)[:/])[\x21-\x7e]+$/)(value)
+const provider = { issuer, clientId: line(1, 200), keys: list(signingKey, 1, 20) }
+const standing = {
+  administration: orNull(member),
+  organisation: orNull(name),
+  role: orNull(line(1, 100)),
+  purposes: list(purposeCode, 1, 20),
+  sponsor: member,
+  notAfter: instant,
+}
 
 const messages: Record<string, Test> = {
   'inbond-enrolment': either(
     object({ ...enrolment, role: oneOf('member'), id: member, conventions }),
     object({ ...enrolment, role: oneOf('researcher') }),
   ),
-  'inbond-researcher-certificate': object({
-    protocol,
-    federation: thumbprint,
-    name,
-    publicKey: identityKey,
-    administration: orNull(member),
-    organisation: orNull(name),
-    purposes: list(text(0, 100), 0, 50),
-    sponsor: orNull(member),
-    notAfter: instant,
-  }),
+  'inbond-sponsorship': either(
+    object({ ...person, ...standing, of: oneOf('researcher') }),
+    object({
+      ...standing,
+      ...provider,
+      protocol,
+      federation: thumbprint,
+      of: oneOf('organisation'),
+      organisation: name,
+    }),
+  ),
+  'inbond-login': object({ protocol, federation: thumbprint, publicKey: identityKey, sponsorship: id, idToken }),
+  'inbond-researcher-certificate': object({ ...person, ...standing, sponsorship: message, idToken: orNull(idToken) }),
+  'inbond-revocation': either(
+    object({ ...revoking, of: oneOf('researcher'), publicKey: identityKey }),
+    object({ ...revoking, of: oneOf('organisation'), sponsorship: id }),
+  ),
   'inbond-charter': object(
     {
       protocol,
@@ -132,7 +184,7 @@ const messages: Record<string, Test> = {
       members: list(object({ id: member, name, publicKey: identityKey, conventions }), 3, 4096),
       custodians: list(member, 3, 15),
       threshold: whole(2),
-      quorum: whole(2),
+      quorum: orNull(whole(2)),
       minimumCohort: whole(3),
       datasets: list(object({ id: text(0, 64), version: whole(1) }), 1),
       logHead,
@@ -174,32 +226,43 @@ const messages: Record<string, Test> = {
     prekeys: list(message, 2, 15),
     logHead,
   }),
-  'inbond-manifest': object({
-    protocol,
-    round: id,
-    member,
-    slots: whole(1),
-    ciphertext: hash,
-    shares: list(object({ custodian: member, prekey: id, sealed: hash }), 2, 15),
-    coverage: list(coverage, 0, 1200),
-    alone: oneOf(true, false),
-  }),
-  'inbond-refusal': object({
-    protocol: whole(1),
-    round: id,
-    member,
-    step: oneOf('contribute', 'agree', 'open'),
-    code: text(0, 64),
-    reason: line(1, 1000),
-  }),
+  'inbond-manifest': object(
+    {
+      protocol,
+      round: id,
+      member,
+      slots: whole(1),
+      ciphertext: hash,
+      shares: list(object({ custodian: member, prekey: id, sealed: hash }), 2, 15),
+      coverage: list(coverage, 0, 1200),
+      alone: oneOf(true, false),
+      policy: orNull(hash),
+    },
+    ['policy'],
+  ),
+  'inbond-refusal': object(
+    {
+      protocol: whole(1),
+      round: id,
+      member,
+      step: oneOf('contribute', 'agree', 'open', 'void'),
+      code: text(0, 64),
+      reason: line(1, 1000),
+      policy: orNull(hash),
+    },
+    ['policy'],
+  ),
   'inbond-cohort': object({
     protocol,
     round: id,
     manifests: list(object({ member, manifest: id }), 1, 4096),
+    leftOut: list(member, 0, 4096),
     logHead,
   }),
   'inbond-agreement': object({ protocol, round: id, cohort: id, custodian: member }),
-  'inbond-opening': object({ protocol, round: id, cohort: id, custodian: member, sealed: hash }),
+  'inbond-opening': object({ protocol, round: id, cohort: id, custodian: member, sealed: hash, share: hash }),
+  'inbond-void-statement': object({ protocol, round: id, custodian: member }),
+  'inbond-void-certificate': object({ protocol, round: id, statements: list(text(0, 4 * 1024 * 1024), 2, 15) }),
   'inbond-sum': object({ protocol, round: id, cohort: id, slots: whole(1), ciphertext: hash }),
   'inbond-token': object({ federation: thumbprint, method: text(0, 10), path: text(0, 2000), issuedAt: instant }),
 }

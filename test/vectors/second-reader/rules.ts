@@ -1,4 +1,5 @@
 import { claims, verify } from './fields.ts'
+import { readIdToken } from './id-token.ts'
 import { Refusal } from './parameters.ts'
 import { fingerprint, type Message, messageId } from './signatures.ts'
 
@@ -24,14 +25,15 @@ export interface Terms {
   readonly members: readonly { readonly id: string; readonly publicKey: string }[]
   readonly custodians: readonly string[]
   readonly threshold: number
-  readonly quorum?: number
+  readonly quorum?: number | null
   readonly minimumCohort: number
 }
 
 export function verifyCharter(compact: string, coordinator: string): Terms {
   const { id, payload } = verify(compact, 'inbond-charter', coordinator)
   const terms = { ...payload, id, federation: fingerprint(coordinator) } as unknown as Terms
-  const { members, custodians, threshold, quorum = members.length - 1 } = terms
+  const { members, custodians, threshold } = terms
+  const quorum = terms.quorum ?? members.length - 1
   const names = members.map(one => one.id)
   const sound =
     terms.coordinator === coordinator &&
@@ -68,21 +70,47 @@ export interface Round {
   readonly custodians: readonly RoundCustodian[]
 }
 
+/** A sponsor on the roster vouches, and the coordinator says nothing beyond it. */
+function verifyCertificate(terms: Terms, compact: string): Fields {
+  const certificate = verify(compact, 'inbond-researcher-certificate', terms.coordinator).payload
+  const sponsored = claims(certificate.sponsorship as string, 'inbond-sponsorship')
+  const key = keyOf(terms, sponsored.sponsor, 'bad-certificate')
+  const { payload: said } = verify(certificate.sponsorship as string, 'inbond-sponsorship', key)
+  const purposes = said.purposes as string[]
+  const { name, publicKey, until } = whoIs(certificate, said)
+  const sound =
+    certificate.federation === terms.federation &&
+    said.federation === terms.federation &&
+    (said.administration === null || said.administration === said.sponsor) &&
+    certificate.name === name &&
+    certificate.publicKey === publicKey &&
+    (said.of === 'organisation') === (certificate.idToken !== null) &&
+    ['administration', 'organisation', 'role', 'sponsor'].every(field => certificate[field] === said[field]) &&
+    (certificate.purposes as string[]).every(one => purposes.includes(one)) &&
+    Date.parse(certificate.notAfter as string) <= until
+  require(sound, 'bad-certificate', 'the certificate is not what its sponsor said')
+  return { ...certificate, sponsoredUntil: said.notAfter }
+}
+
+/** Whom a sponsorship speaks of: a key, or whoever logged in. */
+function whoIs(certificate: Fields, said: Fields): { name: unknown; publicKey: unknown; until: number } {
+  const { name, publicKey } = said
+  if (said.of === 'researcher') return { name, publicKey, until: Date.parse(said.notAfter as string) }
+  if (certificate.idToken === null) throw new Refusal('bad-certificate', 'nobody logged in')
+  const key = certificate.publicKey as string
+  return { ...readIdToken(certificate.idToken as string, said, key), publicKey: key }
+}
+
 /** @param at milliseconds since 1970, of the reader's clock; undefined where a round is read that may be over */
 export function verifyRound(terms: Terms, compact: string, query: string, at: number | undefined): Round {
   const { id, payload: round } = verify(compact, 'inbond-round', terms.coordinator)
-  const certificate = verify(
-    claims(query, 'inbond-query').certificate as string,
-    'inbond-researcher-certificate',
-    terms.coordinator,
-  ).payload
+  const certificate = verifyCertificate(terms, claims(query, 'inbond-query').certificate as string)
   const asked = verify(query, 'inbond-query', certificate.publicKey as string)
   const eligible = round.eligible as string[]
   const belongs =
     round.charter === terms.id &&
     asked.payload.charter === terms.id &&
     round.query === asked.id &&
-    certificate.federation === terms.federation &&
     distinct(eligible) &&
     eligible.every(one => terms.members.some(member => member.id === one))
   require(belongs, 'bad-round', 'charter, query, certificate and members do not belong together')
@@ -95,11 +123,11 @@ function checkTimes(round: Fields, query: Fields, certificate: Fields, at: numbe
   const time = (value: unknown) => Date.parse(value as string)
   const [opens, closes, ends] = [round.opens, round.closes, round.ends].map(time) as [number, number, number]
   const fitting =
-    closes - opens === query.closesAfter &&
-    ends - closes === query.closesAfter &&
-    opens <= time(query.expires) &&
-    opens <= time(certificate.notAfter)
-  require(fitting, 'bad-round', 'the times are not those of the query and the certificate')
+    closes - opens === query.closesAfter && ends - closes === query.closesAfter && opens <= time(query.expires)
+  require(fitting, 'bad-round', 'the times are not those of the query')
+  const lasts =
+    opens <= time(certificate.notAfter) && time(certificate.sponsoredUntil) <= opens + 366 * DAY_MS + CLOCK_TOLERANCE_MS
+  require(lasts, 'bad-certificate', 'the certificate is over, or lasts too long')
   if (at === undefined) return
   require(opens <= at + CLOCK_TOLERANCE_MS, 'clock-skew', 'the round opens in the future')
   require(ends >= at - CLOCK_TOLERANCE_MS, 'too-late', 'the round is over')
@@ -155,12 +183,27 @@ export function verifyCohort(compact: string, round: Round): { id: string; membe
   return { id, members, manifests }
 }
 
+/** Whether coverage has the months of a question once each, in order; of one without a period, any month once. */
+function coversTheMonths(coverage: readonly { period: string }[], question: Fields): boolean {
+  const months = coverage.map(one => one.period)
+  if (!distinct(months)) return false
+  const where = question.where as { dimension: string; from: string; to: string }[]
+  const period = where.find(one => one.dimension === 'period')
+  if (period === undefined) return true
+  const first = period.from.length === 4 ? `${period.from}-01` : period.from
+  const last = period.to.length === 4 ? `${period.to}-12` : period.to
+  const count = (month: string) => Number(month.slice(0, 4)) * 12 + Number(month.slice(5))
+  const complete = months.length === count(last) - count(first) + 1
+  return complete && months.every((month, i) => count(month) === count(first) + i)
+}
+
 /** Whether a manifest is of this round, for its custodians and prekeys in their order, and as long as its question. */
 export function fits(manifest: Fields, round: Round, slots: number): boolean {
   const shares = manifest.shares as { custodian: string; prekey: string }[]
   return (
     manifest.round === round.id &&
     manifest.slots === slots &&
+    coversTheMonths(manifest.coverage as { period: string }[], round.query.payload.question as Fields) &&
     shares.length === round.custodians.length &&
     shares.every((share, i) => {
       const { id, prekey } = round.custodians[i] as RoundCustodian

@@ -69,11 +69,18 @@ function combined(mlkem: Uint8Array, curve: Uint8Array, ephemeral: Uint8Array, r
     .digest()
 }
 
-function decapsulated(seed: Uint8Array, encapsulated: Uint8Array): Buffer {
+/** The secrets of both key agreements, of which it takes both to open what was sealed. */
+export interface Secrets {
+  readonly mlkem: Uint8Array
+  readonly curve: Uint8Array
+}
+
+export function secretsOf(seed: Uint8Array, sealed: Uint8Array): Secrets {
   const { mlkem, curve } = expand(seed)
-  const ephemeral = encapsulated.subarray(MLKEM_CIPHERTEXT_BYTES)
-  const secret = decapsulate(mlkem, encapsulated.subarray(0, MLKEM_CIPHERTEXT_BYTES))
-  return combined(secret, x25519(curve, ephemeral), ephemeral, publicBytes(curve, POINT_BYTES))
+  return {
+    mlkem: decapsulate(mlkem, sealed.subarray(0, MLKEM_CIPHERTEXT_BYTES)),
+    curve: x25519(curve, sealed.subarray(MLKEM_CIPHERTEXT_BYTES, ENCAPSULATED_BYTES)),
+  }
 }
 
 function hmac(key: Uint8Array, ...parts: readonly Uint8Array[]): Buffer {
@@ -132,15 +139,27 @@ export function unseal(kind: string, seed: Uint8Array, context: string, sealed: 
   requireLength(sealed, SEALED_BYTES)
   if (seed.length !== 32) throw new Refusal('bad-seal', 'a private key has 32 bytes')
   try {
-    const secret = decapsulated(seed, sealed.subarray(0, ENCAPSULATED_BYTES))
-    const { key, nonce } = keySchedule(secret, Buffer.from(kind))
-    const decipher = createDecipheriv('aes-256-gcm', key, nonce)
-    decipher.setAAD(Buffer.from(context)).setAuthTag(sealed.subarray(-16))
-    const content = Buffer.concat([decipher.update(sealed.subarray(ENCAPSULATED_BYTES, -16)), decipher.final()])
-    return new Uint8Array(content)
+    const point = publicBytes(expand(seed).curve, POINT_BYTES)
+    return unsealWith(kind, secretsOf(seed, sealed), point, context, sealed)
   } catch (error) {
     throw new Refusal('bad-seal', String(error))
   }
+}
+
+/** @param point the recipient's public key of X25519 */
+export function unsealWith(
+  kind: string,
+  { mlkem, curve }: Secrets,
+  point: Uint8Array,
+  context: string,
+  sealed: Uint8Array,
+): Uint8Array {
+  const shared = combined(mlkem, curve, sealed.subarray(MLKEM_CIPHERTEXT_BYTES, ENCAPSULATED_BYTES), point)
+  const { key, nonce } = keySchedule(shared, Buffer.from(kind))
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce)
+  decipher.setAAD(Buffer.from(context)).setAuthTag(sealed.subarray(-16))
+  const content = Buffer.concat([decipher.update(sealed.subarray(ENCAPSULATED_BYTES, -16)), decipher.final()])
+  return new Uint8Array(content)
 }
 
 export function shareContext(of: Record<'round' | 'dealer' | 'custodian' | 'prekey' | 'ciphertext', string>): string {

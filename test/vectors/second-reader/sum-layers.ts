@@ -1,4 +1,12 @@
-import { cellsOf, type Drawn, type LabelledShare, type Layers, type MessageLayer, runsOf } from '../layers.ts'
+import {
+  cellsOf,
+  type Drawn,
+  type LabelledShare,
+  type Layers,
+  type LogLayer,
+  type MessageLayer,
+  runsOf,
+} from '../layers.ts'
 import { centredBinomial, fromRequests, fromSeed, publicPolynomial, type Source, uniformResidues } from './drawing.ts'
 import * as packing from './packing.ts'
 import { n, type RingElement } from './parameters.ts'
@@ -38,7 +46,7 @@ function packAll(shares: readonly Share[]): Uint8Array[] {
   return shares.map(share => packing.packShare(share.residues))
 }
 
-export const sumLayers: Omit<Layers, MessageLayer> = {
+export const sumLayers: Omit<Layers, MessageLayer | LogLayer> = {
   'public-polynomial': ({ roundId, chunk }) => ({ a: packing.packChunk(publicPolynomial(roundId, chunk)) }),
   'centred-binomial': ({ randomness }) => ({ coefficients: littleEndian(centredBinomial(sourceOf(randomness)), 1) }),
   'uniform-residues': ({ randomness }) => ({ residues: littleEndian(uniformResidues(sourceOf(randomness)), 4) }),

@@ -1,5 +1,6 @@
-import type { MemberId } from '#specs/messages.ts'
+import { type Certificate, type MemberId, memberId } from '#specs/messages.ts'
 import { at, DAY, HOUR, NOON } from '#test/federation-keys.ts'
+import { seededIdentityKey } from '#test/randomness.ts'
 import type { Fields } from '../format.ts'
 import { type Scenario, scenario } from '../scenario.ts'
 import type { Writing } from '../writing.ts'
@@ -130,6 +131,13 @@ async function writeRounds(file: Writing, made: Scenario): Promise<void> {
     at: at(NOON),
   })
   const wrong = async (...of: Parameters<typeof query>): Promise<Fields> => ({ rounds: [await query(...of)] })
+  const strangers = memberId.parse('XX')
+  const certified = async (change: Partial<Certificate>, sponsored?: Awaited<ReturnType<typeof federation.vouch>>) =>
+    wrong(
+      {},
+      undefined,
+      await federation.certify(change, federation.coordinator, sponsored ?? (await federation.vouch())),
+    )
   file.refuses('a query that is about to expire', [
     ['bad-round', 'it expired a millisecond before', await wrong({ expires: at(NOON - 1) })],
     ['bad-round', 'it is under another charter', await wrong({ charter: cohort.id })],
@@ -140,15 +148,64 @@ async function writeRounds(file: Writing, made: Scenario): Promise<void> {
       await wrong({}, undefined, await federation.certify({}, stranger)),
     ],
     [
-      'bad-round',
+      'bad-certificate',
       'its certificate is of another federation',
       await wrong({}, undefined, await federation.certify({ federation: stranger.fingerprint })),
     ],
     [
-      'bad-round',
+      'bad-certificate',
       'its certificate ended a millisecond before',
       await wrong({}, undefined, await federation.certify({ notAfter: at(NOON - 1) })),
     ],
+    [
+      'bad-signature',
+      'its sponsorship is signed by the coordinator',
+      await certified({}, await federation.vouch({}, federation.coordinator)),
+    ],
+    [
+      'bad-certificate',
+      'its sponsor is not on the roster',
+      await certified({}, await federation.vouch({ sponsor: strangers }, stranger)),
+    ],
+    ['bad-certificate', 'it says more than its sponsor', await certified({ purposes: ['risk-analysis'] })],
+    ['bad-certificate', 'it lasts longer than its sponsor said', await certified({ notAfter: at(NOON + 366 * DAY) })],
+    ['bad-certificate', 'it names another sponsor', await certified({ sponsor: KE })],
+    [
+      'bad-certificate',
+      'its sponsorship lasts two years',
+      await wrong({}, undefined, await federation.certify({ notAfter: at(NOON + 730 * DAY) })),
+    ],
+    [
+      'bad-certificate',
+      'its sponsor says who belongs to another member',
+      await certified({}, await federation.vouch({ sponsor: JP, administration: KE })),
+    ],
+  ])
+  const [provider, other] = [await seededIdentityKey('provider of identities'), stranger]
+  const loggedIn = async (change: Parameters<typeof federation.logIn>[1] = {}, by = provider): Promise<Fields> => ({
+    rounds: [await query({}, undefined, await federation.logIn(by, change))],
+  })
+  const { sponsorship } = (await federation.logIn(provider)).payload
+  await file.takes('record-rounds', 'a query of somebody who logged in', {
+    coordinator: input.coordinator,
+    charter: input.charter,
+    ...(await loggedIn()),
+    at: at(NOON),
+  })
+  const said = (claims: object) => loggedIn({ claims })
+  file.refuses('a query of somebody who logged in', [
+    ['bad-id-token', 'signed with another key', await loggedIn({ certificate: { sponsorship } }, other)],
+    ['bad-id-token', 'bound to another key', await loggedIn({ boundTo: stranger.publicKey })],
+    ['bad-id-token', 'a nonce that is not bound', await said({ nonce: 'abc' })],
+    ['bad-id-token', 'of another issuer', await said({ iss: 'https://login.example/' })],
+    ['bad-id-token', 'for another program', await said({ aud: 'webmail' })],
+    ['bad-id-token', 'for two programs', await said({ aud: ['inbond', 'webmail'] })],
+    ['bad-id-token', 'given to another program', await said({ azp: 'webmail' })],
+    ['bad-id-token', 'over before it was issued', await said({ exp: (NOON - 2 * DAY) / 1000 })],
+    ['bad-certificate', 'another name than the token has', await said({ name: 'B. Researcher' })],
+    ['bad-certificate', 'no token', await loggedIn({ certificate: { idToken: null } })],
+    ['bad-certificate', 'longer than 30 days', await loggedIn({ certificate: { notAfter: at(NOON + 30 * DAY) } })],
+    ['bad-certificate', 'another organisation', await loggedIn({ certificate: { organisation: 'Another' } })],
   ])
 }
 
@@ -225,6 +282,8 @@ async function writeCohorts(file: Writing, made: Scenario): Promise<void> {
     ],
     ['bad-cohort', 'of another round', await renamed({ round: cohort.id })],
     ['bad-cohort', 'a slot too few', await renamed({ slots: slots - 1 })],
+    ['bad-cohort', 'a month left out', await renamed({ coverage: own.payload.coverage.slice(1) })],
+    ['bad-cohort', 'months in another order', await renamed({ coverage: own.payload.coverage.toReversed() })],
     ['bad-cohort', 'custodians in another order', await renamed({ shares: [second, first, last] })],
     ['bad-cohort', 'a custodian left out', await renamed({ shares: [first, second] })],
     ['bad-cohort', 'another prekey', await renamed({ shares: [{ ...first, prekey: second.prekey }, second, last] })],

@@ -1,7 +1,16 @@
 import { createPrivateKey, sign as signBytes } from 'node:crypto'
-import { type IdentityKey, signMessage } from '#crypto/signature.ts'
-import { cancellation, enrolment, refusal, token } from '#specs/messages.ts'
-import { PROTOCOL, sign } from '#specs/signed.ts'
+import { type IdentityKey, messageId, signMessage } from '#crypto/signature.ts'
+import {
+  cancellation,
+  certificate,
+  enrolment,
+  login,
+  refusal,
+  revocation,
+  type SponsorshipId,
+  token,
+} from '#specs/messages.ts'
+import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { at, NOON } from '#test/federation-keys.ts'
 import type { Fields, Json } from '../format.ts'
 import { scenario } from '../scenario.ts'
@@ -63,6 +72,15 @@ async function writeKinds(file: Writing): Promise<void> {
   const next = await federation.propose({ epoch: 2, previous: federation.charter.id })
   const confirmed = await federation.confirm(next, member)
   const cancelled = await sign(researcher, cancellation, { protocol: PROTOCOL, query: asked.id })
+  const { sponsorship } = claims(certificate, asked.payload.certificate).payload
+  const stopped = await sign(own, revocation, {
+    protocol: PROTOCOL,
+    federation: coordinator.fingerprint,
+    by: member,
+    of: 'researcher',
+    publicKey: researcher.publicKey,
+    reason: 'left the organisation',
+  })
   const refused = await sign(own, refusal, {
     protocol: PROTOCOL,
     round: announced.id,
@@ -78,6 +96,16 @@ async function writeKinds(file: Writing): Promise<void> {
     issuedAt: at(NOON),
   })
   await verified('inbond-enrolment', stranger, enrolled.compact)
+  await verified('inbond-sponsorship', own, sponsorship)
+  const entering = await sign(researcher, login, {
+    protocol: PROTOCOL,
+    federation: coordinator.fingerprint,
+    publicKey: researcher.publicKey,
+    sponsorship: messageId(sponsorship) as SponsorshipId,
+    idToken: 'e30.e30.AA',
+  })
+  await verified('inbond-revocation', own, stopped.compact)
+  await verified('inbond-login', researcher, entering.compact)
   await verified('inbond-researcher-certificate', coordinator, asked.payload.certificate)
   await verified('inbond-charter', coordinator, federation.charter.compact)
   await verified('inbond-charter-consent', own, consent)

@@ -1,0 +1,90 @@
+import { and, eq, isNotNull, isNull, ne } from 'drizzle-orm'
+import { cohort, type MemberId, type Query, query, type RoundId } from '#specs/messages.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
+import { partOf, regionAndReader } from '#specs/rules/past-cohort.ts'
+import { type AskedCohort, admissible, type Exposure, exposures, type Part } from '#specs/rules/pattern.ts'
+import { claims } from '#specs/signed.ts'
+import type { Context } from './context.ts'
+import { Remembered } from './remembered.ts'
+import { contributions, queries, rounds } from './schema.ts'
+
+/**
+ * The cohorts that later ones have to fit: those that were agreed to, or may have been. What custodians would refuse is found out
+ * here first, before anybody is asked or agrees.
+ */
+
+const remembered = new Remembered<RoundId, AskedCohort>(2000)
+
+type RoundRow = typeof rounds.$inferSelect
+
+/** Every cohort without a void certificate, oldest first. */
+function countingCohorts(context: Context, except?: RoundId): AskedCohort[] {
+  const counts = and(isNotNull(rounds.cohort), isNull(rounds.voidCertificate), ne(rounds.id, except ?? ('' as RoundId)))
+  const rows = context.db.select().from(rounds).where(counts).orderBy(rounds.closedAt).all()
+  return rows.map(row => remembered.get(row.id, () => closedCohort(context, row)))
+}
+
+function closedCohort(context: Context, row: RoundRow): AskedCohort {
+  const members = claims(cohort, row.cohort as string).payload.manifests.map(one => one.member)
+  return askedCohort(context, row, members)
+}
+
+/** A round as the pattern rule sees it, with these of its contributions. */
+function askedCohort(context: Context, row: RoundRow, members: readonly MemberId[]): AskedCohort {
+  const { db } = context
+  const asked = db.select().from(queries).where(eq(queries.id, row.query)).get() as typeof queries.$inferSelect
+  const sent = db.select().from(contributions).where(eq(contributions.round, row.id)).all()
+  const parts = sent.filter(one => members.includes(one.member)).map(one => partOf(one.manifest))
+  return { round: row.id, ...regionAndReader(claims(query, asked.compact).payload), parts }
+}
+
+export interface FittingCohort {
+  readonly members: readonly MemberId[]
+  /** What keeps the others out. */
+  readonly exposure: Exposure | undefined
+}
+
+/** The members of those who contributed that may be the cohort of a round. */
+export function fittingCohort(
+  context: Context,
+  row: RoundRow,
+  contributed: readonly MemberId[],
+  minimum: number,
+): FittingCohort {
+  return fitting(askedCohort(context, row, contributed), countingCohorts(context, row.id), minimum)
+}
+
+/**
+ * The members that a round may ask, as far as one can tell beforehand: each is taken to have the data that it had when it was asked last.
+ * A member that was left out of earlier cohorts comes in again with enough others.
+ */
+export function fittingRoster(context: Context, asked: Query, charter: SignedCharter): FittingCohort {
+  const { minimumCohort, members } = charter.payload
+  const earlier = countingCohorts(context)
+  const parts = members.map(one => expectedPart(one.id, earlier))
+  return fitting({ round: '', ...regionAndReader(asked), parts }, earlier, minimumCohort)
+}
+
+/** Of a month that a member was never asked about, some version that nobody has seen. */
+const UNSEEN = -1
+
+function expectedPart(member: MemberId, earlier: readonly AskedCohort[]): Part {
+  const months = new Map<string, Part['coverage'][number]>()
+  for (const { parts } of earlier) {
+    for (const one of parts.flatMap(part => part.coverage)) {
+      if (!months.has(one.period)) months.set(one.period, { period: one.period, state: 'complete', version: UNSEEN })
+    }
+  }
+  let alone = false
+  for (const own of earlier.flatMap(({ parts }) => parts.find(part => part.member === member) ?? [])) {
+    for (const one of own.coverage) months.set(one.period, one)
+    alone = own.alone
+  }
+  return { member, coverage: [...months.values()], alone }
+}
+
+function fitting(wanted: AskedCohort, earlier: readonly AskedCohort[], minimum: number): FittingCohort {
+  const members = admissible(wanted, earlier, minimum).parts.map(one => one.member)
+  const [exposure] = members.length === wanted.parts.length ? [] : exposures(wanted, earlier, minimum)
+  return { members, exposure }
+}

@@ -1,0 +1,49 @@
+import type { RoundId } from '#specs/messages.ts'
+import { plan, type Question } from '#specs/query.ts'
+import type { Difference, OwnCells, Thresholds } from './warehouse/examination.ts'
+import { openWarehouse, type Warehouse } from './warehouse/warehouse.ts'
+
+/** What is to be looked up in the node's own records before a question is answered. It takes as long as answering it. */
+export interface ExaminationTask {
+  readonly question: Question
+  readonly ownCells?: Thresholds & { readonly dominance: number }
+  readonly overlap?: Thresholds & { readonly earlier: readonly EarlierAnswer[] }
+}
+
+/** What this node contributed before: to what question, and from which records. */
+export interface EarlierAnswer {
+  readonly round: RoundId
+  readonly question: Question
+  /** The number of the last import that it counted, or the time of the answer where that was not written down. */
+  readonly lastImport: number | { readonly before: number }
+}
+
+export interface Examination {
+  readonly ownCells: OwnCells | undefined
+  /** Earlier answers with which this one would single out a few records or traders. */
+  readonly overlaps: readonly (Difference & { readonly round: RoundId })[]
+}
+
+export type Examine = (task: ExaminationTask) => Promise<Examination>
+
+export function examineFile(path: string, task: ExaminationTask): Examination {
+  using warehouse = openWarehouse(path, { readonly: true })
+  return warehouse.snapshot(() => examine(warehouse, task))
+}
+
+/** @throws InbondError `warehouse-outdated` */
+export function examine(warehouse: Warehouse, { question, ownCells, overlap }: ExaminationTask): Examination {
+  const { dataset, where, axes: by, measures } = plan(question)
+  const asked = { dataset, where, by, measures }
+  return {
+    ownCells: ownCells && warehouse.ownCells(asked, ownCells),
+    overlaps: (overlap?.earlier ?? []).flatMap(({ round, question, lastImport }) => {
+      const earlier = plan(question)
+      if (overlap === undefined || earlier.dataset !== dataset) return []
+      const counted = typeof lastImport === 'number' ? lastImport : warehouse.lastImport(dataset, lastImport.before)
+      const divergence = { where: earlier.where, by: earlier.axes, lastImport: counted }
+      const found = warehouse.difference(asked, divergence, overlap)
+      return found === undefined ? [] : [{ round, ...found }]
+    }),
+  }
+}

@@ -1,0 +1,120 @@
+-- A custodian opens a round or gives it up, never both; and it agrees to nothing that it gave up.
+CREATE TRIGGER `void_statements_no_update` BEFORE UPDATE ON `void_statements` BEGIN
+  SELECT RAISE(ABORT, 'a void statement is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `void_statements_no_delete` BEFORE DELETE ON `void_statements` BEGIN
+  SELECT RAISE(ABORT, 'a void statement is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `void_statements_no_replace` BEFORE INSERT ON `void_statements` WHEN EXISTS (SELECT 1 FROM `void_statements` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'a void statement is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `void_statements_never_opened` BEFORE INSERT ON `void_statements` WHEN EXISTS (SELECT 1 FROM `openings` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'an opened round is never given up');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `openings_never_void` BEFORE INSERT ON `openings` WHEN EXISTS (SELECT 1 FROM `void_statements` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'a round that was given up is never opened');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `agreements_never_void` BEFORE INSERT ON `agreements` WHEN EXISTS (SELECT 1 FROM `void_statements` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'a round that was given up is never agreed to');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `shares_never_void` BEFORE INSERT ON `shares` WHEN EXISTS (SELECT 1 FROM `void_statements` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'a round that was given up has no shares');
+END;
+--> statement-breakpoint
+-- The log is read forward only, and what was read stays.
+CREATE TRIGGER `log_reading_forward` BEFORE UPDATE ON `log_reading` WHEN NEW.`size` < OLD.`size` BEGIN
+  SELECT RAISE(ABORT, 'the log is never read back');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `log_reading_no_delete` BEFORE DELETE ON `log_reading` BEGIN
+  SELECT RAISE(ABORT, 'the log is never read back');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `log_entries_no_update` BEFORE UPDATE ON `log_entries` BEGIN
+  SELECT RAISE(ABORT, 'the log is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `log_entries_no_delete` BEFORE DELETE ON `log_entries` BEGIN
+  SELECT RAISE(ABORT, 'the log is never changed');
+END;
+--> statement-breakpoint
+-- Whom this node knows to be revoked stays so.
+CREATE TRIGGER `revocations_no_update` BEFORE UPDATE ON `revocations` BEGIN
+  SELECT RAISE(ABORT, 'a revocation is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `revocations_no_delete` BEFORE DELETE ON `revocations` BEGIN
+  SELECT RAISE(ABORT, 'a revocation is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `revocations_no_replace` BEFORE INSERT ON `revocations` WHEN EXISTS (SELECT 1 FROM `revocations` WHERE `id` = NEW.`id`) BEGIN
+  SELECT RAISE(ABORT, 'a revocation is never changed');
+END;
+--> statement-breakpoint
+-- What was in force, and what people decided, stays as it was written down.
+CREATE TRIGGER `policies_no_update` BEFORE UPDATE ON `policies` BEGIN
+  SELECT RAISE(ABORT, 'a policy that was in force is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `policies_no_delete` BEFORE DELETE ON `policies` BEGIN
+  SELECT RAISE(ABORT, 'a policy that was in force is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `decisions_no_update` BEFORE UPDATE ON `decisions` BEGIN
+  SELECT RAISE(ABORT, 'a decision is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `decisions_no_delete` BEFORE DELETE ON `decisions` BEGIN
+  SELECT RAISE(ABORT, 'a decision is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `policies_no_replace` BEFORE INSERT ON `policies` WHEN EXISTS (SELECT 1 FROM `policies` WHERE `version` >= NEW.`version`) BEGIN
+  SELECT RAISE(ABORT, 'a policy that was in force is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `decisions_no_replace` BEFORE INSERT ON `decisions` WHEN EXISTS (SELECT 1 FROM `decisions` WHERE `id` = NEW.`id`) BEGIN
+  SELECT RAISE(ABORT, 'a decision is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `decisions_in_time` BEFORE INSERT ON `decisions` WHEN NEW.`decided_at` >= (SELECT `expires` FROM `queue` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'the time to decide is over');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `decisions_before_the_answer` BEFORE INSERT ON `decisions` WHEN EXISTS (SELECT 1 FROM `contributions` WHERE `round` = NEW.`round`) OR EXISTS (SELECT 1 FROM `refusals` WHERE `round` = NEW.`round` AND `step` = 'contribute') BEGIN
+  SELECT RAISE(ABORT, 'the question was answered or refused');
+END;
+--> statement-breakpoint
+-- Confirm once after each charter, and never go back, sideways, or away from a charter in force.
+CREATE TRIGGER `confirmations_no_update` BEFORE UPDATE ON `confirmations` BEGIN
+  SELECT RAISE(ABORT, 'a confirmation is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `confirmations_no_delete` BEFORE DELETE ON `confirmations` BEGIN
+  SELECT RAISE(ABORT, 'a confirmation is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `confirmations_no_replace` BEFORE INSERT ON `confirmations` WHEN EXISTS (SELECT 1 FROM `confirmations` WHERE `previous` = NEW.`previous`) BEGIN
+  SELECT RAISE(ABORT, 'a confirmation is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `charters_stay_in_force` BEFORE UPDATE ON `charters` WHEN OLD.`in_force_at` IS NOT NULL BEGIN
+  SELECT RAISE(ABORT, 'a charter that is in force is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `charters_no_delete` BEFORE DELETE ON `charters` WHEN OLD.`in_force_at` IS NOT NULL BEGIN
+  SELECT RAISE(ABORT, 'a charter that is in force is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `charters_forward` BEFORE UPDATE OF `in_force_at` ON `charters` WHEN EXISTS (SELECT 1 FROM `charters` AS `other` WHERE `other`.`in_force_at` IS NOT NULL AND `other`.`epoch` >= NEW.`epoch`) BEGIN
+  SELECT RAISE(ABORT, 'a node goes from one charter to the next');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `charters_begin_forward` BEFORE INSERT ON `charters` WHEN NEW.`in_force_at` IS NOT NULL AND EXISTS (SELECT 1 FROM `charters` AS `other` WHERE `other`.`in_force_at` IS NOT NULL AND `other`.`epoch` >= NEW.`epoch`) BEGIN
+  SELECT RAISE(ABORT, 'a node goes from one charter to the next');
+END;

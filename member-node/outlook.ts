@@ -1,0 +1,147 @@
+import { eq } from 'drizzle-orm'
+import { table } from '#party/command.ts'
+import { duration } from '#party/glance.ts'
+import { type Condition, measureName, plan } from '#specs/query.ts'
+import { examinationTask } from './consent.ts'
+import { askedIn, type Desk, findQueued, purposeTitle, type QueuedQuestion, queuedQuestion } from './queue.ts'
+import { contributions, rounds } from './schema.ts'
+import type { OwnCells } from './warehouse/examination.ts'
+
+/** What a steward sees of a question before deciding. The figures of the node's own records stay on this machine. */
+export interface Outlook extends QueuedQuestion {
+  readonly dataset: string
+  readonly measures: readonly string[]
+  /** Dimensions of the cells, with how many codes each has. */
+  readonly by: readonly { readonly dimension: string; readonly codes: number; readonly grain?: 'month' | 'year' }[]
+  readonly where: readonly string[]
+  readonly cells: number
+  /** Members that must be in the answer: `all`, or at least so many. */
+  readonly need: string
+  readonly ownCells: OwnCells
+  /** Earlier answers of this node beside which this one would single out a few records. */
+  readonly overlaps: readonly {
+    readonly question: string
+    readonly answeredAt: string
+    readonly researcher: string
+    readonly purpose: string
+    readonly groups: number
+    readonly records: number
+    readonly traders: number
+  }[]
+}
+
+/**
+ * Looks at a question of the queue, and through the node's records for it, by the thresholds of the policy even where the policy does
+ * not insist on them.
+ * @throws InbondError `not-found`, `warehouse-outdated`
+ */
+export async function outlook(desk: Desk, digits: string): Promise<Outlook> {
+  const { round } = findQueued(desk, digits)
+  const { question, need } = askedIn(desk, round)
+  const { rules } = await desk.policy()
+  const laid = plan(question)
+  const task = examinationTask(desk, question, rules)
+  const earlier = task.overlap?.earlier.filter(one => one.round !== round) ?? []
+  const { ownCells, overlaps } = await desk.examine({ ...task, overlap: { ...rules.overlap, earlier } })
+  return {
+    ...(await queuedQuestion(desk, round)),
+    dataset: laid.dataset.id,
+    measures: laid.measures.map(measureName),
+    by: laid.axes.map(({ dimension, codes, grain }) => ({
+      dimension,
+      codes: codes.length,
+      ...(grain ? { grain } : {}),
+    })),
+    where: laid.where.map(describeCondition),
+    cells: laid.cells,
+    need: need === 'all' ? 'all' : `at least ${need.atLeast}`,
+    ownCells: ownCells as OwnCells,
+    overlaps: overlaps.map(({ round: other, ...sizes }) => ({ ...earlierAnswer(desk, other), ...sizes })),
+  }
+}
+
+function earlierAnswer({ db }: Desk, round: (typeof rounds.$inferSelect)['id']) {
+  const row = db
+    .select({ at: contributions.createdAt, researcher: rounds.researcher, purpose: rounds.purpose })
+    .from(contributions)
+    .innerJoin(rounds, eq(rounds.id, contributions.round))
+    .where(eq(rounds.id, round))
+    .get()
+  if (!row) throw new Error(`there is no contribution to ${round}`)
+  return {
+    question: round,
+    answeredAt: new Date(row.at).toISOString(),
+    researcher: row.researcher,
+    purpose: row.purpose,
+  }
+}
+
+function describeCondition(one: Condition): string {
+  switch (one.kind) {
+    case 'codes':
+      return `${one.dimension} ${one.codes.slice(0, 20).join(', ')}${one.codes.length > 20 ? ` and ${one.codes.length - 20} more` : ''}`
+    case 'range':
+      return one.from === one.to ? `${one.dimension} ${one.from}` : `${one.dimension} ${one.from} to ${one.to}`
+    case 'prefix':
+      return `${one.dimension} that begins with ${one.prefix}`
+  }
+}
+
+/** In plain words. @param now milliseconds since 1970 */
+export function describeQuestion(seen: Outlook, now: number): string {
+  const { ownCells } = seen
+  const level = seen.by.map(one => `${one.dimension}${one.grain ? ` (${one.grain}s)` : ''}, ${one.codes} codes`)
+  const rows = [
+    ['question', seen.question],
+    [
+      'stands',
+      `${seen.state}; since ${seen.since}, until ${seen.expires} (${duration(Date.parse(seen.expires) - now)} left)`,
+    ],
+    ['from', `${seen.researcher}, organisation: ${seen.organisation ?? 'none'}, role: ${seen.role ?? 'none'}`],
+    ['sponsored by', seen.sponsor ?? 'nobody'],
+    ['administration', seen.administration ?? 'none: the researcher knows no member’s figures of its own'],
+    ['purpose', `${seen.purposeCode} (${purposeTitle(seen.purposeCode)}): ${seen.purpose}`],
+    [
+      'reveals',
+      `${seen.measures.join(', ')} of ${seen.dataset}, added up over all members in the answer (${seen.need}), to ${seen.researcher} alone`,
+    ],
+    [
+      'in cells by',
+      level.length === 0 ? 'nothing: one figure' : `${level.join('; ')}; ${seen.cells.toLocaleString('en')} cells`,
+    ],
+    ['of records with', seen.where.length === 0 ? 'anything: all records' : seen.where.join('; ')],
+    ...seen.reasons.map((reason, i) => [i === 0 ? 'needs a person' : '', reason]),
+    [
+      'approvals',
+      `${seen.approvedBy.length} of ${seen.approvalsNeeded}${listed(seen.approvedBy)}; deputies from ${seen.deputiesFrom}`,
+    ],
+    ...seen.decisions.map(one => [
+      'decided',
+      `${one.at} ${one.steward}: ${one.verdict}${one.reason ? `, ${one.reason}` : ''}`,
+    ]),
+    [
+      'your records',
+      `${ownCells.cells.toLocaleString('en')} cells hold any; ${ownCells.below} of them too few records or traders, ${ownCells.dominated} a trader with too large a share`,
+    ],
+    ...ownCells.smallest.map(one => [
+      '',
+      `${one.codes.join(' × ') || 'all'}: ${plural(one.records, 'record')} of ${plural(one.traders, 'trader')}, the largest with ${one.share} %`,
+    ]),
+    ...(seen.overlaps.length === 0
+      ? [['overlaps', 'no earlier answer beside which it would single out a few records']]
+      : []),
+    ...seen.overlaps.map(one => [
+      'overlaps',
+      `${one.purpose} (${one.researcher}, ${one.answeredAt.slice(0, 10)}, ${one.question.slice(0, 12)}): in ${plural(one.groups, 'group')} only ${plural(one.records, 'record')} or ${plural(one.traders, 'trader')} in one and not in the other`,
+    ]),
+  ]
+  return table(rows as string[][])
+}
+
+function listed(names: readonly string[]): string {
+  return names.length === 0 ? '' : ` (${names.join(', ')})`
+}
+
+function plural(count: number, what: string): string {
+  return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
+}

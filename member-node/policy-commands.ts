@@ -1,0 +1,77 @@
+import { join } from 'node:path'
+import { type Command, CommanderError, Option } from 'commander'
+import { stringify } from 'yaml'
+import { command, group, readTextFile, type Terminal } from '#party/command.ts'
+import { fault } from '#specs/errors.ts'
+import { type Judgement, judge } from '#specs/policy.ts'
+import { parseQueryFile } from '#specs/query.ts'
+import { presets } from './policy.ts'
+import { readPolicy } from './policy-in-force.ts'
+
+const SCHEMA = join(import.meta.dirname, '..', 'specs', 'policy.schema.json')
+/** Exit status of a question that neither is answered at once nor refused. */
+const BY_HAND = 3
+
+/** `inbond policy …`: a policy before a node has it. */
+export function policyCommands(terminal: Terminal): Command {
+  return group('policy', 'try a policy, without a node', [checkCommand(terminal), printCommand(terminal)])
+}
+
+function checkCommand(terminal: Terminal) {
+  return command(
+    'check',
+    'what a policy says of a query: allowed (exit status 0), by hand (3) or refused (1), with every reason',
+    'inbond policy check policy.yaml imports.yaml --organisation "Statistics Korea"',
+  )
+    .argument('<policy>', 'a policy file, or open or standard')
+    .argument('<query>', 'a query file')
+    .option('--organisation <name>', 'of whoever asks')
+    .option('--role <role>', 'of whoever asks')
+    .addOption(
+      new Option('--members <number>', 'who may be in the answer; without it, need: all is enough').argParser(Number),
+    )
+    .option('--json', 'for programs')
+    .action(async (policy: string, file: string, options) => {
+      if (options.members !== undefined && !(Number.isInteger(options.members) && options.members > 0)) {
+        throw fault('bad-option', '--members is not a number of members')
+      }
+      const rules = await readPolicy(policy)
+      const { question, need } = parseQueryFile(await readTextFile(file))
+      const judged = judge(rules, {
+        question,
+        need,
+        organisation: options.organisation ?? null,
+        role: options.role ?? null,
+        eligible: options.members,
+        minimumCohort: 3,
+        answeredToday: 0,
+      })
+      const said = { ...judged, template: judged.template ?? null, verdict: verdictOf(judged) }
+      terminal.out(options.json ? `${JSON.stringify(said)}\n` : describe(judged))
+      if (judged.approval === 'refused') throw fault('policy-refused', 'the policy does not allow the question')
+      if (judged.approval !== 'automatic') throw new CommanderError(BY_HAND, 'inbond.byHand', 'by hand')
+    })
+}
+
+function verdictOf({ approval }: Judgement): 'allowed' | 'by hand' | 'refused' {
+  return approval === 'automatic' ? 'allowed' : approval === 'refused' ? 'refused' : 'by hand'
+}
+
+function describe(judged: Judgement): string {
+  const template = judged.template === undefined ? '' : `, by the template "${judged.template}"`
+  const lines = [`${verdictOf(judged)}${template}`, ...judged.reasons]
+  return lines.map(line => `${line}\n`).join('')
+}
+
+function printCommand(terminal: Terminal) {
+  return command(
+    'print',
+    'one of the policies that have a name, as a file to begin with',
+    'inbond policy print standard > policy.yaml',
+  )
+    .argument('<name>', 'open or standard')
+    .action((name: string) => {
+      if (!Object.hasOwn(presets, name)) throw fault('bad-option', `"${name}" is neither open nor standard`)
+      terminal.out(`# yaml-language-server: $schema=${SCHEMA}\n${stringify(presets[name])}`)
+    })
+}

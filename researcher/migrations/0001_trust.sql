@@ -1,0 +1,15 @@
+CREATE TABLE `certificates` (
+	`id` text PRIMARY KEY NOT NULL,
+	`compact` text NOT NULL,
+	`learned_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `checkpoints` (
+	`checkpoint` text PRIMARY KEY NOT NULL,
+	`size` integer NOT NULL,
+	`root` text NOT NULL,
+	`shown_at` integer NOT NULL,
+	`history` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `checkpoints_of_one_history` ON `checkpoints` (`history`,`size`) WHERE "checkpoints"."history" > 0;
