@@ -531,7 +531,12 @@ describe('a coordinator that was restored', () => {
     await proposeAndSign(federation, { without: ['KR'] }, ['BR', 'FR', 'JP', 'SG'])
     await federation.settle()
     expect(epoch()).toBe(4)
-    for (const node of federation.nodes.values()) acceptHistory(node)
+    federation.clock.advance(1000)
+    for (const node of federation.nodes.values()) {
+      acceptHistory(node)
+      await withdrawLostPrekeys(node)
+    }
+    await federation.settle()
     expect(await answering()).toEqual(['BR', 'FR', 'JP', 'SG'])
     old.db.$client.close()
   })
