@@ -31,7 +31,7 @@ export const attacks: readonly Attack[] = [
         'if (payload.charter === signed.id && payload.member === member) return true',
         'if (payload.member === member) return true',
       ),
-      edit('specs/rules/charter.ts', 'if (confirmations.needed > 0) {', 'if (signed.id === undefined) {'),
+      edit('specs/rules/charter.ts', 'if (confirmations.needed > 0) {', 'if (confirmations === undefined) {'),
     ],
     fails: { has: ['BR', 'FR', 'JP'] },
   },

@@ -41,11 +41,8 @@ export const attacks: readonly Attack[] = [
     attempt: surround,
     holds: { refused: 'charter-pending', saying: /not signed by BR, FR, JP, KR, VN/ },
     protection: [
-      edit(
-        'specs/rules/charter.ts',
-        "if (!isFulfilled(consents)) throw fault('charter-pending', `the charter is not signed by ${inWords(consents)}`)\n  if (confirmations.needed > 0)",
-        'if (consents === undefined)',
-      ),
+      edit('specs/rules/charter.ts', '  if (!isFulfilled(consents)) throw', '  if (consents === undefined) throw'),
+      edit('specs/rules/charter.ts', 'if (confirmations.needed > 0) {', 'if (confirmations === undefined) {'),
     ],
     fails: { has: ['PA', 'PB', 'VN'] },
   },
