@@ -17,7 +17,7 @@ import {
 import { entriesOf, type headed, headNamedIn, type SignedEvidence } from '#specs/rules/log.ts'
 import { claims } from '#specs/signed.ts'
 import { bundle, type Context, charterById } from './context.ts'
-import { agreements, contributions, openings, queries, refusals, rounds } from './schema.ts'
+import { agreements, contributions, openings, queries, recounts, refusals, rounds } from './schema.ts'
 import { termsOf } from './terms.ts'
 import { contributionFile } from './uploads.ts'
 
@@ -68,6 +68,7 @@ export function evidenceOf(context: Context, researcher: string, id: RoundId): A
       .all()
       .map(one => ({ opening: one.compact, sealed: one.sealed.toString('base64url') })),
     sum: run.sum as string,
+    recount: db.select().from(recounts).where(eq(recounts.round, id)).get()?.compact ?? null,
   }
   return { ...evidence, log: loggedProofs(context, evidence) }
 }
@@ -146,9 +147,9 @@ async function readShare(
   return share
 }
 
-/** Where a cohort member's ciphertext stands in its stored contribution, for a recipient that adds up again. */
-export function storedCiphertext(context: Context, researcher: string, id: RoundId, member: MemberId) {
-  const { run } = answeredRound(context, researcher, id)
+/** Where a cohort member's ciphertext stands in its stored contribution. @throws InbondError `not-found` */
+export function storedCiphertext(context: Context, id: RoundId, member: MemberId) {
+  const { run } = roundAndQuery(context, id)
   const named = claims(cohort, run.cohort as string).payload.manifests.find(entry => entry.member === member)
   const stored = context.db.select().from(contributions).where(eq(contributions.round, id)).all()
   const one = stored.find(contribution => contribution.manifestId === named?.manifest)

@@ -53,6 +53,8 @@ export type CoordinatorEvent =
   | { readonly msg: 'round void'; readonly round: RoundId; readonly reason: string }
   /** As many custodians as needed say that they never open it: its cohort does not count for later ones. */
   | { readonly msg: 'round given up'; readonly round: RoundId; readonly custodians: number }
+  | { readonly msg: 'custodian drawn'; readonly round: RoundId; readonly custodian: MemberId }
+  | { readonly msg: 'sum added up again'; readonly round: RoundId; readonly custodian: MemberId }
   | { readonly msg: 'sum made'; readonly round: RoundId; readonly ms: number }
   /** It will be made again; why it failed is told as what went wrong. */
   | { readonly msg: 'sum failed'; readonly round: RoundId; readonly ms: number }

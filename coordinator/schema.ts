@@ -13,8 +13,8 @@ import type {
 
 /**
  * What the coordinator remembers. Times are milliseconds since 1970; `compact` columns hold signed messages. Rows of
- * contributions, agreements, openings, consents, confirmations, sponsorships, revocations, the log and its hashes can be added and
- * never changed: triggers in migrations/ see to it.
+ * contributions, agreements, openings, draws, recounts, consents, confirmations, sponsorships, revocations, the log and its hashes can be
+ * added and never changed: triggers in migrations/ see to it.
  */
 
 const member = () => text().$type<MemberId>().notNull()
@@ -231,7 +231,7 @@ export const refusals = sqliteTable(
   {
     round: roundColumn(),
     member: member(),
-    step: text({ enum: ['contribute', 'agree', 'open', 'void'] }).notNull(),
+    step: text({ enum: ['contribute', 'agree', 'open', 'void', 'recount'] }).notNull(),
     compact: text().notNull(),
     reason: text().notNull(),
     receivedAt: integer('received_at').notNull(),
@@ -273,6 +273,22 @@ export const voidStatements = sqliteTable(
   },
   table => [primaryKey({ columns: [table.round, table.custodian] })],
 )
+
+/** The custodian that adds up a large sum again, drawn once its recipient has revealed the seed. */
+export const draws = sqliteTable('draws', {
+  round: roundColumn().primaryKey(),
+  /** 32 bytes, base64url. */
+  seed: text().notNull(),
+  custodian: member(),
+  revealedAt: integer('revealed_at').notNull(),
+})
+
+export const recounts = sqliteTable('recounts', {
+  round: roundColumn().primaryKey(),
+  custodian: member(),
+  compact: text().notNull(),
+  receivedAt: integer('received_at').notNull(),
+})
 
 /** One entry for every signed event, in order; its Merkle tree (RFC 6962) is what log heads speak of. */
 export const log = sqliteTable(

@@ -6,6 +6,7 @@ import { fault } from '#specs/errors.ts'
 import { cohort, type QueryId, query } from '#specs/messages.ts'
 import { claims } from '#specs/signed.ts'
 import { type Context, charterById } from './context.ts'
+import { recountState } from './recounts.ts'
 import { agreements, contributions, openings, queries, refusals, rounds } from './schema.ts'
 import { termsOf } from './terms.ts'
 
@@ -24,7 +25,7 @@ export function statusOf(context: Context, id: QueryId): QueryStatus {
     const custodians = charterById(context.db, asked.charter).payload.custodians.length
     const reason = row.voidReason ?? `waits for prekeys of enough of the ${custodians} custodians`
     const state = row.voidReason === null ? ('waiting' as const) : ('void' as const)
-    return versioned({ ...head, state, reason, round: null, closes: null, members: [], custodians: [] })
+    return versioned({ ...head, state, reason, round: null, closes: null, members: [], custodians: [], recount: null })
   }
   return versioned({
     ...head,
@@ -34,6 +35,7 @@ export function statusOf(context: Context, id: QueryId): QueryStatus {
     closes: isoTime(run.closes),
     members: memberStates(context, run),
     custodians: custodianStates(context, run),
+    recount: recountState(context, run.id),
   })
 }
 
@@ -64,7 +66,7 @@ function custodianStates(context: Context, run: RoundRow): Custodian[] {
   return termsOf(context.db, run).custodians.map(({ id }): Custodian => {
     const opening = opened.find(one => one.custodian === id)
     if (opening) return { id, state: 'opened', since: isoTime(opening.receivedAt), reason: null }
-    const refusal = refused.find(one => one.member === id && one.step !== 'contribute')
+    const refusal = refused.find(one => one.member === id && one.step !== 'contribute' && one.step !== 'recount')
     if (refusal) return { id, state: 'refused', since: isoTime(refusal.receivedAt), reason: refusal.reason }
     const agreement = agreed.find(one => one.custodian === id)
     if (agreement) return { id, state: 'agreed', since: isoTime(agreement.receivedAt), reason: null }

@@ -7,6 +7,7 @@ import { demandsOf, isFulfilled } from '#specs/rules/succession.ts'
 import { standing } from './charters.ts'
 import { type Context, charterInForce, charterProposed } from './context.ts'
 import { type Member, missingPrekeys } from './custodians.ts'
+import { recountWork } from './recounts.ts'
 import {
   agreements,
   confirmations,
@@ -38,7 +39,7 @@ export function workFor(context: Context, member: Member): WorkResponse {
   if (inForce && isOnRoster(inForce, member)) {
     const missing = inForce.payload.custodians.includes(id) ? missingPrekeys(context, id) : 0
     if (missing > 0) items.push({ kind: 'prekeys', missing })
-    items.push(...roundWork(context, id))
+    items.push(...roundWork(context, id), ...recountWork(context, id))
   }
   return { version: versionOf(items), items }
 }

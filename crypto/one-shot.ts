@@ -141,6 +141,19 @@ export class Aggregator {
     return packWords(this.#sum.save()).subarray(0, length)
   }
 
+  /**
+   * Adds a whole packed ciphertext to a running sum, in place: of many members, two are in memory.
+   * @param sum whole packed chunks
+   * @throws InbondError `bad-length`, `bad-residue`; the running sum is of no use then
+   */
+  addTo(sum: Uint8Array, contribution: Uint8Array): void {
+    expectLength('a contribution', contribution, sum.length)
+    const step = POLYNOMIALS_PER_PAIR * CHUNK_BYTES
+    for (let at = 0; at < sum.length; at += step) {
+      sum.set(this.sum([sum, contribution].map(packed => packed.subarray(at, at + step))), at)
+    }
+  }
+
   [Symbol.dispose](): void {
     this.#sum[Symbol.dispose]()
     this.#next[Symbol.dispose]()

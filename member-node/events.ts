@@ -80,6 +80,7 @@ function about(item: WorkItem): About {
       return { step: item.kind }
     case 'contribute':
     case 'agree':
+    case 'recount':
       return { step: item.kind, round: messageId(item.round), query: messageId(item.query) }
     case 'open':
     case 'void':

@@ -5,6 +5,7 @@ import type { Clock } from '#party/clock.ts'
 import type { Connection } from '#party/connection.ts'
 import type { PartyDatabase } from '#party/database.ts'
 import type { MemberId, RoundId } from '#specs/messages.ts'
+import type { AddUp } from './addition.ts'
 import type { Compute } from './computation.ts'
 import type { Examine } from './examination.ts'
 import type { PolicyInForce } from './policy-in-force.ts'
@@ -25,6 +26,7 @@ export interface Node {
   readonly outbox: string
   readonly connection: Connection
   readonly compute: Compute
+  readonly addUp: AddUp
   readonly examine: Examine
   /** Read anew for every question, so that a changed policy counts at once. */
   readonly policy: () => Promise<PolicyInForce>

@@ -7,6 +7,7 @@ import { Connection } from '#party/connection.ts'
 import { openDatabase } from '#party/database.ts'
 import { openDirectory, readConfig } from '#party/directory.ts'
 import { Thread } from '#party/thread.ts'
+import type { AdditionTask } from './addition.ts'
 import type { ComputationResult, ComputationTask } from './computation.ts'
 import { type Config, config } from './config.ts'
 import type { Examination, ExaminationTask } from './examination.ts'
@@ -36,13 +37,14 @@ export async function withDesk<T>(directory: string, terminal: Terminal, work: (
   }
 }
 
-/** The databases of a node, and the thread that reads its records. */
+/** The databases of a node, the thread that reads its records, and the one that adds up contributions again. */
 function openBooks(directory: string, policy: string, terminal: Terminal) {
   const db = openDatabase(join(directory, 'node.sqlite'), schema, MIGRATIONS)
   const script = new URL('./computation-worker.ts', import.meta.url)
   const thread: Computation = new Thread(script, { warehouse: warehouseFile(directory) })
   // An encryption under way is not worth waiting for: the question is asked again.
-  const giveUp = () => void thread.close()
+  const adding = new Thread<AdditionTask, void>(new URL('./addition-worker.ts', import.meta.url))
+  const giveUp = () => void Promise.all([thread.close(), adding.close()])
   terminal.signal.addEventListener('abort', giveUp)
   return {
     db,
@@ -50,9 +52,10 @@ function openBooks(directory: string, policy: string, terminal: Terminal) {
     keeper: new PolicyKeeper(db, systemClock, () => policyText(policy)),
     compute: (task: ComputationTask) => thread.run(task) as Promise<ComputationResult>,
     examine: (task: ExaminationTask) => thread.run(task) as Promise<Examination>,
+    addUp: (task: AdditionTask) => adding.run(task),
     close: async () => {
       terminal.signal.removeEventListener('abort', giveUp)
-      await thread.close()
+      await Promise.all([thread.close(), adding.close()])
       db.$client.close()
     },
   }
@@ -68,7 +71,7 @@ export async function withNode<T>(
   const { config: settings, key } = await openDirectory(directory, config, await passphraseOf(options, terminal))
   const outbox = join(directory, 'outbox')
   mkdirSync(outbox, { recursive: true, mode: 0o700 })
-  const { db, thread, keeper, compute, examine, close } = openBooks(directory, settings.policy, terminal)
+  const { db, thread, keeper, compute, examine, addUp, close } = openBooks(directory, settings.policy, terminal)
   try {
     return await work(
       {
@@ -80,6 +83,7 @@ export async function withNode<T>(
         outbox,
         connection: new Connection(settings.coordinator, key, systemClock),
         compute,
+        addUp,
         examine,
         policy: () => keeper.inForce(),
         clock: systemClock,

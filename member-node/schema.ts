@@ -14,8 +14,8 @@ import type {
 
 /**
  * What a node remembers of the protocol (its data is elsewhere: warehouse.ts). Times are milliseconds since 1970. Rows of
- * contributions, agreements, openings, confirmations, revocations, policies and decisions can be added and never changed: triggers
- * in migrations/ see to it.
+ * contributions, agreements, openings, recounts, confirmations, revocations, policies and decisions can be added and never changed:
+ * triggers in migrations/ see to it.
  */
 
 /** A node goes from one charter in force to the one that follows it, never back and never sideways: triggers see to it. */
@@ -173,7 +173,7 @@ export const refusals = sqliteTable(
   'refusals',
   {
     round: text().$type<RoundId>().notNull(),
-    step: text({ enum: ['contribute', 'agree', 'open', 'void'] }).notNull(),
+    step: text({ enum: ['contribute', 'agree', 'open', 'void', 'recount'] }).notNull(),
     compact: text().notNull(),
     reason: text().notNull(),
     createdAt: integer('created_at').notNull(),
@@ -227,6 +227,13 @@ export const openings = sqliteTable('openings', {
 
 /** Rounds that this custodian never opened and never will. A round has a row here or among the openings, never in both. */
 export const voidStatements = sqliteTable('void_statements', {
+  round: text().$type<RoundId>().primaryKey(),
+  compact: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+})
+
+/** What this custodian got when it was drawn to add up a round again. It may not have seen the round before. */
+export const recounts = sqliteTable('recounts', {
   round: text().$type<RoundId>().primaryKey(),
   compact: text().notNull(),
   createdAt: integer('created_at').notNull(),

@@ -10,6 +10,7 @@ import { answer } from './answer.ts'
 import { confirmCharter, learnCharter } from './charters.ts'
 import { agree, forgetOldPrekeys, forgetRound, giveUp, open, publishPrekeys, withdrawLostPrekeys } from './custody.ts'
 import { ciphertextFile, type Node, partOf } from './node.ts'
+import { addUpAgain } from './recount.ts'
 import { refuse } from './refusals.ts'
 import { rounds } from './schema.ts'
 
@@ -101,6 +102,7 @@ function keyOf(item: WorkItem): string {
       return `${item.kind} ${item.charter}`
     case 'contribute':
     case 'agree':
+    case 'recount':
       return `${item.kind} ${messageId(item.round)}`
     case 'open':
     case 'void':
@@ -156,6 +158,7 @@ function partIn(item: WorkItem): { readonly round: RoundId; readonly step: Refus
   switch (item.kind) {
     case 'contribute':
     case 'agree':
+    case 'recount':
       return { round: messageId(item.round) as RoundId, step: item.kind }
     case 'open':
       return { round: item.round, step: item.kind }
@@ -200,6 +203,8 @@ function act(node: Node, item: WorkItem, signal: AbortSignal | undefined): Promi
       return open(node, item, signal)
     case 'void':
       return endRound(node, item, signal)
+    case 'recount':
+      return addUpAgain(node, item, signal)
   }
 }
 

@@ -22,8 +22,10 @@ export interface Answer {
     readonly openedBy: readonly MemberId[]
     /** Custodians whose openings do not fit the others; it accuses nobody. */
     readonly disagreeing: readonly MemberId[]
-    /** Whether the recipient added up the signed contributions itself. */
+    /** Whether the signed contributions were added up again. */
     readonly addedUpAgain: boolean
+    /** The custodian that did, where it was not the recipient itself. */
+    readonly recountedBy: MemberId | null
     /** The head of the coordinator's log that has all of it; answers of the first release have none. */
     readonly log?: LogHead
   }

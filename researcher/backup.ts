@@ -11,7 +11,7 @@ export const backupContents: BackupContents = {
   database: 'researcher.sqlite',
   migrations: join(import.meta.dirname, 'migrations'),
   withheld: [
-    `UPDATE queries SET private_key = NULL, void_reason = 'the key to its answer was not in the backup'
+    `UPDATE queries SET private_key = NULL, seed = NULL, void_reason = 'the key to its answer was not in the backup'
      WHERE private_key IS NOT NULL`,
   ],
   files: [],

@@ -3,23 +3,22 @@ import { InbondError } from '#crypto/error.ts'
 import { loadSeal } from '#crypto/seal.ts'
 import { generateSealingKeyPair } from '#crypto/sealing.ts'
 import { isoTime } from '#party/clock.ts'
-import { mayPass } from '#party/connection.ts'
 import { forgetForGood } from '#party/database.ts'
 import { done, type QueryStatus, queryReceipt, queryStatus } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { cancellation, type QueryId, query, type RoundId } from '#specs/messages.ts'
+import { cancellation, type QueryId, query } from '#specs/messages.ts'
 import type { QueryFile } from '#specs/query.ts'
+import { drawOf, SEED_BYTES } from '#specs/rules/recount.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import type { Answer } from './answer.ts'
 import { fetchCertificate } from './certificate.ts'
-import { read } from './reading.ts'
+import { patiently } from './patience.ts'
+import { type Progress, read } from './reading.ts'
 import { fetchCharter, type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
 
 /** A signed query that has no round after this long is over. */
 const EXPIRY_MS = 7 * 86_400_000
-const FIRST_PAUSE_MS = 500
-const LONGEST_PAUSE_MS = 15_000
 
 /**
  * Asks a question, follows it, reads and checks the answer: the whole of a researcher's work.
@@ -28,7 +27,7 @@ const LONGEST_PAUSE_MS = 15_000
 export async function run(
   researcher: Researcher,
   file: QueryFile,
-  progress: (status: QueryStatus) => void,
+  progress: Progress,
   signal?: AbortSignal,
 ): Promise<Answer> {
   const id = await prepare(researcher, file)
@@ -39,7 +38,7 @@ export async function run(
 export async function resume(
   researcher: Researcher,
   id: QueryId,
-  progress: (status: QueryStatus) => void,
+  progress: Progress,
   signal?: AbortSignal,
 ): Promise<Answer> {
   const stored = storedQuery(researcher, id)
@@ -49,12 +48,12 @@ export async function resume(
   // Its tables take a fifth of a second to make: while the members are at work, not after.
   loadSeal().catch(() => undefined)
   for (let status: QueryStatus | undefined; ; ) {
-    status = await follow(researcher, id, progress, status?.version, signal)
+    const opened = await follow(researcher, id, progress, status?.version, signal)
+    status = opened
     try {
-      const round = status.round as RoundId
-      return await patiently(researcher, signal, () => read(researcher, id, round, signal))
+      return await patiently(researcher, signal, () => read(researcher, opened, progress, signal))
     } catch (error) {
-      if (!isUnfinished(error, status)) throw error
+      if (!isUnfinished(error, opened)) throw error
     }
   }
 }
@@ -76,6 +75,7 @@ export async function prepare(researcher: Researcher, file: QueryFile): Promise<
     throw fault('bad-query', `need: at least ${file.need.atLeast} members, but the federation has ${roster}`)
   }
   const recipient = await generateSealingKeyPair(researcher.randomness)
+  const seed = researcher.randomness(SEED_BYTES)
   const now = researcher.clock.now()
   const signed = await sign<typeof query.schema, QueryId>(researcher.key, query, {
     protocol: PROTOCOL,
@@ -85,6 +85,7 @@ export async function prepare(researcher: Researcher, file: QueryFile): Promise<
     need: file.need,
     closesAfter: file.closesAfter,
     recipient: Buffer.from(recipient.publicKey).toString('base64url'),
+    draw: drawOf(seed),
     nonce: Buffer.from(researcher.randomness(16)).toString('base64url'),
     askedAt: isoTime(now),
     expires: isoTime(now + EXPIRY_MS),
@@ -97,6 +98,7 @@ export async function prepare(researcher: Researcher, file: QueryFile): Promise<
       purpose: file.question.purpose,
       askedAt: now,
       privateKey: Buffer.from(recipient.privateKey),
+      seed: Buffer.from(seed),
     })
     .run()
   return signed.id
@@ -132,7 +134,11 @@ function isRefusedForGood(error: unknown): boolean {
 
 /** Writes down why a query has no answer, and throws its key away. */
 function end(researcher: Researcher, id: QueryId, voidReason: string): void {
-  researcher.db.update(schema.queries).set({ voidReason, privateKey: null }).where(eq(schema.queries.id, id)).run()
+  researcher.db
+    .update(schema.queries)
+    .set({ voidReason, privateKey: null, seed: null })
+    .where(eq(schema.queries.id, id))
+    .run()
   forgetForGood(researcher.db)
 }
 
@@ -144,7 +150,7 @@ function end(researcher: Researcher, id: QueryId, voidReason: string): void {
 async function follow(
   researcher: Researcher,
   id: QueryId,
-  progress: (status: QueryStatus) => void,
+  progress: Progress,
   since: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<QueryStatus> {
@@ -159,23 +165,6 @@ async function follow(
       const voidReason = status.reason ?? 'no reason was given'
       end(researcher, id, voidReason)
       throw fault('round-void', `the query ended without an answer: ${voidReason}`)
-    }
-  }
-}
-
-/** Tries again what may pass by itself, for as long as it takes. */
-async function patiently<T>(
-  researcher: Researcher,
-  signal: AbortSignal | undefined,
-  attempt: () => Promise<T>,
-): Promise<T> {
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
-    try {
-      return await attempt()
-    } catch (error) {
-      if (!mayPass(error)) throw error
-      await researcher.clock.wait(pause, signal)
-      signal?.throwIfAborted()
     }
   }
 }

@@ -37,6 +37,7 @@ import { acceptHistory, twoHistories } from './history.ts'
 import { loginCommand } from './login-command.ts'
 import { csvOf, describeAnswer, describeProgress } from './presentation.ts'
 import { Progress } from './progress.ts'
+import { RECOUNT_FROM } from './recount.ts'
 import { type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
 import { concernsOf, describeOverview, overview } from './status.ts'
@@ -61,6 +62,7 @@ async function withResearcher<T>(
       fetch: globalThis.fetch,
       clock: systemClock,
       randomness: randomBytes,
+      recountFrom: RECOUNT_FROM,
     })
   } finally {
     db.$client.close()
@@ -135,7 +137,7 @@ async function printAnswer(
 ): Promise<void> {
   const progress = new Progress(systemClock, terminal.err, terminal.columns)
   try {
-    const answer = await resume(researcher, id, status => progress.show(status), terminal.signal)
+    const answer = await resume(researcher, id, (status, added) => progress.show(status, added), terminal.signal)
     progress.end()
     terminal.out(rendered(answer, storedQuery(researcher, id).compact, options))
   } catch (error) {

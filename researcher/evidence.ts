@@ -4,12 +4,12 @@ import { InbondError } from '#crypto/error.ts'
 import { Aggregator } from '#crypto/one-shot.ts'
 import { unpackShare } from '#crypto/packing.ts'
 import { CHUNK_BYTES, chunksFor } from '#crypto/parameters.ts'
-import { POLYNOMIALS_PER_PAIR, type Seal } from '#crypto/seal.ts'
+import type { Seal } from '#crypto/seal.ts'
 import { unseal } from '#crypto/sealing.ts'
 import type { Share } from '#crypto/shamir.ts'
 import type { AnswerEvidence } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { type MemberId, opening, refusal, sum } from '#specs/messages.ts'
+import { type MemberId, opening, refusal } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import {
   type SignedCohort,
@@ -19,6 +19,7 @@ import {
   verifyManifest,
 } from '#specs/rules/cohort.ts'
 import { verifyLogged } from '#specs/rules/log.ts'
+import { type SignedSum, verifySum } from '#specs/rules/recount.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
 import { openingContext } from '#specs/sealed-context.ts'
 import { claims, verify } from '#specs/signed.ts'
@@ -28,9 +29,11 @@ export interface CheckedEvidence {
   readonly round: VerifiedRound
   readonly cohort: SignedCohort
   readonly manifests: readonly SignedManifest[]
-  /** SHA-256 of the joint ciphertext, as the coordinator signed it. */
-  readonly ciphertext: string
+  /** With the SHA-256 of the joint ciphertext. */
+  readonly sum: SignedSum
   readonly openings: readonly { readonly custodian: MemberId; readonly sealed: Uint8Array }[]
+  /** What the drawn custodian signed, where it has come: whether it is the drawn one's, the seed says. */
+  readonly recount: string | null
   /** Why a member that is not in the cohort is missing, where it said so. */
   readonly refusals: ReadonlyMap<MemberId, string>
   /** The head of the coordinator's log under which all of it is. */
@@ -61,9 +64,7 @@ export async function checkEvidence(
   if (agreed.length < charter.payload.threshold) {
     throw fault('bad-evidence', `${agreed.length} custodians agreed to the cohort; ${charter.payload.threshold} must`)
   }
-  const { payload: total } = await verify(sum, evidence.sum, charter.payload.coordinator)
-  if (total.round !== round.id || total.cohort !== cohort.id)
-    throw fault('bad-evidence', 'the sum is of another cohort')
+  const sum = await verifySum(evidence.sum, round, cohort)
   const openings = await Promise.all(evidence.openings.map(one => checkOpening(one, round, cohort)))
   if (new Set(openings.map(one => one.custodian)).size !== openings.length) {
     throw fault('bad-evidence', 'a custodian opened twice')
@@ -72,8 +73,9 @@ export async function checkEvidence(
     round,
     cohort,
     manifests,
-    ciphertext: total.ciphertext,
+    sum,
     openings,
+    recount: evidence.recount,
     refusals: await readRefusals(evidence, round),
     log: await verifyLogged(evidence, charter.payload.coordinator),
   }
@@ -128,12 +130,10 @@ export async function unsealOpenings(checked: CheckedEvidence, privateKey: Uint8
   return shares
 }
 
-/** Below this, in bytes over all members, the recipient adds up the contributions itself. */
-export const ADD_UP_AGAIN_BELOW = 64 * 1024 * 1024
-
 /**
- * Adds up the members' ciphertexts and compares with what the coordinator gave as their sum.
+ * Adds up the members' ciphertexts, one after the other, and compares with what the coordinator gave as their sum.
  * @param fetchCiphertext whole packed ciphertexts
+ * @param added told how many have been added up
  * @throws InbondError `bad-evidence` if a contribution is not the one its member signed, or the sum is another
  */
 export async function addUpAgain(
@@ -141,22 +141,21 @@ export async function addUpAgain(
   checked: CheckedEvidence,
   total: Uint8Array,
   fetchCiphertext: (member: MemberId) => Promise<Uint8Array>,
+  added: (contributions: number) => void = () => undefined,
 ): Promise<void> {
-  const parts: Uint8Array[] = []
-  for (const { payload } of checked.manifests) {
+  using aggregator = new Aggregator(seal)
+  const again = new Uint8Array(total.length)
+  for (const [i, { payload }] of checked.manifests.entries()) {
     const ciphertext = await fetchCiphertext(payload.member)
     if (sha256(ciphertext) !== payload.ciphertext) {
       throw fault('bad-evidence', `the contribution of ${payload.member} is not the one that it signed`)
     }
-    parts.push(ciphertext)
+    if (i === 0) again.set(ciphertext)
+    else aggregator.addTo(again, ciphertext)
+    added(i + 1)
   }
-  using aggregator = new Aggregator(seal)
-  const step = POLYNOMIALS_PER_PAIR * CHUNK_BYTES
-  for (let at = 0; at < total.length; at += step) {
-    const sum = aggregator.sum(parts.map(part => part.subarray(at, Math.min(at + step, total.length))))
-    if (!sum.every((byte, i) => byte === total[at + i])) {
-      throw fault('bad-evidence', 'the sum is not the sum of the contributions that the members signed')
-    }
+  if (Buffer.compare(again, total) !== 0) {
+    throw fault('bad-evidence', 'the sum is not the sum of the contributions that the members signed')
   }
 }
 

@@ -24,7 +24,7 @@ const answer: Answer = {
     { hs2: 'unknown', transport: 'other', 'count(records)': 1, 'sum(value)': '-0.05' },
   ],
   notes: ['BR values imports FOB'],
-  evidence: { charter: 'c', cohort: 'd', openedBy: [BR, JP], disagreeing: [KR], addedUpAgain: true },
+  evidence: { charter: 'c', cohort: 'd', openedBy: [BR, JP], disagreeing: [KR], addedUpAgain: true, recountedBy: null },
 }
 
 describe('an answer for people', () => {
@@ -48,6 +48,8 @@ describe('an answer for people', () => {
     expect(text).toMatch(/^note +BR values imports FOB$/m)
     expect(text).toMatch(/^disagreeing +KR$/m)
     expect(text).toMatch(/the sum added up again$/m)
+    const recounted = { ...answer, evidence: { ...answer.evidence, recountedBy: JP } }
+    expect(describeAnswer(recounted, declarations)).toMatch(/the sum added up again by JP$/m)
     expect(text).toContain(answer.query)
   })
 
@@ -114,6 +116,7 @@ describe('progress', () => {
       { id: BR, state: 'agreed', since, reason: null },
       { id: JP, state: 'waiting', since, reason: null },
     ],
+    recount: null,
   }
 
   test('names members while they contribute, with how long they were asked, and a refusal with its reason', () => {
@@ -139,6 +142,16 @@ describe('progress', () => {
     expect(describeProgress({ ...status, members }, now)).toMatch(
       /: M0, M1, M2 contributed; M3, M4, .*, M14 and 5 more asked 60 s ago$/,
     )
+  })
+
+  test('says who adds up again, and how far the recipient itself is with it', () => {
+    const opened = { ...status, state: 'opened' } as const
+    const told = (state: 'asked' | 'done' | 'refused', reason: string | null = null) =>
+      describeProgress({ ...opened, recount: { custodian: KR, state, since, reason } }, now)
+    expect(told('asked')).toMatch(/: KR adds up again, asked 60 s ago$/)
+    expect(told('done')).toMatch(/: KR added up again$/)
+    expect(told('refused', 'no time')).toMatch(/: KR refused to add up again: no time$/)
+    expect(describeProgress(opened, now, { done: 2, of: 5 })).toMatch(/: 2 of 5 contributions added up again$/)
   })
 
   test('gives the reason of waiting and of ending, and never a time before now', () => {

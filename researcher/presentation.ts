@@ -3,6 +3,7 @@ import type { QueryStatus } from '#specs/api.ts'
 import type { Language } from '#specs/code-lists/code-list.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import type { Answer, CoverageRanges, Row } from './answer.ts'
+import type { Added } from './reading.ts'
 
 const LONGEST_TITLE = 44
 
@@ -62,10 +63,15 @@ function describeBasis(answer: Answer): string {
   for (const note of answer.notes) rows.push(['note', note])
   rows.push(['opened by', evidence.openedBy.join(', ')])
   if (evidence.disagreeing.length > 0) rows.push(['disagreeing', evidence.disagreeing.join(', ')])
-  rows.push(['checked', evidence.addedUpAgain ? 'signatures, key, and the sum added up again' : 'signatures and key'])
+  rows.push(['checked', describeChecks(evidence)])
   if (evidence.log) rows.push(['log', `${evidence.log.size} entries, root ${evidence.log.root}`])
   rows.push(['query', answer.query])
   return table(rows)
+}
+
+function describeChecks({ addedUpAgain, recountedBy }: Answer['evidence']): string {
+  if (!addedUpAgain) return 'signatures and key'
+  return `signatures, key, and the sum added up again${recountedBy ? ` by ${recountedBy}` : ''}`
 }
 
 /** Members whose data cover the same, said once. */
@@ -97,15 +103,18 @@ const STATES: Readonly<Record<QueryStatus['state'], string>> = {
   void: 'void',
 }
 
-/** One line on where a query stands: who has answered, who has not, and how long those have been asked. */
-export function describeProgress(status: QueryStatus, now: number): string {
+/**
+ * One line on where a query stands: who has answered, who has not, and how long those have been asked.
+ * @param added while the recipient itself adds up again
+ */
+export function describeProgress(status: QueryStatus, now: number, added?: Added): string {
   const state = STATES[status.state]
+  if (added !== undefined) return `${state}: ${added.done} of ${added.of} contributions added up again`
+  if (status.recount !== null) return `${state}: ${describeRecount(status.recount, now)}`
   if (status.state === 'waiting' || status.state === 'void') return `${state}: ${status.reason ?? ''}`
   const custody = status.state === 'closed' || status.state === 'agreed'
   const mark = ({ state: own, since, reason }: Standing) => {
-    if (own === 'asked' || own === 'waiting') {
-      return `asked ${Math.max(0, Math.round((now - Date.parse(since)) / 1000))} s ago`
-    }
+    if (own === 'asked' || own === 'waiting') return `asked ${ago(since, now)}`
     return own === 'refused' ? `refused: ${reason}` : own
   }
   const standing: readonly Standing[] = custody ? status.custodians : status.members
@@ -113,6 +122,17 @@ export function describeProgress(status: QueryStatus, now: number): string {
   return `${state}: ${groups.map(([what, who]) => `${names(who)} ${what}`).join('; ')}`
 }
 
+function describeRecount({ custodian, state, since, reason }: Recount, now: number): string {
+  if (state === 'done') return `${custodian} added up again`
+  if (state === 'refused') return `${custodian} refused to add up again: ${reason}`
+  return `${custodian} adds up again, asked ${ago(since, now)}`
+}
+
+function ago(since: string, now: number): string {
+  return `${Math.max(0, Math.round((now - Date.parse(since)) / 1000))} s ago`
+}
+
+type Recount = NonNullable<QueryStatus['recount']>
 type Standing = QueryStatus['members'][number] | QueryStatus['custodians'][number]
 
 const MOST_NAMES = 12

@@ -1,6 +1,7 @@
 import type { Clock } from '#party/clock.ts'
 import type { QueryStatus } from '#specs/api.ts'
 import { describeProgress } from './presentation.ts'
+import type { Added } from './reading.ts'
 
 const REDRAW_MS = 1000
 
@@ -10,6 +11,7 @@ export class Progress {
   readonly #write: (text: string) => void
   readonly #columns: number | undefined
   #status: QueryStatus | undefined
+  #added: Added | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(clock: Clock, write: (text: string) => void, columns: number | undefined) {
@@ -18,20 +20,24 @@ export class Progress {
     this.#columns = columns
   }
 
-  show(status: QueryStatus): void {
+  show(status: QueryStatus, added?: Added): void {
     this.#status = status
+    this.#added = added
     if (this.#columns === undefined) {
-      this.#write(`${describeProgress(status, this.#clock.now())}\n`)
+      if (added === undefined || isWorthALine(added)) this.#write(`${this.#text()}\n`)
       return
     }
     this.#timer ??= setInterval(() => this.#redraw(), REDRAW_MS).unref()
     this.#redraw()
   }
 
+  #text(): string {
+    return this.#status ? describeProgress(this.#status, this.#clock.now(), this.#added) : ''
+  }
+
   #redraw(): void {
-    if (!this.#status) return
     // A line that wraps could not be redrawn.
-    const line = describeProgress(this.#status, this.#clock.now()).slice(0, (this.#columns ?? 80) - 1)
+    const line = this.#text().slice(0, (this.#columns ?? 80) - 1)
     this.#write(`\r\u001b[K${line}`)
   }
 
@@ -39,4 +45,9 @@ export class Progress {
     clearInterval(this.#timer)
     if (this.#columns !== undefined && this.#status) this.#write('\n')
   }
+}
+
+/** The first, the last, and about ten between. */
+function isWorthALine({ done, of }: Added): boolean {
+  return done === 1 || done === of || done % Math.ceil(of / 10) === 0
 }

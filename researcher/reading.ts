@@ -2,68 +2,97 @@ import { and, eq, isNull } from 'drizzle-orm'
 import { read as decrypt } from '#crypto/one-shot.ts'
 import { loadSeal } from '#crypto/seal.ts'
 import { forgetForGood } from '#party/database.ts'
-import { answerEvidence } from '#specs/api.ts'
+import { answerEvidence, type QueryStatus } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import type { QueryId, RoundId } from '#specs/messages.ts'
+import type { MemberId, RoundId } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { type Answer, coverageRanges, rowsOf, unitsOf } from './answer.ts'
-import {
-  ADD_UP_AGAIN_BELOW,
-  addUpAgain,
-  type CheckedEvidence,
-  checkEvidence,
-  ciphertextBytes,
-  sha256,
-  unsealOpenings,
-} from './evidence.ts'
+import { addUpAgain, type CheckedEvidence, checkEvidence, ciphertextBytes, sha256, unsealOpenings } from './evidence.ts'
 import { followLog, lastCheckpoint } from './history.ts'
+import { patiently } from './patience.ts'
+import { hasRecount, recountedBy } from './recount.ts'
 import { knownCharter, type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
 
+/** How many contributions the recipient itself has added up again. */
+export interface Added {
+  readonly done: number
+  readonly of: number
+}
+
+/** Told how a query stands, whenever that changes; and while the recipient itself is at work, how far it is. */
+export type Progress = (status: QueryStatus, added?: Added) => void
+
 /**
- * Fetches an opened round, checks every signature and that the log goes on from where it was, adds the contributions up again where they are small, rebuilds the key,
- * decrypts, and throws the key away.
+ * Fetches an opened round, checks every signature and that the log goes on from where it was, has the contributions added up again,
+ * rebuilds the key, decrypts, and throws the key away.
  * @throws InbondError `sum-not-accepted`, `bad-evidence`, `log-not-extended`, and the codes of the rules in specs/rules
  */
-export async function read(researcher: Researcher, id: QueryId, round: RoundId, signal?: AbortSignal): Promise<Answer> {
-  const { compact, privateKey, answer: readBefore } = storedQuery(researcher, id)
+export async function read(
+  researcher: Researcher,
+  opened: QueryStatus,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  const id = opened.query
+  const round = opened.round as RoundId
+  const { compact, privateKey, seed, answer: readBefore } = storedQuery(researcher, id)
   // Two processes may follow the same query: the key went with the first answer.
   if (readBefore !== null) return JSON.parse(readBefore) as Answer
-  if (privateKey === null) throw fault('bad-evidence', 'the key of this query is gone')
-  // Before the request: whatever is shown after it has to be at least as long.
-  const before = lastCheckpoint(researcher.db)
-  const evidence = await researcher.connection.get(`/rounds/${round}/answer`, answerEvidence, signal)
-  const charter = await knownCharter(researcher, evidence.charter.charter)
-  const checked = await checkEvidence(evidence, compact, charter)
-  await followLog(researcher, checked.log, before, signal)
-  const seal = await loadSeal()
-  const total = await download(researcher, `/rounds/${round}/sum`, ciphertextBytes(checked), signal)
-  if (sha256(total) !== checked.ciphertext)
+  if (privateKey === null || seed === null) throw fault('bad-evidence', 'the key of this query is gone')
+  const first = await fetchEvidence(researcher, round, compact, signal)
+  const total = await download(researcher, `/rounds/${round}/sum`, ciphertextBytes(first), signal)
+  if (sha256(total) !== first.sum.payload.ciphertext) {
     throw fault('bad-evidence', 'the sum is not the one that the coordinator signed')
-  const small = ciphertextBytes(checked) * checked.manifests.length < ADD_UP_AGAIN_BELOW
-  if (small) {
-    await addUpAgain(seal, checked, total, member =>
-      download(researcher, `/rounds/${round}/contributions/${member}`, ciphertextBytes(checked), signal),
-    )
+  }
+  const isLarge = ciphertextBytes(first) * first.manifests.length >= researcher.recountFrom
+  const checked =
+    isLarge && (await hasRecount(researcher, { id, seed, checked: first }, progress, signal))
+      ? await fetchEvidence(researcher, round, compact, signal)
+      : first
+  const seal = await loadSeal()
+  const custodian = isLarge ? await recountedBy(researcher, { id, seed, checked }) : null
+  if (custodian === null) {
+    const fetched = (member: MemberId) =>
+      download(researcher, `/rounds/${round}/contributions/${member}`, ciphertextBytes(checked), signal)
+    const added = (contributions: number) =>
+      isLarge ? progress(opened, { done: contributions, of: checked.manifests.length }) : undefined
+    await addUpAgain(seal, checked, total, member => patiently(researcher, signal, () => fetched(member)), added)
   }
   const openings = await unsealOpenings(checked, privateKey)
   const { cells, disagreeing } = decrypt(seal, {
     roundId: Buffer.from(checked.round.id, 'hex'),
     sum: total,
     openings,
-    threshold: charter.payload.threshold,
+    threshold: checked.round.charter.payload.threshold,
     contributors: checked.manifests.length,
   })
   const fitting = openings.map(one => one.index).filter(index => !disagreeing.includes(index))
-  const answer = describe(checked, cells, fitting, small)
+  const answer = describe(checked, cells, fitting, custodian)
   // Another process may have read it meanwhile, with other openings: the answer that was stored first stands.
   const { changes } = researcher.db
     .update(schema.queries)
-    .set({ answer: JSON.stringify(answer), privateKey: null })
+    .set({ answer: JSON.stringify(answer), privateKey: null, seed: null })
     .where(and(eq(schema.queries.id, id), isNull(schema.queries.answer)))
     .run()
   forgetForGood(researcher.db)
   return changes === 1 ? answer : (JSON.parse(storedQuery(researcher, id).answer as string) as Answer)
+}
+
+/** Everything signed that an answer rests on, as far as the coordinator has it now, verified; and the log that has it all, followed. */
+async function fetchEvidence(
+  researcher: Researcher,
+  round: RoundId,
+  query: string,
+  signal: AbortSignal | undefined,
+): Promise<CheckedEvidence> {
+  // Before the request: whatever is shown after it has to be at least as long.
+  const before = lastCheckpoint(researcher.db)
+  const evidence = await researcher.connection.get(`/rounds/${round}/answer`, answerEvidence, signal)
+  const charter = await knownCharter(researcher, evidence.charter.charter)
+  const checked = await checkEvidence(evidence, query, charter)
+  await followLog(researcher, checked.log, before, signal)
+  return checked
 }
 
 async function download(
@@ -87,7 +116,7 @@ function describe(
   checked: CheckedEvidence,
   cells: BigInt64Array,
   fitting: readonly number[],
-  addedUpAgain: boolean,
+  custodian: MemberId | null,
 ): Answer {
   const { round, cohort, manifests, openings } = checked
   const { question } = round.query.payload
@@ -113,7 +142,8 @@ function describe(
       cohort: cohort.id,
       openedBy: custodians.filter(id => fitting.includes(indexOf(id))),
       disagreeing: custodians.filter(id => !fitting.includes(indexOf(id))),
-      addedUpAgain,
+      addedUpAgain: true,
+      recountedBy: custodian,
       log: { size: checked.log.size, root: checked.log.root },
     },
   }

@@ -23,6 +23,8 @@ export interface Researcher {
   readonly fetch: Fetch
   readonly clock: Clock
   readonly randomness: Randomness
+  /** Of all contributions together: from so many bytes on, a custodian adds them up again in this party's place. */
+  readonly recountFrom: number
 }
 
 /**

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { blob, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
-import type { QueryId } from '#specs/messages.ts'
+import type { QueryId, SumId } from '#specs/messages.ts'
 
 /** What a researcher asked. The key to an answer is emptied once the answer is read, and never filled again. */
 export const queries = sqliteTable('queries', {
@@ -11,6 +11,11 @@ export const queries = sqliteTable('queries', {
   /** The coordinator has it. */
   sentAt: integer('sent_at'),
   privateKey: blob('private_key', { mode: 'buffer' }),
+  /** From which a custodian is drawn that adds up a large sum again: revealed once there is a sum. */
+  seed: blob({ mode: 'buffer' }),
+  /** The sum for which the seed was revealed; a trigger in migrations/ keeps it from being another one. */
+  sum: text().$type<SumId>(),
+  revealedAt: integer('revealed_at'),
   /** The checked answer, as `--json` prints it. */
   answer: text(),
   /** Why there is none. */

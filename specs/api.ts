@@ -9,6 +9,8 @@ import { printable } from './printable.ts'
 
 const compact = z.string()
 const instant = z.iso.datetime()
+/** 32 bytes, of which the query has the hash. */
+const seed = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 
 export const charterBundle = z.object({
   charter: compact,
@@ -75,6 +77,7 @@ export const workItem = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('open'), round: roundId, agreements: z.array(compact) }),
   /** `cohort`: the round had one, so that custodians say that they never open it. */
   z.object({ kind: z.literal('void'), round: roundId, cohort: z.boolean() }),
+  z.object({ kind: z.literal('recount'), round: compact, query: compact, cohort: compact, sum: compact, seed }),
 ])
 export type WorkItem = z.infer<typeof workItem>
 
@@ -116,6 +119,15 @@ export const queryStatus = z.object({
       reason: printable.nullable(),
     }),
   ),
+  /** The custodian that was drawn to add up a large sum again. */
+  recount: z
+    .object({
+      custodian: memberId,
+      state: z.enum(['asked', 'done', 'refused']),
+      since: instant,
+      reason: printable.nullable(),
+    })
+    .nullable(),
 })
 export type QueryStatus = z.infer<typeof queryStatus>
 
@@ -135,6 +147,8 @@ export const answerEvidence = z.object({
   agreements: z.array(compact),
   openings: z.array(z.object({ opening: compact, sealed: z.base64url() })),
   sum: compact,
+  /** Of a large sum, once its custodian was drawn and has added it up again. */
+  recount: compact.nullable(),
   /** That all of these are in the coordinator's log: see specs/log.md. */
   log: z.object({
     /** A head of the log, as the coordinator signed it. */
@@ -170,6 +184,8 @@ export const refusalRequest = z.object({ refusal: compact })
 export const agreementRequest = z.object({ agreement: compact })
 export const voidStatementRequest = z.object({ statement: compact })
 export const openingRequest = z.object({ opening: compact, sealed: z.base64url().max(20_000) })
+export const drawRequest = z.object({ seed })
+export const recountRequest = z.object({ recount: compact })
 export const queryRequest = z.object({ query: compact })
 export const queryReceipt = z.object({ query: queryId })
 export const cancellationRequest = z.object({ cancellation: compact })

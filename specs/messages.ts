@@ -41,6 +41,8 @@ export const cohortId = hash.brand<'CohortId'>()
 export type CohortId = z.infer<typeof cohortId>
 export const voidCertificateId = hash.brand<'VoidCertificateId'>()
 export type VoidCertificateId = z.infer<typeof voidCertificateId>
+export const sumId = hash.brand<'SumId'>()
+export type SumId = z.infer<typeof sumId>
 export const sponsorshipId = hash.brand<'SponsorshipId'>()
 export type SponsorshipId = z.infer<typeof sponsorshipId>
 export const revocationId = hash.brand<'RevocationId'>()
@@ -316,6 +318,8 @@ export const query = kind(
     /** Milliseconds that the round stays open for contributions, and again for openings. */
     closesAfter: z.int().positive(),
     recipient: sealingKey,
+    /** SHA-256 of the seed from which a custodian is drawn that adds up a large sum again: rules/recount.ts. */
+    draw: hash,
     nonce: z.string().regex(/^[A-Za-z0-9_-]{22}$/),
     askedAt: instant,
     expires: instant,
@@ -389,13 +393,13 @@ export type Manifest = z.infer<typeof manifest.schema>
 export const refusal = kind(
   'refusal',
   'member',
-  'A member will not contribute to a round, or a custodian will not agree to its cohort, open it or give it up; with the reason.',
+  'A member will not contribute to a round, or a custodian will not agree to its cohort, open it, give it up or add it up again; with the reason.',
   z.strictObject({
     /** Of whoever refuses: a node that needs an upgrade says so to a coordinator that has it. */
     protocol: z.int().positive(),
     round: roundId,
     member: memberId,
-    step: z.enum(['contribute', 'agree', 'open', 'void']),
+    step: z.enum(['contribute', 'agree', 'open', 'void', 'recount']),
     code: z.string().max(64),
     reason,
     /** SHA-256 of the text of the policy that refused it, or null where none did. */
@@ -456,6 +460,15 @@ export const sum = kind(
   'The joint ciphertext: what the recipient decrypts.',
   z.strictObject({ protocol, round: roundId, cohort: cohortId, slots: z.int().positive(), ciphertext: hash }),
 )
+export type Sum = z.infer<typeof sum.schema>
+
+export const recount = kind(
+  'recount',
+  'custodian',
+  'What the drawn custodian got when it added up the signed contributions of the cohort again.',
+  z.strictObject({ protocol, round: roundId, sum: sumId, custodian: memberId, ciphertext: hash }),
+)
+export type Recount = z.infer<typeof recount.schema>
 
 export const token = kind(
   'token',
@@ -491,5 +504,6 @@ export const messageKinds = [
   voidStatement,
   voidCertificate,
   sum,
+  recount,
   token,
 ] as const satisfies readonly Kind<z.ZodType>[]

@@ -31,6 +31,7 @@ import {
 } from '#specs/messages.ts'
 import { parseQueryFile, plan } from '#specs/query.ts'
 import { verifyCharter } from '#specs/rules/charter.ts'
+import { drawOf, SEED_BYTES } from '#specs/rules/recount.ts'
 import { PROTOCOL, type Signed, sign } from '#specs/signed.ts'
 import { seededRandomness } from './randomness.ts'
 
@@ -227,6 +228,7 @@ export async function federationKeys({
       need: file.need,
       closesAfter: file.closesAfter,
       recipient: Buffer.from(recipient.publicKey).toString('base64url'),
+      draw: drawOf(Buffer.alloc(SEED_BYTES, 1)),
       nonce: Buffer.alloc(16, 1).toString('base64url'),
       askedAt: at(NOON - 60_000),
       expires: at(NOON + DAY),

@@ -10,6 +10,7 @@ import { proposeCharter } from '#coordinator/proposals.ts'
 import * as coordinatorSchema from '#coordinator/schema.ts'
 import type { Randomness } from '#crypto/sampling.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
+import { addUp } from '#member-node/addition.ts'
 import { checkProposal, signCharter } from '#member-node/charters.ts'
 import { compute } from '#member-node/computation.ts'
 import { examineFile } from '#member-node/examination.ts'
@@ -28,6 +29,7 @@ import type { Coordinates } from '#party/coordinates.ts'
 import { openDatabase } from '#party/database.ts'
 import type { Answer } from '#researcher/answer.ts'
 import { prepare, resume } from '#researcher/client.ts'
+import { RECOUNT_FROM } from '#researcher/recount.ts'
 import type { Researcher } from '#researcher/researcher.ts'
 import * as researcherSchema from '#researcher/schema.ts'
 import { enrolmentReceipt, type FederationInfo, type QueryStatus, type WorkItem } from '#specs/api.ts'
@@ -67,6 +69,8 @@ export interface FederationOptions {
   readonly network?: (who: string, fetch: Fetch) => Fetch
   /** The researcher's own administration. */
   readonly administration?: string
+  /** Bytes from which on a custodian is drawn to add up again; 64 MiB as a rule. */
+  readonly recountFrom?: number
   /** From which every key and every random byte follows. */
   readonly seed?: string
 }
@@ -135,6 +139,8 @@ export class Federation {
       vouching.id,
       network('researcher', fetch),
       source('researcher'),
+      undefined,
+      options.recountFrom,
     )
     await sponsor(vouching, researcher.key.fingerprint, { ...VOUCHING, isOwn: administration !== undefined })
     const federation = new Federation({ clock, coordinator, nodes, researcher, errors, directory })
@@ -320,6 +326,7 @@ export function openNode(
     db: openDatabase(join(directory, 'node.sqlite'), memberSchema, join(ROOT, 'member-node/migrations')),
     outbox,
     compute: task => compute(task, join(directory, 'warehouse.sqlite'), own.randomness),
+    addUp,
     examine: async task => examineFile(join(directory, 'warehouse.sqlite'), task),
     policy: () => policyOf(node),
     directory,
@@ -344,6 +351,7 @@ export async function enrolResearcher(
   fetch: Fetch,
   { identityKey, randomness }: Source,
   name = 'Ada',
+  recountFrom?: number,
 ): Promise<Researcher> {
   const key = await identityKey()
   const to: Coordinates = { url: URL, federation: coordinator.context.key.fingerprint }
@@ -351,11 +359,15 @@ export async function enrolResearcher(
   const invitation = newInvitation(coordinator.context, { role: 'researcher', subject: name, sponsor }, randomness)
   const signed = await sign(key, enrolment, { ...invitation, role: 'researcher', publicKey: key.publicKey, name })
   await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
-  return openResearcher(directory, { key, to, connection, fetch, clock, randomness })
+  return openResearcher(directory, { key, to, connection, fetch, clock, randomness }, recountFrom)
 }
 
 /** A researcher on what is in `directory`. */
-export function openResearcher(directory: string, own: Omit<Researcher, 'db'>): Researcher {
+export function openResearcher(
+  directory: string,
+  own: Omit<Researcher, 'db' | 'recountFrom'>,
+  recountFrom = RECOUNT_FROM,
+): Researcher {
   const file = join(directory, 'researcher.sqlite')
-  return { ...own, db: openDatabase(file, researcherSchema, join(ROOT, 'researcher/migrations')) }
+  return { ...own, recountFrom, db: openDatabase(file, researcherSchema, join(ROOT, 'researcher/migrations')) }
 }

@@ -23,7 +23,11 @@ const written = new Set<string>()
 let federation: Federation
 
 beforeAll(async () => {
-  federation = await Federation.create({ members: ['BR', 'JP', 'KR', 'VN'], network: (_, direct) => twice(direct) })
+  federation = await Federation.create({
+    members: ['BR', 'JP', 'KR', 'VN'],
+    recountFrom: 0,
+    network: (_, direct) => twice(direct),
+  })
   for (const id of federation.nodes.keys()) federation.load(id, 'flow,period,hs6,value\nimport,2020-01,010121,1.25\n')
 })
 afterAll(() => federation[Symbol.dispose]())
@@ -38,8 +42,10 @@ function twice(direct: Fetch): Fetch {
   }
 }
 
-test('an answer comes of it', async () => {
-  expect((await federation.ask(QUESTION)).rows).toEqual([{ 'sum(value)': '5.00' }])
+test('an answer comes of it, added up again by a custodian', async () => {
+  const { rows, evidence } = await federation.ask(QUESTION)
+  expect(rows).toEqual([{ 'sum(value)': '5.00' }])
+  expect([...federation.nodes.keys()]).toContain(evidence.recountedBy)
 })
 
 test('a query is withdrawn, and custodians give its round up', async () => {

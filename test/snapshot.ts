@@ -46,12 +46,13 @@ export interface Surroundings {
   readonly network: (who: string) => Fetch
   readonly randomness: (who: string) => Randomness
   readonly add: Aggregate
+  readonly recountFrom?: number
 }
 
 /** The same federation again, in a directory of its own. */
 export function openSnapshot(snapshot: Snapshot, around: Surroundings, root = tmpdir()): Federation {
   const { coordinator, members, researcher, to, files } = snapshot
-  const { clock, clockOf, network, randomness, add } = around
+  const { clock, clockOf, network, randomness, add, recountFrom } = around
   const directory = mkdtempSync(join(root, 'inbond-test-'))
   for (const [path, bytes] of files) {
     mkdirSync(dirname(join(directory, path)), { recursive: true })
@@ -73,11 +74,11 @@ export function openSnapshot(snapshot: Snapshot, around: Surroundings, root = tm
     clock,
     coordinator: startCoordinator(directory, coordinator, clockOf('coordinator'), e => void errors.push(e), add),
     nodes,
-    researcher: openResearcher(directory, {
-      ...own('researcher', researcher),
-      to,
-      fetch: network('researcher'),
-    }),
+    researcher: openResearcher(
+      directory,
+      { ...own('researcher', researcher), to, fetch: network('researcher') },
+      recountFrom,
+    ),
     errors,
     directory,
   })

@@ -8,6 +8,14 @@ CREATE TABLE `confirmations` (
 	FOREIGN KEY (`charter`) REFERENCES `charters`(`id`) ON UPDATE no action ON DELETE no action
 );
 --> statement-breakpoint
+CREATE TABLE `draws` (
+	`round` text PRIMARY KEY NOT NULL,
+	`seed` text NOT NULL,
+	`custodian` text NOT NULL,
+	`revealed_at` integer NOT NULL,
+	FOREIGN KEY (`round`) REFERENCES `rounds`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
 CREATE TABLE `log_hashes` (
 	`height` integer NOT NULL,
 	`index` integer NOT NULL,
@@ -24,6 +32,14 @@ CREATE TABLE `logins` (
 );
 --> statement-breakpoint
 CREATE INDEX `logins_by_researcher` ON `logins` (`researcher`);--> statement-breakpoint
+CREATE TABLE `recounts` (
+	`round` text PRIMARY KEY NOT NULL,
+	`custodian` text NOT NULL,
+	`compact` text NOT NULL,
+	`received_at` integer NOT NULL,
+	FOREIGN KEY (`round`) REFERENCES `rounds`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
 CREATE TABLE `revocations` (
 	`id` text PRIMARY KEY NOT NULL,
 	`target` text NOT NULL,

@@ -5,6 +5,7 @@ import {
   answerEvidence,
   cancellationRequest,
   done,
+  drawRequest,
   queryList,
   queryReceipt,
   queryRequest,
@@ -13,9 +14,10 @@ import {
 import { fault } from '#specs/errors.ts'
 import { memberId, queryId, roundId } from '#specs/messages.ts'
 import { answeredRound, evidenceOf, storedCiphertext } from '../answers.ts'
-import { type App, binary, body, json, route, type Service } from '../http.ts'
+import { type App, binary, body, json, memberOf, route, type Service } from '../http.ts'
 import { longPoll, since } from '../long-poll.ts'
 import { researcherOf, takeCancellation, takeQuery } from '../queries.ts'
+import { requireDrawn, takeDraw } from '../recounts.ts'
 import { isQueryOf, queriesOf, statusOf } from '../status.ts'
 import { sumFile } from '../uploads.ts'
 
@@ -119,16 +121,34 @@ export function queryRoutes(app: App, { context, lifecycle }: Service): void {
 
   app.openapi(
     route({
+      method: 'post',
+      path: '/rounds/{round}/draw',
+      tags,
+      summary: 'Reveal the seed from which a custodian is drawn that adds up the sum again',
+      request: { params: z.object({ round: roundId }), ...body(drawRequest) },
+      responses: { 201: json('Drawn', done) },
+    }),
+    c => {
+      takeDraw(context, c.var.party.fingerprint, c.req.valid('param').round, c.req.valid('json').seed)
+      return c.json({}, 201)
+    },
+  )
+
+  app.openapi(
+    route({
       method: 'get',
       path: '/rounds/{round}/contributions/{member}',
       tags,
-      summary: "A cohort member's ciphertext, for a recipient that adds up again",
+      summary: "A cohort member's ciphertext, for a recipient or a drawn custodian that adds up again",
       request: { params: z.object({ round: roundId, member: memberId }) },
       responses: { 200: { description: 'Packed chunks', content: binary } },
     }),
     async c => {
       const { round, member } = c.req.valid('param')
-      const stored = storedCiphertext(context, c.var.party.fingerprint, round, member)
+      const { party } = c.var
+      if (party.role === 'member') requireDrawn(context, memberOf(context, party).id, round)
+      else answeredRound(context, party.fingerprint, round)
+      const stored = storedCiphertext(context, round, member)
       return (await fileResponse(stored.path, stored.offset)) as never
     },
   )

@@ -3,6 +3,7 @@ import {
   agreementRequest,
   done,
   openingRequest,
+  recountRequest,
   refusalRequest,
   voidStatementRequest,
   workResponse,
@@ -13,6 +14,7 @@ import { sharesFor } from '../answers.ts'
 import { takeAgreement, takeOpening, takeRefusal, takeVoidStatement } from '../custodians.ts'
 import { type App, binary, body, enrolledMember, json, memberOf, route, type Service } from '../http.ts'
 import { longPoll, since } from '../long-poll.ts'
+import { takeRecount } from '../recounts.ts'
 import { takeContribution } from '../uploads.ts'
 import { workFor } from '../work.ts'
 
@@ -62,7 +64,7 @@ export function roundRoutes(app: App, { context, lifecycle }: Service): void {
       method: 'post',
       path: '/rounds/{round}/refusals',
       tags,
-      summary: 'Refuse to contribute, to agree or to open, with the reason',
+      summary: 'Refuse a step of a round, with the reason',
       request: { params, ...body(refusalRequest) },
       responses: { 201: json('Taken', done) },
     }),
@@ -150,6 +152,23 @@ export function roundRoutes(app: App, { context, lifecycle }: Service): void {
       const member = memberOf(context, c.var.party)
       await takeVoidStatement(context, member, c.req.valid('param').round, c.req.valid('json').statement)
       await lifecycle.advance()
+      return c.json({}, 201)
+    },
+  )
+
+  app.openapi(
+    route({
+      method: 'post',
+      path: '/rounds/{round}/recounts',
+      tags,
+      summary: 'Say, as the drawn custodian, what the contributions add up to',
+      request: { params, ...body(recountRequest) },
+      responses: { 201: json('Taken', done) },
+    }),
+    async c => {
+      const member = memberOf(context, c.var.party)
+      await takeRecount(context, member, c.req.valid('param').round, c.req.valid('json').recount)
+      context.changes.announce('researchers')
       return c.json({}, 201)
     },
   )

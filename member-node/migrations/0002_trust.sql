@@ -74,6 +74,12 @@ CREATE TABLE `queue` (
 	FOREIGN KEY (`round`) REFERENCES `rounds`(`id`) ON UPDATE no action ON DELETE no action
 );
 --> statement-breakpoint
+CREATE TABLE `recounts` (
+	`round` text PRIMARY KEY NOT NULL,
+	`compact` text NOT NULL,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `revocations` (
 	`id` text PRIMARY KEY NOT NULL,
 	`target` text NOT NULL,

@@ -90,6 +90,19 @@ CREATE TRIGGER `decisions_before_the_answer` BEFORE INSERT ON `decisions` WHEN E
   SELECT RAISE(ABORT, 'the question was answered or refused');
 END;
 --> statement-breakpoint
+-- Add up again once: a second, different result is impossible, not only refused.
+CREATE TRIGGER `recounts_no_update` BEFORE UPDATE ON `recounts` BEGIN
+  SELECT RAISE(ABORT, 'a recount is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `recounts_no_delete` BEFORE DELETE ON `recounts` BEGIN
+  SELECT RAISE(ABORT, 'a recount is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `recounts_no_replace` BEFORE INSERT ON `recounts` WHEN EXISTS (SELECT 1 FROM `recounts` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'a recount is never changed');
+END;
+--> statement-breakpoint
 -- Confirm once after each charter, and never go back, sideways, or away from a charter in force.
 CREATE TRIGGER `confirmations_no_update` BEFORE UPDATE ON `confirmations` BEGIN
   SELECT RAISE(ABORT, 'a confirmation is never changed');

@@ -12,4 +12,7 @@ CREATE TABLE `checkpoints` (
 	`history` integer NOT NULL
 );
 --> statement-breakpoint
-CREATE UNIQUE INDEX `checkpoints_of_one_history` ON `checkpoints` (`history`,`size`) WHERE "checkpoints"."history" > 0;
+CREATE UNIQUE INDEX `checkpoints_of_one_history` ON `checkpoints` (`history`,`size`) WHERE "checkpoints"."history" > 0;--> statement-breakpoint
+ALTER TABLE `queries` ADD `seed` blob;--> statement-breakpoint
+ALTER TABLE `queries` ADD `sum` text;--> statement-breakpoint
+ALTER TABLE `queries` ADD `revealed_at` integer;

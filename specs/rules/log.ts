@@ -14,6 +14,7 @@ import {
   manifest,
   opening,
   query,
+  recount,
   refusal,
   round,
   sum,
@@ -51,6 +52,7 @@ export function entriesOf(evidence: SignedEvidence): LogEntry[] {
     ...entries(agreement, ...evidence.agreements),
     ...entries(opening, ...evidence.openings.map(one => one.opening)),
     ...entries(sum, evidence.sum),
+    ...entries(recount, ...(evidence.recount === null ? [] : [evidence.recount])),
   ]
 }
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { aggregate } from '#coordinator/aggregation.ts'
+import { type Aggregate, aggregate } from '#coordinator/aggregation.ts'
 import type { Fetch } from '#party/connection.ts'
 import { TestClock } from '../clock.ts'
 import { Federation, type TestNode } from '../federation.ts'
@@ -46,6 +46,8 @@ export class Scene {
   readonly federation: Federation
   /** Stands between the parties and the coordinator. */
   between: ((who: string, direct: Fetch) => Fetch) | undefined
+  /** How the coordinator adds up. */
+  add: Aggregate = aggregate
 
   constructor(snapshot: Snapshot) {
     const clock = new TestClock()
@@ -57,7 +59,7 @@ export class Scene {
         clockOf: () => clock,
         network: who => (url, init) => (this.between?.(who, direct) ?? direct)(url, init),
         randomness: who => seededRandomness(`scene ${who}`),
-        add: aggregate,
+        add: task => this.add(task),
       },
       ROOT,
     )

@@ -44,8 +44,24 @@ export class DemoFederation {
       '--port',
       String(port),
     )
+    await this.#serve()
+  }
+
+  async #serve(): Promise<void> {
     this.#processes.start('coordinator', ['coordinator', 'start', this.path('coordinator')])
     await this.#untilReady()
+  }
+
+  /**
+   * Puts a coordinator that cheats into the place of the real one, and back: it asks custodians to open a round again without a member.
+   * @returns why each custodian refuses, null where one agrees
+   */
+  async cheat(round: string, leftOut: string): Promise<Record<string, string | null>> {
+    await this.#processes.stop('coordinator')
+    const args = [this.path('coordinator'), round, leftOut]
+    const said = await this.#processes.runProgram('cheating-coordinator.ts', args)
+    await this.#serve()
+    return JSON.parse(said)
   }
 
   async #untilReady(): Promise<void> {

@@ -9,11 +9,13 @@ import { compare } from './comparison.ts'
 import { DemoFederation } from './federation.ts'
 import { writeDeclarations } from './files.ts'
 import { Processes } from './processes.ts'
-import { type Asked, summary } from './summary.ts'
+import { type Asked, type Attempt, summary } from './summary.ts'
 
 const QUERIES = join(import.meta.dirname, 'queries')
 /** The third question is asked while this member is stopped. */
 const STOPPED = 'FR'
+/** The coordinator would like to know this member's own figures. */
+const LEFT_OUT = 'KR'
 /** In the short form. */
 const FRACTION = 10
 
@@ -21,7 +23,7 @@ type Step = <T>(what: string, work: () => Promise<T>) => Promise<T>
 
 /**
  * A whole federation on this machine: a coordinator, five members and a researcher, each a process with its own directory
- * and database; three questions; a comparison of every cell with plaintext; and a summary.
+ * and database; three questions; a coordinator that cheats in between; a comparison of every cell with plaintext; and a summary.
  */
 async function demonstrate(terminal: Terminal, options: { short?: boolean; keep?: boolean }): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'inbond-demo-'))
@@ -40,8 +42,8 @@ async function demonstrate(terminal: Terminal, options: { short?: boolean; keep?
       federation.import(deliveries),
     )
     await step('The members start', () => federation.startMembers())
-    const asked = await askAll(federation, files, step, terminal)
-    terminal.out(`\n${summary(asked)}\n`)
+    const { asked, attempt } = await askAll(federation, files, step, terminal)
+    terminal.out(`\n${summary(asked, attempt)}\n`)
     if (asked.some(one => one.comparison.differences.length > 0)) throw new Error('an answer differs from plaintext')
     if (options.keep) await keep(federation, terminal)
   } finally {
@@ -50,14 +52,30 @@ async function demonstrate(terminal: Terminal, options: { short?: boolean; keep?
   }
 }
 
-async function askAll(federation: DemoFederation, files: string, step: Step, terminal: Terminal): Promise<Asked[]> {
+async function askAll(
+  federation: DemoFederation,
+  files: string,
+  step: Step,
+  terminal: Terminal,
+): Promise<{ asked: Asked[]; attempt: Attempt }> {
   const asked = [
     await ask(federation, 'imports-by-chapter', files, step, terminal),
     await ask(federation, 'exports-by-chapter-and-destination', files, step, terminal),
   ]
+  const attempt = await attack(federation, asked[1] as Asked, step)
   await step(`${STOPPED} is stopped on purpose`, () => federation.stopMember(STOPPED))
   asked.push(await ask(federation, 'transit-by-transport-and-month', files, step, terminal))
-  return asked
+  return { asked, attempt }
+}
+
+/** A custodian that agreed would end the demonstration: nobody should believe the rest of it then. */
+async function attack(federation: DemoFederation, { answer }: Asked, step: Step): Promise<Attempt> {
+  const said = await step(`The coordinator cheats: everybody is to open that answer again, without ${LEFT_OUT}`, () =>
+    federation.cheat(answer.round, LEFT_OUT),
+  )
+  const agreed = Object.keys(said).filter(custodian => said[custodian] === null)
+  if (agreed.length > 0) throw new Error(`${agreed.join(', ')} agreed to a second cohort of one round`)
+  return { answer, leftOut: LEFT_OUT, refusals: said as Record<string, string> }
 }
 
 async function ask(

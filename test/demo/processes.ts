@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 
-const INBOND = join(import.meta.dirname, '..', '..', 'inbond')
+const ROOT = join(import.meta.dirname, '..', '..')
+const INBOND = join(ROOT, 'inbond')
+const PRELOAD = join(ROOT, 'party', 'preload.ts')
 /** A party that was asked to stop and does not is killed after this long. */
 const PATIENCE_MS = 8_000
 
@@ -17,14 +19,23 @@ export class Processes {
   }
 
   /** Runs a command to its end and returns what it printed. @throws Error with what it said if it fails */
-  async run(args: readonly string[], progress?: (line: string) => void): Promise<string> {
+  run(args: readonly string[], progress?: (line: string) => void): Promise<string> {
+    return this.#run(INBOND, args, progress)
+  }
+
+  /** Runs a program of the demonstration in the same way. */
+  runProgram(file: string, args: readonly string[]): Promise<string> {
+    return this.#run(process.execPath, ['--import', PRELOAD, join(import.meta.dirname, file), ...args])
+  }
+
+  async #run(program: string, args: readonly string[], progress?: (line: string) => void): Promise<string> {
     this.#signal.throwIfAborted()
-    const child = spawn(INBOND, args, { stdio: ['ignore', 'pipe', 'pipe'], signal: this.#signal })
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], signal: this.#signal })
     const out = collect(child.stdout)
     const err = collect(child.stderr, progress)
     const [status] = (await once(child, 'close')) as [number | null]
     if (status === 0) return out.text()
-    throw new Error(`inbond ${args.slice(0, 3).join(' ')} … ended with status ${status}\n${err.text()}`)
+    throw new Error(`${basename(program)} ${args.slice(0, 3).join(' ')} … ended with status ${status}\n${err.text()}`)
   }
 
   /** Starts a command that serves until it is stopped. */

@@ -13,13 +13,32 @@ export interface Asked {
   readonly uploads: string
 }
 
+/** To have an answer opened again, for a cohort without one member. */
+export interface Attempt {
+  readonly answer: Answer
+  readonly leftOut: string
+  /** Why, by custodian. */
+  readonly refusals: Readonly<Record<string, string>>
+}
+
 /** What a minister would want to know of the demonstration. */
-export function summary(asked: readonly Asked[]): string {
+export function summary(asked: readonly Asked[], attempt: Attempt): string {
   return [
     'What was asked, and who took part\n\n',
     asked.map(describeAsked).join('\n'),
     '\n',
     whatWasSeen(asked[0] as Asked),
+    '\n',
+    whatWasTried(attempt),
+  ].join('')
+}
+
+function whatWasTried({ answer, leftOut, refusals }: Attempt): string {
+  const reasons = Map.groupBy(Object.keys(refusals), custodian => refusals[custodian] as string)
+  return [
+    `What the coordinator tried: to have "${answer.purpose}"\n`,
+    `opened again without ${leftOut}, whose own figures are what is left when one answer is subtracted from the other\n\n`,
+    table([...reasons].map(([reason, custodians]) => [custodians.join(', '), `refused: ${reason}`])),
   ].join('')
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { read } from '#researcher/reading.ts'
 import { storedQuery } from '#researcher/researcher.ts'
+import { queryStatus } from '#specs/api.ts'
 import { Federation } from '#test/federation.ts'
 import { doWork, pose, step } from '#test/steps.ts'
 
@@ -36,15 +37,16 @@ afterAll(() => federation[Symbol.dispose]())
 
 test('an answer that two processes read, one of them with one opening more, is the one that was stored first', async () => {
   const { researcher } = federation
-  const { query, round } = await pose(federation, QUESTION)
+  const { query } = await pose(federation, QUESTION)
   for (const kind of ['contribute', 'agree'] as const) await step(federation, kind)
   await step(federation, 'open', ['AA', 'BB', 'CC'])
   const release = Promise.withResolvers<void>()
   held = release.promise
-  const slow = read(researcher, query, round)
+  const status = await researcher.connection.get(`/queries/${query}`, queryStatus)
+  const slow = read(researcher, status, () => undefined)
   await reached.promise
   await doWork(federation, 'DD', 'open')
-  const quick = await read(researcher, query, round)
+  const quick = await read(researcher, status, () => undefined)
   release.resolve()
   expect(quick.evidence.openedBy).toEqual(MEMBERS)
   expect(await slow).toEqual(quick)

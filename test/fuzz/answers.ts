@@ -8,6 +8,7 @@ import { type IdToken, verifyIdToken } from '#crypto/id-token.ts'
 import { loadSeal } from '#crypto/seal.ts'
 import { type IdentityKey, messageId } from '#crypto/signature.ts'
 import { agree } from '#member-node/custody.ts'
+import { addUpAgain as addUpForRecipient } from '#member-node/recount.ts'
 import { Connection } from '#party/connection.ts'
 import { meetCoordinator } from '#party/invitation.ts'
 import { addUpAgain, type CheckedEvidence, checkEvidence } from '#researcher/evidence.ts'
@@ -33,16 +34,19 @@ import {
   type Certificate,
   type CharterId,
   certificate,
+  cohort,
   login,
   type MemberId,
   type PersonSponsorship,
   type Revocation,
+  recount,
   revocation,
   sponsorship,
 } from '#specs/messages.ts'
 import { problemOf } from '#specs/problem.ts'
 import { type SignedCharter, verifyCharter } from '#specs/rules/charter.ts'
 import { type SignedCohort, verifyCohort } from '#specs/rules/cohort.ts'
+import { verifyRecount, verifySum } from '#specs/rules/recount.ts'
 import { verifyCertificate, verifyRevocation } from '#specs/rules/researcher.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
 import { claims, type Signed } from '#specs/signed.ts'
@@ -92,6 +96,8 @@ export async function answerDecoders(recording: Recording): Promise<Decoder[]> {
     await additions(known),
     await shares(known),
     contributions(known),
+    await recounted(known),
+    await recounts(known),
   ]
 }
 
@@ -312,9 +318,9 @@ async function evidence(known: Known): Promise<Decoder> {
     inputs: mutatedJson([said]),
     codes: [...UNSIGNED, 'bad-evidence', 'bad-round', 'bad-cohort', 'bad-query'],
     decode: changed => checkEvidence(parsed(answerEvidence, changed), said.query, known.charter),
-    believe: ({ round, cohort, manifests, ciphertext, openings, refusals, log }) => {
+    believe: ({ round, cohort, manifests, sum, openings, refusals, log }) => {
       expect(log).toEqual(checked.log)
-      expect([round.id, cohort.id, ciphertext]).toEqual([checked.round.id, checked.cohort.id, checked.ciphertext])
+      expect([round.id, cohort.id, sum.id]).toEqual([checked.round.id, checked.cohort.id, checked.sum.id])
       expect(manifests.map(one => one.id).toSorted()).toEqual(checked.manifests.map(one => one.id).toSorted())
       // An opening or a refusal that is held back is a custodian's or a member's that never came.
       for (const one of openings) expect(checked.openings).toContainEqual(one)
@@ -400,6 +406,80 @@ async function shares({ recording }: Known): Promise<Decoder> {
         .toString('latin1')
         .split(/(?=.{4}eyJ)/s)
       expect(accepted.toSorted()).toEqual(frames)
+    },
+  })
+}
+
+/** The documents and the round of which a custodian has added up the sum again, as the coordinator still has them. */
+function large({ recording }: Known) {
+  const { $client } = recording.federation.coordinator.context.db
+  const row = $client
+    .prepare(
+      'SELECT rounds.compact AS round, queries.compact AS "query", cohort, rounds.sum, seed, recounts.compact AS recount, draws.custodian FROM rounds JOIN queries ON queries.id = rounds.query JOIN draws ON draws.round = rounds.id JOIN recounts ON recounts.round = rounds.id WHERE rounds.id = ?',
+    )
+    .get(recording.rounds.recounted.round)
+  return row as Record<'round' | 'query' | 'cohort' | 'sum' | 'seed' | 'recount' | 'custodian', string>
+}
+
+/** What the drawn custodian signed, or anybody else. */
+async function recounted(known: Known): Promise<Decoder> {
+  const said = large(known)
+  const round = await verifyRound(said, known.charter, undefined)
+  const total = await verifySum(said.sum, round, await verifyCohort(said.cohort, round))
+  const key = known.recording.signerOf(said.recount)
+  return decoder<string, MemberId>({
+    name: 'a recount of the sum',
+    examples: [said.recount],
+    inputs: fc.oneof(resigned(key, said.recount), mutatedText([said.recount])),
+    codes: [...UNSIGNED, 'bad-evidence'],
+    decode: compact => verifyRecount(compact, round, total, Buffer.from(said.seed, 'base64url')),
+    believe: (custodian, compact) => {
+      expect(custodian).toBe(said.custodian)
+      expect(claims(recount, compact).payload).toEqual(claims(recount, said.recount).payload)
+    },
+  })
+}
+
+/** A cohort of which one contribution on its way to the drawn custodian is another. Nothing is kept. */
+async function recounts(known: Known): Promise<Decoder> {
+  const { recount: intact, custodian, ...said } = large(known)
+  const node = known.recording.federation.node(custodian)
+  const { member } = claims(cohort, said.cohort).payload.manifests[1] as { member: MemberId }
+  const round = known.recording.rounds.recounted.round
+  const parts: Uint8Array[] = []
+  for await (const part of await node.connection.stream(`/rounds/${round}/contributions/${member}`)) parts.push(part)
+  const ciphertext = Buffer.concat(parts)
+  return decoder<Stream, string>({
+    name: 'a contribution to add up again',
+    isSlow: true,
+    examples: [{ bytes: ciphertext, piece: 65_536 }],
+    inputs: fc.record({ bytes: mutatedBytes([ciphertext]), piece: fc.constantFrom(1000, 1448, 65_536) }),
+    codes: ['bad-evidence', 'coordinator-unreachable'],
+    decode: async ({ bytes, piece }) => {
+      let sent = ''
+      const connection: Partial<Connection> = {
+        get: (path, schema, signal) => node.connection.get(path, schema, signal),
+        stream: async path =>
+          path.endsWith(`/${member}`)
+            ? (ReadableStream.from(pieces(bytes, piece)) as AsyncIterable<Uint8Array>)
+            : node.connection.stream(path),
+        post: async (_, body, schema) => {
+          sent = (body as { recount: string }).recount
+          return schema.parse({})
+        },
+      }
+      const { $client } = node.db
+      $client.exec('BEGIN; DROP TRIGGER recounts_no_delete; DELETE FROM recounts')
+      try {
+        await addUpForRecipient({ ...node, connection: connection as Connection }, { kind: 'recount', ...said })
+      } finally {
+        $client.exec('ROLLBACK')
+      }
+      return sent
+    },
+    believe: (sent, { bytes }) => {
+      expect(Buffer.from(bytes).equals(ciphertext)).toBe(true)
+      expect(claims(recount, sent).payload).toEqual(claims(recount, intact).payload)
     },
   })
 }

@@ -40,7 +40,7 @@ export interface Recording {
   readonly federation: Federation
   readonly exchanges: readonly Exchange[]
   /** A round in each of its states. */
-  readonly rounds: Readonly<Record<'opened' | 'void' | 'agreed' | 'closed' | 'open', Run>>
+  readonly rounds: Readonly<Record<'opened' | 'recounted' | 'void' | 'agreed' | 'closed' | 'open', Run>>
   /** Of a researcher beside the one who asked. */
   readonly revocation: string
   /** BR's contribution to the open round, which was held back. */
@@ -82,6 +82,9 @@ export async function record(): Promise<Recording> {
   const rounds = {} as Record<keyof Recording['rounds'], Run>
   const answer = await federation.ask(QUESTION)
   rounds.opened = { query: answer.query as QueryId, round: answer.round as RoundId }
+  Object.assign(federation, { researcher: { ...federation.researcher, recountFrom: 0 } })
+  const large = await federation.ask(QUESTION)
+  rounds.recounted = { query: large.query as QueryId, round: large.round as RoundId }
   rounds.void = await pose(federation, QUESTION)
   federation.researcher.db.$client.prepare('UPDATE queries SET sent_at = 1 WHERE id = ?').run(rounds.void.query)
   for (const kind of ['contribute', 'agree'] as const) await step(federation, kind)

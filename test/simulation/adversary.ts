@@ -1,3 +1,4 @@
+import type { Aggregate } from '#coordinator/aggregation.ts'
 import { SEALED_BYTES } from '#crypto/sealing.ts'
 import type { WorkItem, WorkResponse } from '#specs/api.ts'
 import { shareFrame } from '#specs/bodies.ts'
@@ -10,6 +11,8 @@ export interface Adversary {
   readonly take?: (message: Message) => Promise<Message | Response | undefined>
   /** Changes what the coordinator answered with success. */
   readonly show?: (message: Message, answer: Response) => Promise<Response | undefined>
+  /** Adds up in the coordinator's place. */
+  readonly add?: Aggregate
 }
 
 export const jsonOf = (message: Message) => JSON.parse(Buffer.from(message.body ?? []).toString())

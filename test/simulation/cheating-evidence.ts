@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { sumFile } from '#coordinator/uploads.ts'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { aggregate } from '#coordinator/aggregation.ts'
 import { Aggregator } from '#crypto/one-shot.ts'
 import { encodeCells, packWords } from '#crypto/packing.ts'
 import { CELLS_PER_CHUNK } from '#crypto/parameters.ts'
@@ -21,19 +21,13 @@ async function shift(total: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 /** A coordinator that adds one to every cell of the sum, and signs the result. */
-export function shiftedSum(federation: Federation): Adversary {
-  return {
-    show: async (message, answer) => {
-      const { what } = roomOf(message)
-      if (what === 'sum') return new Response(await shift(new Uint8Array(await answer.arrayBuffer())))
-      if (what !== 'answer') return undefined
-      const evidence = (await answer.json()) as AnswerEvidence
-      const { payload } = claims(sum, evidence.sum)
-      const shifted = await shift(readFileSync(sumFile(federation.coordinator.context, payload.round)))
-      const signed = await sign(keyOf(federation), sum, { ...payload, ciphertext: sha256(shifted) })
-      return Response.json(logged(federation.coordinator.context, { ...evidence, sum: signed.compact }))
-    },
-  }
+export const shiftedSum: Adversary = {
+  add: async task => {
+    await aggregate(task)
+    const shifted = await shift(readFileSync(task.output))
+    writeFileSync(task.output, shifted)
+    return sha256(shifted)
+  },
 }
 
 /** A coordinator that tells the recipient of a smaller cohort than the one that was opened. */

@@ -20,7 +20,15 @@ const { run } = await import('./run.ts')
 const { schedules } = await import('./schedule.ts')
 
 const usual = { at: 0, need: '{ atLeast: 3 }', closes: '1h', large: false, withdrawn: null } as const
-const first = { questions: [usual], moves: [], sums: [], refusing: null, ...mutation.first, cheat: mutation.cheat }
+const first = {
+  questions: [usual],
+  moves: [],
+  sums: [],
+  recounts: false,
+  refusing: null,
+  ...mutation.first,
+  cheat: mutation.cheat,
+}
 using federation = await foundFederation()
 const snapshot = takeSnapshot(federation)
 const holds = fc.asyncProperty(schedules(fc.constant(mutation.cheat)), schedule =>

@@ -59,7 +59,7 @@ const budget = edit(
   'if (noiseBudget < smallestNoiseBudget(sealed.contributors)) return undefined',
   'if (noiseBudget < 0) return undefined',
 )
-const addsUpAgain = edit(READING, '  if (small) {', '  if (small && total.length === 0) {')
+const addsUpAgain = edit(READING, '  if (custodian === null) {', '  if (custodian === null && total.length === 0) {')
 const sameCohort = edit(COHORT, ' || payload.cohort !== to) {', ') {')
 
 export const mutations: readonly Mutation[] = [
@@ -219,6 +219,19 @@ export const mutations: readonly Mutation[] = [
   },
   { name: 'the recipient adds up again', edits: [addsUpAgain], breaks: 'answersEqualPlaintext', cheat: 'shifted sum' },
   {
+    name: 'what the drawn custodian adds up is the sum',
+    edits: [
+      edit(
+        'specs/rules/recount.ts',
+        '  if (payload.ciphertext !== of.payload.ciphertext) {',
+        '  if (payload.round !== round.id) {',
+      ),
+    ],
+    breaks: 'answersEqualPlaintext',
+    cheat: 'shifted sum',
+    first: { recounts: true },
+  },
+  {
     name: 'the recipient reads the cohort that was opened: agreements, openings, their seals, and the addition',
     edits: [
       sameCohort,
@@ -325,7 +338,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'the key to an answer that never came is forgotten',
-    edits: [edit('researcher/client.ts', 'set({ voidReason, privateKey: null })', 'set({ voidReason })')],
+    edits: [edit('researcher/client.ts', 'set({ voidReason, privateKey: null, seed: null })', 'set({ voidReason })')],
     breaks: 'answersStay',
     cheat: null,
     first: refused,

@@ -73,6 +73,8 @@ export function schedules(cheat: fc.Arbitrary<Cheat | null> = fc.constant(null))
     moves: fc.array(move, { maxLength: 60, size: 'max' }),
     /** What becomes of the coordinator's additions, one after the other; later ones succeed. */
     sums: fc.array(fc.constantFrom('made' as const, 'fails' as const, 'dies' as const), { maxLength: 2 }),
+    /** Sums are so large that a custodian is drawn to add them up again. */
+    recounts: fc.boolean(),
     /** A member whose policy refuses. */
     refusing: rarely(fc.constantFrom(...MEMBERS), null),
     cheat,

@@ -35,7 +35,11 @@ export class World {
   #death: (() => void) | undefined
   readonly #adversary: Adversary
 
-  constructor(snapshot: Snapshot, { sums, cheat }: Pick<Schedule, 'sums' | 'cheat'>, root: string) {
+  constructor(
+    snapshot: Snapshot,
+    { sums, recounts, cheat }: Pick<Schedule, 'sums' | 'recounts' | 'cheat'>,
+    root: string,
+  ) {
     this.#sums = [...sums]
     this.network = new Network(
       this.activities,
@@ -49,6 +53,7 @@ export class World {
       network: (who: string) => this.network.of(who),
       randomness: (who: string) => seededRandomness(`world ${who}`),
       add: this.#add,
+      ...(recounts ? { recountFrom: 0 } : {}),
     }
     this.federation = openSnapshot(snapshot, surroundings, root)
     this.#adversary = adversaryOf(cheat, this)
@@ -103,7 +108,7 @@ export class World {
         this.#death?.()
         return this.#grave.promise
       default:
-        return aggregate(task)
+        return (this.#adversary.add ?? aggregate)(task)
     }
   }
 

@@ -45,7 +45,15 @@ describe('the files of vectors', () => {
     const neverRefuse: LayerName[] = [
       ...(['centred-binomial', 'uniform-residues', 'pack-chunk', 'pack-share', 'cell-bound', 'encode-cells'] as const),
       ...(['decode-cells', 'agrees', 'smallest-budget', 'sealing-key', 'share-context', 'opening-context'] as const),
-      ...(['fingerprint', 'sign', 'log-head', 'inclusion-proof', 'consistency-proof', 'sign-checkpoint'] as const),
+      ...([
+        'fingerprint',
+        'sign',
+        'draw',
+        'log-head',
+        'inclusion-proof',
+        'consistency-proof',
+        'sign-checkpoint',
+      ] as const),
     ]
     const refused = new Set(all.filter(isNegative).map(one => one.layer))
     expect([...refused, ...neverRefuse].sort()).toEqual([...taken].sort())

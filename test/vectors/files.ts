@@ -7,6 +7,7 @@ import * as ids from './topics/ids.ts'
 import * as log from './topics/log.ts'
 import * as opening from './topics/opening.ts'
 import * as packing from './topics/packing.ts'
+import * as recount from './topics/recount.ts'
 import * as sampling from './topics/sampling.ts'
 import * as sealing from './topics/sealing.ts'
 import * as sharing from './topics/sharing.ts'
@@ -26,6 +27,7 @@ const topics = {
   signatures,
   ids,
   log,
+  recount,
 }
 
 /** Every file of specs/vectors/ as it has to be; what is expected comes from the product. */

@@ -91,6 +91,7 @@ export interface Inputs {
   /** A manifest, and the cohort that names it. */
   'verify-manifest': RoundInput & { evidence: readonly [manifest: string, cohort: string]; slots: number }
   'verify-agreements': RoundInput & { cohort: string; agreements: readonly string[] }
+  draw: { revealed: Uint8Array; sum: string; custodians: readonly string[] }
 
   /** Of so many entries: see `entryOf`. */
   'log-head': { entries: number }
@@ -127,6 +128,7 @@ export type MessageLayer =
   | 'verify-cohort'
   | 'verify-manifest'
   | 'verify-agreements'
+  | 'draw'
 
 /** The layers that are about the log. */
 export type LogLayer =

@@ -11,9 +11,10 @@ import type { Node } from '#member-node/node.ts'
 import * as memberSchema from '#member-node/schema.ts'
 import { openDatabase } from '#party/database.ts'
 import { addUpAgain, type CheckedEvidence } from '#researcher/evidence.ts'
-import { type MemberId, messageKinds, type RoundId } from '#specs/messages.ts'
+import { type MemberId, messageKinds, type RoundId, type SumId } from '#specs/messages.ts'
 import { verifyProposal } from '#specs/rules/charter.ts'
 import { verifyAgreements, verifyCohort, verifyManifest } from '#specs/rules/cohort.ts'
+import { drawnCustodian, drawOf } from '#specs/rules/recount.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
 import { verify } from '#specs/signed.ts'
 import { TestClock } from '#test/clock.ts'
@@ -152,4 +153,8 @@ export const messageLayers: Pick<Layers, MessageLayer> = {
     const cohort = await verifyCohort(input.cohort, round)
     return { custodians: await verifyAgreements(input.agreements, round, cohort.id) }
   },
+  draw: ({ revealed, sum, custodians }) => ({
+    draw: drawOf(revealed),
+    custodian: drawnCustodian(revealed, sum as SumId, custodians as readonly MemberId[]),
+  }),
 }

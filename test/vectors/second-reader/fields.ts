@@ -209,6 +209,7 @@ const messages: Record<string, Test> = {
     need,
     closesAfter: whole(1),
     recipient: sealingKey,
+    draw: hash,
     nonce: like(/^[\w-]{22}$/),
     askedAt: instant,
     expires: instant,
@@ -245,7 +246,7 @@ const messages: Record<string, Test> = {
       protocol: whole(1),
       round: id,
       member,
-      step: oneOf('contribute', 'agree', 'open', 'void'),
+      step: oneOf('contribute', 'agree', 'open', 'void', 'recount'),
       code: text(0, 64),
       reason: line(1, 1000),
       policy: orNull(hash),
@@ -264,6 +265,7 @@ const messages: Record<string, Test> = {
   'inbond-void-statement': object({ protocol, round: id, custodian: member }),
   'inbond-void-certificate': object({ protocol, round: id, statements: list(text(0, 4 * 1024 * 1024), 2, 15) }),
   'inbond-sum': object({ protocol, round: id, cohort: id, slots: whole(1), ciphertext: hash }),
+  'inbond-recount': object({ protocol, round: id, sum: id, custodian: member, ciphertext: hash }),
   'inbond-token': object({ federation: thumbprint, method: text(0, 10), path: text(0, 2000), issuedAt: instant }),
 }
 

@@ -62,4 +62,10 @@ export const messageLayers: Pick<Layers, MessageLayer> = {
     const { id } = verifyCohort(input.cohort, round)
     return { custodians: verifyAgreements(input.agreements, round, id) }
   },
+  draw: ({ revealed, sum, custodians }) => {
+    const digest = Buffer.from(sha256(Buffer.concat([revealed, Buffer.from(sum, 'hex')])), 'hex')
+    // Byte by byte, as on paper.
+    const number = digest.reduce((rest, byte) => (rest * 256 + byte) % custodians.length, 0)
+    return { draw: sha256(revealed), custodian: custodians[number] as string }
+  },
 }

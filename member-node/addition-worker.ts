@@ -1,0 +1,4 @@
+import { serveThread } from '#party/thread.ts'
+import { addUp } from './addition.ts'
+
+serveThread(addUp)
