@@ -34,22 +34,22 @@ export interface Researcher {
 export async function fetchCharter(researcher: Researcher): Promise<SignedCharter> {
   const { inForce } = await meetCoordinator(researcher.to, researcher.fetch)
   if (inForce === null) throw fault('charter-pending', 'the federation has no charter in force yet')
-  const known = await newestCharter(researcher)
   const id = messageId(inForce.charter) as CharterId
+  const { charters } = schema
+  const newest = researcher.db.select().from(charters).orderBy(desc(charters.epoch)).limit(1).get()
+  if (newest?.id === id) return knownCharter(researcher, inForce.charter)
+  const known = newest && (await recallCharter(researcher, newest))
   const followed = await followCharters(researcher.connection, researcher.to.federation, id, known)
   const rows = followed.map(({ charter }) => ({ epoch: charter.payload.epoch, id: charter.id }))
-  if (rows.length > 0) researcher.db.insert(schema.charters).values(rows).onConflictDoNothing().run()
+  if (rows.length > 0) researcher.db.insert(charters).values(rows).onConflictDoNothing().run()
   return (followed.at(-1)?.charter ?? known) as SignedCharter
 }
 
 /** Only ids are remembered: the document to an id is the same wherever it comes from. */
-async function newestCharter(researcher: Researcher): Promise<SignedCharter | undefined> {
-  const { charters } = schema
-  const newest = researcher.db.select().from(charters).orderBy(desc(charters.epoch)).limit(1).get()
-  if (newest === undefined) return undefined
-  const found = await researcher.connection.get(`/charters/${newest.id}`, charterBundle).catch(error => {
+async function recallCharter(researcher: Researcher, { id, epoch }: { id: string; epoch: number }) {
+  const found = await researcher.connection.get(`/charters/${id}`, charterBundle).catch(error => {
     if (error.code !== 'not-found') throw error
-    throw fault('bad-charter', `the coordinator does not know charter ${newest.epoch}, which was in force before`)
+    throw fault('bad-charter', `the coordinator does not know charter ${epoch}, which was in force before`)
   })
   return knownCharter(researcher, found.charter)
 }
