@@ -31,6 +31,16 @@ export function standing(
 }
 
 /**
+ * Whether a charter is proposed that changes the custodians. They sign it only if the log that it names has every cohort that they agreed
+ * to, and agree to none from then on: until it is in force or given up, no round is announced and none is agreed to.
+ */
+export function isHandingOver({ db }: Pick<Context, 'db'>): boolean {
+  const [current, proposed] = [charterInForce(db), charterProposed(db)]
+  if (current === undefined || proposed === undefined) return false
+  return demandsOf(current.payload, proposed.payload).custodians.needed > 0
+}
+
+/**
  * Takes a member's signature under a charter. With the last that it needs, the first charter is in force, and another one can be
  * confirmed.
  * @throws InbondError `not-found`, `not-on-roster`, `bad-signature`, `too-late`

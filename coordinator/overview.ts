@@ -5,7 +5,7 @@ import { describeDisk, diskConcern, diskOf, duration, verdict } from '#party/gla
 import { type MemberId, query } from '#specs/messages.ts'
 import { inWords, isFulfilled } from '#specs/rules/succession.ts'
 import { claims } from '#specs/signed.ts'
-import { standing } from './charters.ts'
+import { isHandingOver, standing } from './charters.ts'
 import { type Context, charterInForce, charterProposed } from './context.ts'
 import { invitations, parties, prekeys, queries, rounds } from './schema.ts'
 import { statusOf } from './status.ts'
@@ -30,6 +30,7 @@ export function overview(context: Context, url: string, process: number | undefi
     charter: inForce ? { id: inForce.id, epoch: inForce.payload.epoch, members: inForce.payload.members.length } : null,
     /** Whether the charter in force names entries of the log that were lost when the coordinator was restored. */
     isBehind: inForce !== undefined && !context.log.had(inForce.payload.logHead),
+    isHandingOver: isHandingOver(context),
     /** Whom the proposed charter waits for, in words; null if there is none. */
     unsigned: needs && !isFulfilled(needs.consents) ? inWords(needs.consents) : null,
     unconfirmed:
@@ -75,6 +76,7 @@ export function concernsOf(status: Overview, now: number): string[] {
     concerns.push(
       'Nothing can be answered: the charter names entries that the log has lost. Propose the one that follows it.',
     )
+  if (status.isHandingOver) concerns.push('Questions wait for the proposed charter, which changes the custodians.')
   const expected = status.process === null ? [] : status.members.filter(one => one.onRoster)
   const late = expected.filter(one => one.lastSeen === null || now - Date.parse(one.lastSeen) >= LATE_MS)
   if (late.length > 0) {

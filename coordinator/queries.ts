@@ -6,6 +6,7 @@ import { plan } from '#specs/query.ts'
 import { describeExposure } from '#specs/rules/pattern.ts'
 import { checkLasts, verifyCertificate } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
+import { isHandingOver } from './charters.ts'
 import { type Context, charterById, charterInForce, requireCharter } from './context.ts'
 import { fittingRoster } from './ledger.ts'
 import { certified, reasonOfRevocation, refuseRevoked } from './researchers.ts'
@@ -163,6 +164,7 @@ export async function announceRound(
     )
     return true
   }
+  if (isHandingOver(context)) return false
   const closes = now + asked.closesAfter
   const ends = closes + asked.closesAfter
   const chosen = charter.payload.custodians.flatMap(custodian => freePrekey(context, custodian, ends) ?? [])

@@ -4,7 +4,7 @@ import type { WorkItem, WorkResponse } from '#specs/api.ts'
 import type { MemberId, Refusal } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { demandsOf, isFulfilled } from '#specs/rules/succession.ts'
-import { standing } from './charters.ts'
+import { isHandingOver, standing } from './charters.ts'
 import { type Context, charterInForce, charterProposed } from './context.ts'
 import { type Member, missingPrekeys } from './custodians.ts'
 import { recountWork } from './recounts.ts'
@@ -39,7 +39,8 @@ export function workFor(context: Context, member: Member): WorkResponse {
   if (inForce && isOnRoster(inForce, member)) {
     const missing = inForce.payload.custodians.includes(id) ? missingPrekeys(context, id) : 0
     if (missing > 0) items.push({ kind: 'prekeys', missing })
-    items.push(...roundWork(context, id), ...recountWork(context, id))
+    const isHeld = isHandingOver(context)
+    items.push(...roundWork(context, id).filter(one => !(isHeld && one.kind === 'agree')), ...recountWork(context, id))
   }
   return { version: versionOf(items), items }
 }

@@ -3,7 +3,7 @@ import { fingerprint } from '#crypto/signature.ts'
 import { type Followed, followCharters } from '#party/charter-chain.ts'
 import { type CharterBundle, charterBundle, done } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { type CharterId, charter, confirmation, consent, type MemberId } from '#specs/messages.ts'
+import { type CharterId, charter, confirmation } from '#specs/messages.ts'
 import { type SignedCharter, standingOf, verifyProposal } from '#specs/rules/charter.ts'
 import { inWords, isFulfilled } from '#specs/rules/succession.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
@@ -41,6 +41,12 @@ export function charterOf(node: Pick<Node, 'db'>, id: CharterId): SignedCharter 
     .get()
   if (row) return stored(row)
   throw fault('no-charter', `this node does not know the charter ${id} to be in force`)
+}
+
+/** When this node took note of a charter in force, in milliseconds since 1970. */
+export function inForceSince(node: Memory, id: CharterId): number {
+  const row = node.db.select().from(charters).where(eq(charters.id, id)).get()
+  return row?.inForceAt ?? 0
 }
 
 function stored(row: { id: CharterId; compact: string }): SignedCharter {
@@ -113,22 +119,6 @@ function checkNotConfirmed(node: Memory, { id, payload }: SignedCharter): void {
 
 function ownConfirmation(node: Memory, previous: CharterId) {
   return node.db.select().from(confirmations).where(eq(confirmations.previous, previous)).get()
-}
-
-/** Signs a checked proposal: stored before it is sent, and the same signature if asked again. */
-export async function signCharter(node: Node, proposal: SignedCharter): Promise<void> {
-  const before = node.db.select().from(charters).where(eq(charters.id, proposal.id)).get()
-  const compact = before?.consent ?? (await sign(node.key, consent, consentOf(node.id, proposal.id))).compact
-  node.db
-    .insert(charters)
-    .values({ id: proposal.id, epoch: proposal.payload.epoch, compact: proposal.compact, consent: compact })
-    .onConflictDoNothing()
-    .run()
-  await node.connection.post('/consents', { consent: compact }, done)
-}
-
-function consentOf(member: MemberId, id: CharterId) {
-  return { protocol: PROTOCOL, charter: id, member } as const
 }
 
 /**

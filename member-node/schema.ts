@@ -39,6 +39,12 @@ export const charterSignatures = sqliteTable('charter_signatures', {
   signatures: text({ mode: 'json' }).$type<Omit<CharterBundle, 'charter'>>().notNull(),
 })
 
+/** Charters under which this custodian agrees to nothing any more, because it signed one that changes the custodians. */
+export const endedCustodies = sqliteTable('ended_custodies', {
+  charter: text().$type<CharterId>().primaryKey(),
+  next: text().$type<CharterId>().notNull(),
+})
+
 /** What this node confirmed, stored before it is sent: one charter after each. */
 export const confirmations = sqliteTable('confirmations', {
   previous: text().$type<CharterId>().primaryKey(),

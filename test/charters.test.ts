@@ -1,32 +1,35 @@
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { charterInForce as inForceAtCoordinator } from '#coordinator/context.ts'
+import { charterById, charterInForce as inForceAtCoordinator } from '#coordinator/context.ts'
 import { unusedPrekeys } from '#coordinator/custodians.ts'
 import { invite } from '#coordinator/enrolment.ts'
 import { concernsOf, overview } from '#coordinator/overview.ts'
 import { proposeCharter } from '#coordinator/proposals.ts'
-import {
-  charterInForce,
-  checkProposal,
-  confirmCharter,
-  learnCharter,
-  placeOf,
-  signCharter,
-} from '#member-node/charters.ts'
-import { withdrawLostPrekeys } from '#member-node/custody.ts'
+import { charterInForce, checkProposal, confirmCharter, learnCharter, placeOf } from '#member-node/charters.ts'
+import { signCharter } from '#member-node/consents.ts'
+import { agree, withdrawLostPrekeys } from '#member-node/custody.ts'
 import { acceptHistory } from '#member-node/log-mirror.ts'
+import { agreements } from '#member-node/schema.ts'
 import { poll } from '#member-node/work.ts'
 import { cancel, prepare, resume } from '#researcher/client.ts'
 import { fetchCharter, storedQuery } from '#researcher/researcher.ts'
 import { type CharterBundle, queryReceipt, queryStatus } from '#specs/api.ts'
-import { type CharterId, charter, confirmation, consent, type MemberId } from '#specs/messages.ts'
+import {
+  type CharterId,
+  type CohortId,
+  charter,
+  confirmation,
+  consent,
+  type MemberId,
+  type RoundId,
+} from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { Federation, type TestNode, URL } from './federation.ts'
 import { forgetCharters, restartCoordinator, restartNode, Switchboard } from './restart.ts'
-import { doWork, enrol, pose, proposeAndSign, roundRow, step } from './steps.ts'
+import { doWork, enrol, pose, proposeAndSign, roundRow, step, workOf } from './steps.ts'
 
 /** Charters that follow one another: members come, leave, and lose their keys; parties that were away; coordinators that lie. */
 
@@ -235,6 +238,7 @@ describe('a proposal', () => {
     const { connection } = node
     const breaking = {
       get: connection.get.bind(connection),
+      stream: connection.stream.bind(connection),
       post: async (...args: Parameters<typeof connection.post>) => {
         if (cut) throw new Error('killed')
         return connection.post(...args)
@@ -492,6 +496,59 @@ describe('a researcher', () => {
   })
 })
 
+describe('custodians that hand over', () => {
+  const agreedTo = (id: string, round: string) =>
+    federation.node(id).db.$client.prepare('SELECT count(*) FROM agreements WHERE round = ?').pluck().get(round)
+
+  test('sign only what names a log with every cohort that they agreed to', async () => {
+    await found()
+    const { logHead } = (await proposeCharter(context(), { custodians: ['BR', 'FR', 'KR'] })).payload
+    await proposeAndSign(federation)
+    await federation.settle()
+    await answering()
+    const terms = { ...(await proposeCharter(context(), { custodians: ['BR', 'FR', 'KR'] })).payload, logHead }
+    const { compact } = await sign(context().key, charter, terms)
+    const signed = async (id: string) => {
+      const { proposal } = await checkProposal(federation.node(id), {
+        charter: compact,
+        consents: [],
+        confirmations: [],
+      })
+      await signCharter(federation.node(id), proposal)
+    }
+    await expect(signed('BR')).rejects.toMatchObject({ code: 'bad-charter' })
+    // KR is no custodian; the coordinator does not know this proposal.
+    await expect(signed('KR')).rejects.toMatchObject({ code: 'not-found' })
+  })
+
+  test('agree to nothing from then on, and the new ones answer', async () => {
+    await found()
+    const { round } = await pose(federation, QUESTION)
+    await step(federation, 'contribute')
+    await federation.coordinator.lifecycle.advance()
+    const [asked] = await workOf(federation.node('BR'), 'agree')
+    const next = await proposeAndSign(federation, { custodians: ['BR', 'FR', 'KR'] }, ['BR', 'FR', 'KR'])
+    expect(await workOf(federation.node('JP'), 'agree')).toEqual([])
+    const attempt = agree(federation.node('BR'), asked as Parameters<typeof agree>[1])
+    await expect(attempt).rejects.toMatchObject({
+      code: 'bad-cohort',
+      message: expect.stringMatching(/changes the custodians/),
+    })
+    const row = { round: round as RoundId, cohort: 'c' as CohortId, cohortCompact: '', compact: '', createdAt: 0 }
+    const insert = federation.node('BR').db.insert(agreements).values(row)
+    expect(() => insert.run()).toThrow(/agrees to nothing more/)
+    expect(agreedTo('BR', round)).toBe(0)
+    // A restart changes nothing about it, and no new round is announced meanwhile.
+    restartNode(federation, 'BR')
+    await expect(pose(federation, QUESTION)).rejects.toThrow()
+    const proposal = { charter: charterById(context().db, next).compact, consents: [], confirmations: [] }
+    await signCharter(federation.node('JP'), (await checkProposal(federation.node('JP'), proposal)).proposal)
+    await federation.settle()
+    expect(epoch()).toBe(2)
+    expect(await answering()).toEqual(['BR', 'FR', 'JP', 'KR'])
+  })
+})
+
 describe('a coordinator that was restored', () => {
   async function restoredAfter(what: () => Promise<unknown>): Promise<void> {
     const file = join(federation.directory, 'coordinator.sqlite')
@@ -528,15 +585,16 @@ describe('a coordinator that was restored', () => {
     // An answer under it would rest on entries that the log has lost.
     await expect(pose(federation, QUESTION)).rejects.toMatchObject({ code: 'charter-pending' })
     expect(concernsOf(overview(context(), URL, 1), 0).join()).toMatch(/names entries that the log has lost/)
-    await proposeAndSign(federation, { without: ['KR'] }, ['BR', 'FR', 'JP', 'SG'])
-    await federation.settle()
-    expect(epoch()).toBe(4)
+    await expect(proposeAndSign(federation, { without: ['KR'] })).rejects.toMatchObject({ code: 'log-not-extended' })
     federation.clock.advance(1000)
     for (const node of federation.nodes.values()) {
       acceptHistory(node)
       await withdrawLostPrekeys(node)
     }
     await federation.settle()
+    await proposeAndSign(federation, { without: ['KR'] })
+    await federation.settle()
+    expect(epoch()).toBe(4)
     expect(await answering()).toEqual(['BR', 'FR', 'JP', 'SG'])
     old.db.$client.close()
   })

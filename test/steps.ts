@@ -1,6 +1,7 @@
 import { charterInForce } from '#coordinator/context.ts'
 import { type Proposal, proposeCharter } from '#coordinator/proposals.ts'
-import { checkProposal, learnCharter, signCharter } from '#member-node/charters.ts'
+import { checkProposal, learnCharter } from '#member-node/charters.ts'
+import { signCharter } from '#member-node/consents.ts'
 import { perform, poll } from '#member-node/work.ts'
 import type { Fetch } from '#party/connection.ts'
 import { prepare } from '#researcher/client.ts'

@@ -21,6 +21,11 @@ CREATE TABLE `decisions` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `decisions_round_steward_basis_verdict_unique` ON `decisions` (`round`,`steward`,`basis`,`verdict`);--> statement-breakpoint
+CREATE TABLE `ended_custodies` (
+	`charter` text PRIMARY KEY NOT NULL,
+	`next` text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `log_entries` (
 	`history` integer NOT NULL,
 	`index` integer NOT NULL,

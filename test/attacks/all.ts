@@ -8,6 +8,7 @@ import { attacks as contributionUnderAnotherName } from './contribution-under-an
 import { attacks as differentHistories } from './different-histories.ts'
 import { attacks as floods } from './floods.ts'
 import { attacks as formerMember } from './former-member.ts'
+import { attacks as hiddenCohort } from './hidden-cohort.ts'
 import { attacks as inconsistentShares } from './inconsistent-shares.ts'
 import { attacks as injections } from './injections.ts'
 import { attacks as lyingCustodian } from './lying-custodian.ts'
@@ -30,6 +31,7 @@ export const attacks: readonly Attack[] = [
   ...sockPuppets,
   ...twoCohorts,
   ...overlappingQuestions,
+  ...hiddenCohort,
   ...contributionUnderAnotherName,
   ...contributionOfAnotherRound,
   ...changedQuery,

@@ -1,4 +1,5 @@
-import { checkProposal, signCharter as consentTo } from '#member-node/charters.ts'
+import { checkProposal } from '#member-node/charters.ts'
+import { signCharter as consentTo } from '#member-node/consents.ts'
 import { publishPrekeys } from '#member-node/custody.ts'
 import type { FederationInfo } from '#specs/api.ts'
 import { edit } from '../edits.ts'
