@@ -1,8 +1,7 @@
 import { and, eq, isNotNull, isNull, ne } from 'drizzle-orm'
-import { cohort, type MemberId, type Query, query, type RoundId } from '#specs/messages.ts'
-import type { SignedCharter } from '#specs/rules/charter.ts'
+import { cohort, type MemberId, query, type RoundId } from '#specs/messages.ts'
 import { partOf, regionAndReader } from '#specs/rules/past-cohort.ts'
-import { type AskedCohort, admissible, type Exposure, exposures, type Part } from '#specs/rules/pattern.ts'
+import { type AskedCohort, admissible, type Exposure, exposures } from '#specs/rules/pattern.ts'
 import { claims } from '#specs/signed.ts'
 import type { Context } from './context.ts'
 import { Remembered } from './remembered.ts'
@@ -18,7 +17,7 @@ const remembered = new Remembered<RoundId, AskedCohort>(2000)
 type RoundRow = typeof rounds.$inferSelect
 
 /** Every cohort without a void certificate, oldest first. */
-function countingCohorts(context: Context, except?: RoundId): AskedCohort[] {
+export function countingCohorts(context: Context, except?: RoundId): AskedCohort[] {
   const counts = and(isNotNull(rounds.cohort), isNull(rounds.voidCertificate), ne(rounds.id, except ?? ('' as RoundId)))
   const rows = context.db.select().from(rounds).where(counts).orderBy(rounds.closedAt).all()
   return rows.map(row => remembered.get(row.id, () => closedCohort(context, row)))
@@ -54,36 +53,8 @@ export function fittingCohort(
   return fitting(askedCohort(context, row, contributed), countingCohorts(context, row.id), minimum)
 }
 
-/**
- * The members that a round may ask, as far as one can tell beforehand: each is taken to have the data that it had when it was asked last.
- * A member that was left out of earlier cohorts comes in again with enough others.
- */
-export function fittingRoster(context: Context, asked: Query, charter: SignedCharter): FittingCohort {
-  const { minimumCohort, members } = charter.payload
-  const earlier = countingCohorts(context)
-  const parts = members.map(one => expectedPart(one.id, earlier))
-  return fitting({ round: '', ...regionAndReader(asked), parts }, earlier, minimumCohort)
-}
-
-/** Of a month that a member was never asked about, some version that nobody has seen. */
-const UNSEEN = -1
-
-function expectedPart(member: MemberId, earlier: readonly AskedCohort[]): Part {
-  const months = new Map<string, Part['coverage'][number]>()
-  for (const { parts } of earlier) {
-    for (const one of parts.flatMap(part => part.coverage)) {
-      if (!months.has(one.period)) months.set(one.period, { period: one.period, state: 'complete', version: UNSEEN })
-    }
-  }
-  let alone = false
-  for (const own of earlier.flatMap(({ parts }) => parts.find(part => part.member === member) ?? [])) {
-    for (const one of own.coverage) months.set(one.period, one)
-    alone = own.alone
-  }
-  return { member, coverage: [...months.values()], alone }
-}
-
-function fitting(wanted: AskedCohort, earlier: readonly AskedCohort[], minimum: number): FittingCohort {
+/** @param wanted a cohort of everybody who could be in it */
+export function fitting(wanted: AskedCohort, earlier: readonly AskedCohort[], minimum: number): FittingCohort {
   const members = admissible(wanted, earlier, minimum).parts.map(one => one.member)
   const [exposure] = members.length === wanted.parts.length ? [] : exposures(wanted, earlier, minimum)
   return { members, exposure }

@@ -8,10 +8,10 @@ import { checkLasts, verifyCertificate } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
 import { isHandingOver } from './charters.ts'
 import { type Context, charterById, charterInForce, requireCharter } from './context.ts'
-import { fittingRoster } from './ledger.ts'
 import { certified, reasonOfRevocation, refuseRevoked } from './researchers.ts'
 import { SUPERSEDED } from './round.ts'
 import { parties, prekeys, queries, rounds } from './schema.ts'
+import { planRound } from './vintage.ts'
 
 /** A query may be signed for at most this long before it becomes a round. */
 const LONGEST_EXPIRY_MS = 30 * 86_400_000
@@ -154,7 +154,7 @@ export async function announceRound(
     return true
   }
   const charter = charterById(context.db, asked.charter)
-  const { members: eligible, exposure } = fittingRoster(context, asked, charter)
+  const { members: eligible, exposure, asOf } = planRound(context, asked, charter, now)
   const needed = asked.need === 'all' ? charter.payload.minimumCohort : asked.need.atLeast
   if (eligible.length < needed) {
     endQuery(
@@ -174,6 +174,7 @@ export async function announceRound(
     charter: charter.id,
     query: id,
     kind: 'value',
+    asOf: isoTime(asOf),
     opens: isoTime(now),
     closes: isoTime(closes),
     ends: isoTime(ends),

@@ -62,6 +62,7 @@ function encryptedCells(
 ): Promise<ComputationResult | undefined> {
   const task = {
     question: round.query.payload.question,
+    asOf: Date.parse(round.round.asOf),
     round: round.id,
     dealer: node.id,
     custodians: round.custodians,
@@ -100,11 +101,10 @@ async function store(
     policy: consent.policy.hash,
   })
   const row = { manifest: signed.compact, sealedShares }
-  const { lastImport } = result
   return node.db.transaction(tx => {
     if (!stillHolds(node, round.id, consent)) return undefined
     tx.insert(contributions)
-      .values({ round: round.id, manifestId: signed.id, ...row, createdAt: node.clock.now(), lastImport })
+      .values({ round: round.id, manifestId: signed.id, ...row, createdAt: node.clock.now() })
       .run()
     return row
   })

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { headOf } from '#crypto/log.ts'
 import { fingerprint, messageId } from '#crypto/signature.ts'
 import { backupCommands } from '#party/backup-command.ts'
-import { systemClock } from '#party/clock.ts'
+import { isoTime, systemClock } from '#party/clock.ts'
 import {
   command,
   group,
@@ -26,7 +26,7 @@ import { enrolmentReceipt } from '#specs/api.ts'
 import { datasetCalled } from '#specs/datasets/catalogue.ts'
 import { fault } from '#specs/errors.ts'
 import { type CharterId, conventions, enrolment, memberId, typedName } from '#specs/messages.ts'
-import { type Period, periodGrain } from '#specs/period.ts'
+import { describeMonths, type Period, periodGrain } from '#specs/period.ts'
 import { describeChanges } from '#specs/rules/changes.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { type Demands, inWords, isFulfilled, outstanding, quorumOf } from '#specs/rules/succession.ts'
@@ -238,8 +238,47 @@ function periodCommand(terminal: Terminal, name: 'close' | 'reopen') {
       using warehouse = openWarehouse(warehouseFile(path))
       const months = warehouse.mark(datasetCalled(datasetId), parsePeriod('period', text), state, systemClock.now())
       const changed = months === 0 ? 'Nothing to change' : months === 1 ? '1 month changed' : `${months} months changed`
-      terminal.err(`${changed}; ${text} is ${state}.\n`)
+      const until = 'questions are answered from the closed version until it is closed again'
+      terminal.err(`${changed}; ${text} is ${state}${name === 'reopen' && months > 0 ? `, and ${until}` : ''}.\n`)
     })
+}
+
+function forgetCommand(terminal: Terminal) {
+  return command(
+    'forget',
+    'delete records that were replaced or deleted, and with them the answers as of then',
+    'inbond member period forget kr declarations --before 2025-01-01',
+  )
+    .argument('<dir>', "the node's directory")
+    .argument('<dataset>', 'the dataset, such as declarations')
+    .requiredOption('--before <date>', 'keep what questions as of this day (UTC) or later are answered from')
+    .action(async (path: string, datasetId: string, options) => {
+      await readConfig(path, config)
+      const before = parseDate('--before', options.before)
+      const dataset = datasetCalled(datasetId)
+      using warehouse = openWarehouse(warehouseFile(path))
+      const { versions, records } = warehouse.forget(dataset, before)
+      terminal.err(
+        `${records.toLocaleString('en')} records and ${versions.toLocaleString('en')} versions of months are forgotten. ` +
+          `Questions as of a time before ${options.before} are now answered from the first versions that are left.\n`,
+      )
+      const { reopened } = warehouse.status(dataset)
+      if (reopened.length > 0) {
+        terminal.err(
+          `${describeMonths(reopened)} changed after being closed: the closed version is still answered from, and its records are kept.\n`,
+        )
+      }
+    })
+}
+
+/** Milliseconds since 1970. @throws InbondError `bad-option` */
+function parseDate(option: string, text: string): number {
+  const time = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(text) : Number.NaN
+  // The 31st of February would be a day in March.
+  if (Number.isNaN(time) || !isoTime(time).startsWith(text)) {
+    throw fault('bad-option', `${option} ${text} is not a day such as 2025-01-31`)
+  }
+  return time
 }
 
 function startCommand(terminal: Terminal) {
@@ -282,7 +321,7 @@ function statusCommand(terminal: Terminal) {
         await policy.inForce()
         const coordinator = await meetCoordinator(settings.coordinator).catch((error: Error) => error)
         const status = overview(node, warehouseFile(path), settings.policy, runningProcess(path), coordinator, policy)
-        const whole = { concerns: concernsOf(status), ...status }
+        const whole = { concerns: concernsOf(status, node.clock.now()), ...status }
         terminal.out(options.json ? `${JSON.stringify(whole, null, 2)}\n` : describeOverview(status, node.clock.now()))
       }),
     )
@@ -296,7 +335,11 @@ export function program(terminal: Terminal): Command {
     group('charter', 'the document that all members sign', [signCommand(terminal)]),
     researcherCommands(terminal),
     importCommand(terminal),
-    group('period', 'what the data cover', [periodCommand(terminal, 'close'), periodCommand(terminal, 'reopen')]),
+    group('period', 'what the data cover', [
+      periodCommand(terminal, 'close'),
+      periodCommand(terminal, 'reopen'),
+      forgetCommand(terminal),
+    ]),
     startCommand(terminal),
     statusCommand(terminal),
     keyCommands(terminal, config),

@@ -9,16 +9,18 @@ import { SEALED_BYTES, seal } from '#crypto/sealing.ts'
 import { keepFile } from '#party/keep-file.ts'
 import { fault } from '#specs/errors.ts'
 import type { Coverage, MemberId, RoundId } from '#specs/messages.ts'
-import { plan, type Question } from '#specs/query.ts'
+import { type Plan, plan, type Question } from '#specs/query.ts'
 import type { RoundCustodian } from '#specs/rules/round.ts'
 import { shareContext } from '#specs/sealed-context.ts'
 import { type Examination, type ExaminationTask, examine } from './examination.ts'
 import { partOf } from './node.ts'
-import { openWarehouse } from './warehouse/warehouse.ts'
+import { openWarehouse, type PeriodCoverage } from './warehouse/warehouse.ts'
 
 /** From a question to encrypted cells: the long part of an answer, done in a thread of its own. */
 export interface ComputationTask {
   readonly question: Question
+  /** The moment as of which the question is answered, in milliseconds since 1970. */
+  readonly asOf: number
   readonly round: RoundId
   readonly dealer: MemberId
   readonly custodians: readonly RoundCustodian[]
@@ -37,8 +39,6 @@ export interface ComputationResult {
   /** 14,448 bytes for each custodian, in their order. */
   readonly sealedShares: Uint8Array
   readonly coverage: readonly Coverage[]
-  /** The number of the last import that was counted. */
-  readonly lastImport: number
 }
 
 export type Compute = (task: ComputationTask) => Promise<ComputationResult>
@@ -54,7 +54,7 @@ export async function compute(
   randomness: Randomness,
 ): Promise<ComputationResult> {
   const asked = plan(task.question)
-  const { cells, coverage, lastImport } = readWarehouse(warehouse, asked, task.examined)
+  const { cells, coverage } = readWarehouse(warehouse, asked, task)
   const contribution = contribute(
     await loadSeal(),
     {
@@ -83,25 +83,23 @@ export async function compute(
     packed.fill(0)
     share.residues.fill(0)
   }
-  return { slots: asked.slots, ciphertext, sealedShares, coverage, lastImport }
+  return { slots: asked.slots, ciphertext, sealedShares, coverage }
 }
 
-function readWarehouse(path: string, asked: ReturnType<typeof plan>, examined: ComputationTask['examined']) {
+function readWarehouse(
+  path: string,
+  { dataset, where, axes, measures, months }: Plan,
+  { asOf, examined }: Pick<ComputationTask, 'asOf' | 'examined'>,
+) {
   using warehouse = openWarehouse(path, { readonly: true })
-  // A question without a period is about the months that the member has.
-  const stated = (one: { state: string }) => asked.months !== undefined || one.state !== 'none'
+  // A question without a period is about the months that the member has, or has by now.
+  const stated = (one: PeriodCoverage) => months !== undefined || one.latest > 0
   return warehouse.snapshot(() => {
     if (examined && !isDeepStrictEqual(examine(warehouse, examined.task), examined.found))
       throw fault('records-changed', 'the records changed while the answer was prepared')
     return {
-      cells: warehouse.aggregate({
-        dataset: asked.dataset,
-        where: asked.where,
-        by: asked.axes,
-        measures: asked.measures,
-      }),
-      coverage: warehouse.coverage(asked.dataset, asked.months?.from, asked.months?.to).filter(stated),
-      lastImport: warehouse.lastImport(asked.dataset),
+      cells: warehouse.aggregate({ dataset, where, by: axes, measures }, asOf),
+      coverage: warehouse.coverage(dataset, months?.from, months?.to, asOf).filter(stated),
     }
   })
 }

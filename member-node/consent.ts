@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { count, desc, eq, gt } from 'drizzle-orm'
+import { z } from 'zod'
 import { InbondError } from '#crypto/error.ts'
-import { query, type RoundId } from '#specs/messages.ts'
+import { manifest, query, type RoundId } from '#specs/messages.ts'
 import { type Approval, dayIsFull, type Judgement, judge, stricter } from '#specs/policy.ts'
 import { parseDuration, type Question } from '#specs/query.ts'
 import type { VerifiedRound } from '#specs/rules/round.ts'
@@ -113,7 +114,8 @@ export function stillHolds(
 function examinationOf(node: Node, round: VerifiedRound, rules: Policy): ExaminationTask | undefined {
   const [cells, overlap] = [rules.ownCells, rules.overlap].map(one => one.otherwise !== 'automatic')
   if (!cells && !overlap) return undefined
-  return examinationTask(node, round.query.payload.question, rules, { cells, overlap })
+  const asOf = Date.parse(round.round.asOf)
+  return { ...examinationTask(node, round.query.payload.question, rules, { cells, overlap }), asOf }
 }
 
 /** What is to be looked up of a question in the node's records, by the thresholds of a policy. */
@@ -132,14 +134,19 @@ export function examinationTask(
   }
 }
 
-/** What this node contributed in so many days, the same question about the same records once. */
+/** Of own manifests, also those of the first release, which said less of a month. */
+const answeredVersions = {
+  ...manifest,
+  schema: z.object({ coverage: z.array(z.object({ period: z.string(), version: z.int().nonnegative() })) }),
+}
+
+/** What this node contributed in so many days, the same question about the same versions once. */
 function earlierAnswers(node: Pick<Node, 'db' | 'clock'>, days: number): EarlierAnswer[] {
   const rows = node.db
     .select({
       round: rounds.id,
       query: rounds.queryCompact,
-      at: contributions.createdAt,
-      last: contributions.lastImport,
+      manifest: contributions.manifest,
     })
     .from(contributions)
     .innerJoin(rounds, eq(rounds.id, contributions.round))
@@ -147,11 +154,11 @@ function earlierAnswers(node: Pick<Node, 'db' | 'clock'>, days: number): Earlier
     .orderBy(desc(contributions.createdAt))
     .all()
   const different = new Map<string, EarlierAnswer>()
-  for (const { round, query: compact, at, last } of rows) {
-    const { question } = claims(query, compact).payload
-    const lastImport = last ?? { before: at }
-    const key = JSON.stringify([question.dataset, question.where, question.by, lastImport])
-    if (!different.has(key)) different.set(key, { round, question, lastImport })
+  for (const row of rows) {
+    const { question } = claims(query, row.query).payload
+    const { coverage: versions } = claims(answeredVersions, row.manifest).payload
+    const key = JSON.stringify([question.dataset, question.where, question.by, versions])
+    if (!different.has(key)) different.set(key, { round: row.round, question, versions })
   }
   return [...different.values()]
 }

@@ -1,21 +1,23 @@
 import type { RoundId } from '#specs/messages.ts'
 import { plan, type Question } from '#specs/query.ts'
 import type { Difference, OwnCells, Thresholds } from './warehouse/examination.ts'
+import type { AnsweredVersion } from './warehouse/versions.ts'
 import { openWarehouse, type Warehouse } from './warehouse/warehouse.ts'
 
 /** What is to be looked up in the node's own records before a question is answered. It takes as long as answering it. */
 export interface ExaminationTask {
   readonly question: Question
+  /** Milliseconds since 1970: the moment as of which the question is answered; left out, as of now. */
+  readonly asOf?: number
   readonly ownCells?: Thresholds & { readonly dominance: number }
   readonly overlap?: Thresholds & { readonly earlier: readonly EarlierAnswer[] }
 }
 
-/** What this node contributed before: to what question, and from which records. */
+/** What this node contributed before: to what question, and from which versions of its data. */
 export interface EarlierAnswer {
   readonly round: RoundId
   readonly question: Question
-  /** The number of the last import that it counted, or the time of the answer where that was not written down. */
-  readonly lastImport: number | { readonly before: number }
+  readonly versions: readonly AnsweredVersion[]
 }
 
 export interface Examination {
@@ -32,17 +34,16 @@ export function examineFile(path: string, task: ExaminationTask): Examination {
 }
 
 /** @throws InbondError `warehouse-outdated` */
-export function examine(warehouse: Warehouse, { question, ownCells, overlap }: ExaminationTask): Examination {
+export function examine(warehouse: Warehouse, { question, asOf, ownCells, overlap }: ExaminationTask): Examination {
   const { dataset, where, axes: by, measures } = plan(question)
   const asked = { dataset, where, by, measures }
   return {
-    ownCells: ownCells && warehouse.ownCells(asked, ownCells),
-    overlaps: (overlap?.earlier ?? []).flatMap(({ round, question, lastImport }) => {
+    ownCells: ownCells && warehouse.ownCells(asked, ownCells, asOf),
+    overlaps: (overlap?.earlier ?? []).flatMap(({ round, question, versions }) => {
       const earlier = plan(question)
       if (overlap === undefined || earlier.dataset !== dataset) return []
-      const counted = typeof lastImport === 'number' ? lastImport : warehouse.lastImport(dataset, lastImport.before)
-      const divergence = { where: earlier.where, by: earlier.axes, lastImport: counted }
-      const found = warehouse.difference(asked, divergence, overlap)
+      const divergence = { where: earlier.where, by: earlier.axes, versions }
+      const found = warehouse.difference(asked, divergence, overlap, asOf)
       return found === undefined ? [] : [{ round, ...found }]
     }),
   }

@@ -32,15 +32,15 @@ export interface Outlook extends QueuedQuestion {
 
 /**
  * Looks at a question of the queue, and through the node's records for it, by the thresholds of the policy even where the policy does
- * not insist on them.
+ * not insist on them: the versions of them that the answer would be computed from.
  * @throws InbondError `not-found`, `warehouse-outdated`
  */
 export async function outlook(desk: Desk, digits: string): Promise<Outlook> {
   const { round } = findQueued(desk, digits)
-  const { question, need } = askedIn(desk, round)
+  const { question, asOf, need } = askedIn(desk, round)
   const { rules } = await desk.policy()
   const laid = plan(question)
-  const task = examinationTask(desk, question, rules)
+  const task = { ...examinationTask(desk, question, rules), asOf }
   const earlier = task.overlap?.earlier.filter(one => one.round !== round) ?? []
   const { ownCells, overlaps } = await desk.examine({ ...task, overlap: { ...rules.overlap, earlier } })
   return {

@@ -1,7 +1,7 @@
 import { and, asc, eq, gt } from 'drizzle-orm'
 import { purposes } from '#specs/code-lists/purposes.ts'
 import { fault } from '#specs/errors.ts'
-import { certificate, query, type RoundId } from '#specs/messages.ts'
+import { round as announced, certificate, query, type RoundId } from '#specs/messages.ts'
 import { claims } from '#specs/signed.ts'
 import { countedDecisions, type Decision, deputiesFrom, standingOf, type Waiting } from './decisions.ts'
 import type { Node } from './node.ts'
@@ -108,10 +108,15 @@ function outcomeOf({ db, clock }: Pick<Desk, 'db' | 'clock'>, id: RoundId) {
 
 /** What was asked in a round that this node verified, and by whom. @throws InbondError `not-found` */
 export function askedIn({ db }: Pick<Desk, 'db'>, id: RoundId) {
-  const row = db.select({ query: rounds.queryCompact }).from(rounds).where(eq(rounds.id, id)).get()
+  const row = db
+    .select({ round: rounds.compact, query: rounds.queryCompact })
+    .from(rounds)
+    .where(eq(rounds.id, id))
+    .get()
   if (!row) throw fault('not-found', `this node has not seen the round ${id}`)
   const { question, certificate: certified, need } = claims(query, row.query).payload
-  return { question, need, researcher: claims(certificate, certified).payload }
+  const { asOf } = claims(announced, row.round).payload
+  return { question, asOf: Date.parse(asOf), need, researcher: claims(certificate, certified).payload }
 }
 
 /** The question that a steward names by the first digits of its id. @throws InbondError `not-found` */

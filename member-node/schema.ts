@@ -111,8 +111,6 @@ export const contributions = sqliteTable('contributions', {
   /** Sealed shares, one after the other in the manifest's order. */
   sealedShares: blob('sealed_shares', { mode: 'buffer' }).notNull(),
   createdAt: integer('created_at').notNull(),
-  /** The number of the last import that it counted; the first release did not write it down. */
-  lastImport: integer('last_import'),
 })
 
 /** Every policy that was in force, one after the other: the last one is. A row is never changed. */

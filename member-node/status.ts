@@ -4,6 +4,7 @@ import { describeDisk, diskConcern, diskOf, duration, verdict } from '#party/gla
 import type { FederationInfo } from '#specs/api.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import { charter } from '#specs/messages.ts'
+import { describeMonths } from '#specs/period.ts'
 import { claims } from '#specs/signed.ts'
 import { charterInForce, placeOf } from './charters.ts'
 import type { Node } from './node.ts'
@@ -93,8 +94,8 @@ function standingOf(node: Node, coordinator: FederationInfo | Error) {
 
 type Overview = ReturnType<typeof overview>
 
-/** What a person should look at, in sentences. */
-export function concernsOf(status: Overview): string[] {
+/** What a person should look at, in sentences. @param now milliseconds since 1970 */
+export function concernsOf(status: Overview, now: number): string[] {
   const { coordinator } = status
   const concerns = diskConcern(status.disk)
   if (status.process === null) concerns.unshift('The node does not run: it answers nothing.')
@@ -119,6 +120,19 @@ export function concernsOf(status: Overview): string[] {
       concerns.push(`The clock differs from the coordinator's by ${duration(Math.abs(coordinator.clockDifferenceMs))}.`)
   }
   if (status.custodian && status.prekeys < FEW_PREKEYS) concerns.push(`Only ${status.prekeys} prekeys are left.`)
+  for (const { dataset, reopened, asOf } of status.datasets) {
+    if (reopened.length > 0) {
+      concerns.push(
+        `${describeMonths(reopened)} changed after being closed, and are answered from the closed version: ` +
+          `inbond member period close DIR ${dataset} MONTHS`,
+      )
+    }
+    if (asOf !== null && Date.parse(asOf) > now) {
+      concerns.push(
+        `The newest data of ${dataset} are dated ${asOf}, ahead of the clock; questions see them from then on.`,
+      )
+    }
+  }
   if (status.datasets.every(one => one.records === 0)) concerns.push('The warehouse has no records.')
   return concerns
 }
@@ -157,5 +171,5 @@ export function describeOverview(status: Overview, now: number): string {
     ...roundLines,
     ['disk', describeDisk(status.disk)],
   ])
-  return verdict(concernsOf(status)) + rows
+  return verdict(concernsOf(status, now)) + rows
 }

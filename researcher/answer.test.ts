@@ -93,7 +93,13 @@ test('units are those of the dataset, and the currency of the charter', () => {
 })
 
 describe('coverage', () => {
-  const month = (period: string, state: Coverage['state']): Coverage => ({ period, state, version: 0, asOf: null })
+  const month = (period: string, state: Coverage['state']): Coverage => ({
+    period,
+    state,
+    version: 0,
+    latest: 0,
+    asOf: null,
+  })
 
   test.each([
     ['nothing', [], { complete: [], provisional: [], none: [] }],

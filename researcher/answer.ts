@@ -8,6 +8,10 @@ export interface Answer {
   readonly query: string
   readonly round: string
   readonly purpose: string
+  /** ISO 8601: members answered from their data as it stood then; answers of the first release do not say. */
+  readonly asOf?: string
+  /** Members of the cohort that have newer data by now: the same question asked again is answered from them when enough have. */
+  readonly newer?: readonly MemberId[]
   readonly cohort: readonly MemberId[]
   readonly missing: readonly { readonly member: MemberId; readonly reason: string }[]
   readonly coverage: Readonly<Record<string, CoverageRanges>>

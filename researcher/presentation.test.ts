@@ -12,6 +12,8 @@ const answer: Answer = {
   query: 'q'.repeat(64),
   round: 'r'.repeat(64),
   purpose: 'Imports by chapter',
+  asOf: '2029-01-14T12:00:00.000Z',
+  newer: [JP],
   cohort: [BR, JP],
   missing: [{ member: KR, reason: 'did not contribute in time' }],
   coverage: {
@@ -42,6 +44,8 @@ describe('an answer for people', () => {
   test('says who is in it, who is not and why, what the data cover, and what was checked', () => {
     const text = lines.join('\n')
     expect(text).toMatch(/^members +BR, JP$/m)
+    expect(text).toMatch(/^data as of +2029-01-14 12:00 UTC$/m)
+    expect(text).toMatch(/^newer data +JP; asked again/m)
     expect(text).toMatch(/^missing +KR: did not contribute in time$/m)
     expect(text).toMatch(/^coverage +BR: complete 2020-01\.\.2020-03; provisional 2020-04$/m)
     expect(text).toMatch(/^coverage +JP: no data 2020-01\.\.2020-04$/m)

@@ -57,6 +57,10 @@ function alignedTable(
 function describeBasis(answer: Answer): string {
   const { evidence } = answer
   const rows = [['members', answer.cohort.join(', ')]]
+  if (answer.asOf) rows.push(['data as of', describeInstant(answer.asOf)])
+  if (answer.newer && answer.newer.length > 0) {
+    rows.push(['newer data', `${answer.newer.join(', ')}; asked again, the question may be answered from newer data`])
+  }
   for (const { member, reason } of answer.missing) rows.push(['missing', `${member}: ${reason}`])
   for (const [coverage, members] of membersByCoverage(answer))
     rows.push(['coverage', `${members.join(', ')}: ${coverage}`])
@@ -72,6 +76,11 @@ function describeBasis(answer: Answer): string {
 function describeChecks({ addedUpAgain, recountedBy }: Answer['evidence']): string {
   if (!addedUpAgain) return 'signatures and key'
   return `signatures, key, and the sum added up again${recountedBy ? ` by ${recountedBy}` : ''}`
+}
+
+/** 2029-01-14T12:00:00.000Z as 2029-01-14 12:00 UTC. */
+function describeInstant(instant: string): string {
+  return `${instant.slice(0, 10)} ${instant.slice(11, 16)} UTC`
 }
 
 /** Members whose data cover the same, said once. */

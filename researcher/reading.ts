@@ -129,6 +129,8 @@ function describe(
     query: round.query.id,
     round: round.id,
     purpose: question.purpose,
+    asOf: round.round.asOf,
+    newer: members.filter(id => coverageOf(id).some(one => one.latest > one.version)),
     cohort: members,
     missing: round.round.eligible
       .filter(id => !members.includes(id))

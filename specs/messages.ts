@@ -344,6 +344,8 @@ export const round = kind(
     query: queryId,
     /** `check` rounds of disclosure control come with the rules for them. */
     kind: z.literal('value'),
+    /** Members answer from their data as it stood then; not after `opens`. */
+    asOf: instant,
     opens: instant,
     /** Contributions are taken until then; fewer members than `need` make the round void. */
     closes: instant,
@@ -358,13 +360,19 @@ export const round = kind(
 )
 export type Round = z.infer<typeof round.schema>
 
-/** `none` is missing, never zero. `version` is raised by every change of the member's data for that period. */
-export const coverage = z.strictObject({
-  period: month,
-  state: z.enum(['complete', 'provisional', 'none']),
-  version: z.int().nonnegative(),
-  asOf: instant.nullable(),
-})
+/**
+ * `none` is missing, never zero. `version` is raised by every change of the member's data for that period; `latest` is what would be
+ * answered from if no earlier moment were asked about.
+ */
+export const coverage = z
+  .strictObject({
+    period: month,
+    state: z.enum(['complete', 'provisional', 'none']),
+    version: z.int().nonnegative(),
+    latest: z.int().nonnegative(),
+    asOf: instant.nullable(),
+  })
+  .refine(one => one.latest >= one.version, 'latest is below version')
 export type Coverage = z.infer<typeof coverage>
 
 export const manifest = kind(

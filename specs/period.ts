@@ -34,6 +34,17 @@ export function monthOfIndex(index: number): string {
   return `${String(Math.floor(index / 12)).padStart(4, '0')}-${String((index % 12) + 1).padStart(2, '0')}`
 }
 
+/** Months in order, with runs of months written as ranges: `2020-01..2020-03, 2020-07`. */
+export function describeMonths(months: readonly string[]): string {
+  const ranges: { from: string; to: string }[] = []
+  for (const month of months) {
+    const last = ranges.at(-1)
+    if (last !== undefined && monthIndex(month) === monthIndex(last.to) + 1) last.to = month
+    else ranges.push({ from: month, to: month })
+  }
+  return ranges.map(({ from, to }) => (from === to ? from : `${from}..${to}`)).join(', ')
+}
+
 /** Every month or year of a range, in order. */
 export function periodsBetween(period: Period): string[] {
   if (periodGrain(period) === 'year') {

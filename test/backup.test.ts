@@ -61,9 +61,7 @@ beforeAll(async () => {
     $client
       .prepare("INSERT INTO rounds VALUES (?, ?, 'c', 'q', 'h', 'p', 'Ada', 0, 0, ?)")
       .run(round, `query ${round}`, clearedAt)
-    $client
-      .prepare('INSERT INTO contributions VALUES (?, ?, ?, ?, 0, NULL)')
-      .run(round, 'm', 'm', Buffer.from('sealed'))
+    $client.prepare('INSERT INTO contributions VALUES (?, ?, ?, ?, 0)').run(round, 'm', 'm', Buffer.from('sealed'))
     if (round !== 'lost') writeFileSync(join(directory, 'outbox', `${round}.ciphertext`), `cells of ${round}`)
   }
   $client.prepare("INSERT INTO prekeys VALUES ('a', 'b', 1, ?, NULL, 1)").run(PREKEY)

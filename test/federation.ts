@@ -155,9 +155,14 @@ export class Federation {
     return found
   }
 
-  /** Loads records given as CSV text with the dataset's own column names. */
+  /**
+   * Loads records given as CSV text with the dataset's own column names, and moves the clock on, so that no two changes are of one moment,
+   * nor a change and a round.
+   */
   load(id: string, csv: string, complete?: { from: string; to: string }): void {
+    this.clock.advance(1)
     loadRecords(this.node(id).directory, csv, this.clock, complete)
+    this.clock.advance(1)
   }
 
   /** Lets every party that is not stopped do what there is to do, until nobody has anything left. */

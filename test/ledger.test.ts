@@ -64,14 +64,18 @@ describe('a coordinator', () => {
     expect((await federation.ask(FOUR)).cohort).toEqual(MEMBERS)
   })
 
-  test('leaves out a member that revised alone, and takes it in again with two more', async () => {
+  test('leaves out a member that revised alone what is not closed, and takes it in again with two more', async () => {
     await found({ members: [...MEMBERS, 'NO', 'ZA'] })
-    await federation.ask(question('all'))
+    const year = question('all', 'period: 2020')
+    await federation.ask(year)
     load('KR', 'b')
-    await expect(federation.ask(ALL)).rejects.toThrow(/KR/)
+    await expect(federation.ask(year)).rejects.toThrow(/KR/)
+    expect(await federation.ask(year)).toMatchObject({ newer: ['KR'] })
     load('JP', 'b')
     load('FR', 'b')
-    expect((await federation.ask(ALL)).cohort).toHaveLength(7)
+    expect((await federation.ask(year)).newer).toEqual(['FR', 'JP', 'KR'])
+    const { cohort, newer } = await federation.ask(year)
+    expect({ members: cohort.length, newer }).toEqual({ members: 7, newer: [] })
   })
 
   test('asks nobody where no cohort could come of it', async () => {

@@ -200,13 +200,21 @@ describe('a warehouse of the first release', () => {
     expect(total(declarations, true)).toBe(1383n + 2n)
     expect(total()).toBe(1383n + 2n)
     expect(load(declarations)).toMatchObject({ loaded: 1, replaced: 1 })
-    expect(total()).toBe(2433n + 3n)
+    // January was complete, and is answered as it was until it is closed again.
+    expect(total()).toBe(1483n + 3n)
     using warehouse = openWarehouse(file)
-    expect(warehouse.coverage(declarations).map(one => [one.period, one.state, one.version])).toEqual([
-      ['2020-01', 'complete', 2],
+    const versions = () => warehouse.coverage(declarations).map(one => [one.period, one.state, one.version])
+    expect(versions()).toEqual([
+      ['2020-01', 'complete', 1],
       ['2020-02', 'provisional', 1],
       ['2020-03', 'provisional', 1],
     ])
+    warehouse.mark(declarations, { from: '2020-01', to: '2020-01' }, 'complete', 0)
+    expect(versions()[0]).toEqual(['2020-01', 'complete', 3])
+    expect(total()).toBe(2433n + 3n)
+    const { where, axes: by, measures } = plan(question)
+    const first = warehouse.aggregate({ dataset: declarations, where, by, measures }, 0)
+    expect(first.reduce((sum, cell) => sum + cell, 0n)).toBe(1383n + 2n)
   })
 
   test('is not read as another version of its dataset, nor added to', () => {
@@ -227,7 +235,7 @@ describe('a warehouse of the first release', () => {
   test('of a later release is refused', () => {
     firstRelease('warehouse')
     using later = closing(new Database(file))
-    later.db.pragma('user_version = 2')
+    later.db.pragma('user_version = 3')
     for (const readonly of [true, false]) {
       expect(() => openWarehouse(file, { readonly })).toThrow(expect.objectContaining({ code: 'newer-database' }))
     }

@@ -86,7 +86,7 @@ describe('a sponsorship', () => {
     const { researcher, clock } = federation
     clock.advance(360 * DAY_MS)
     expect(concernsOf(await overview(researcher, abort), clock.now())).toContainEqual(
-      expect.stringMatching(/^Your certificate expires in 5 days; BR has to vouch for you again/),
+      expect.stringMatching(/^Your certificate expires in 4 days; BR has to vouch for you again/),
     )
     clock.advance(6 * DAY_MS)
     await expect(prepare(researcher, parseQueryFile(QUESTION))).rejects.toMatchObject({

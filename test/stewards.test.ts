@@ -22,7 +22,8 @@ import type { WorkItem } from '#specs/api.ts'
 import { manifest, type QueryId, type RoundId, refusal } from '#specs/messages.ts'
 import type { Template } from '#specs/policy.ts'
 import { claims, sign } from '#specs/signed.ts'
-import { Federation, policyOf } from './federation.ts'
+import { TestClock } from './clock.ts'
+import { Federation, loadRecords, policyOf } from './federation.ts'
 import { hashOf } from './federation-keys.ts'
 import { restartNode } from './restart.ts'
 import { pose, roundRow, workOf } from './steps.ts'
@@ -572,12 +573,27 @@ describe('the records of the node itself', () => {
     expect(isAnswered(round)).toBe(true)
   })
 
+  /** By a clock that is behind: after the last change, and before the round. */
+  const loadBefore = (csv: string) => loadRecords(kr().directory, csv, new TestClock(0))
+
+  test('that were loaded since the round opened are not looked at', async () => {
+    kr().rules = byHand(own({ records: 2, otherwise: 'one person' }))
+    federation.load('KR', CSV.replaceAll('import', 're-export'))
+    const { round } = await posed(totalOf('flow: re-export', 'records that come later').replace('by: []', 'by: [hs2]'))
+    const { ownCells } = await outlook(desk(), round)
+    await approve(round)
+    federation.load('KR', 'flow,period,hs6,trader,value\nre-export,2020-01,030110,C,1\n')
+    expect((await outlook(desk(), round)).ownCells).toEqual(ownCells)
+    await look()
+    expect(isAnswered(round)).toBe(true)
+  })
+
   test('that changed since the approval need another one', async () => {
     kr().rules = byHand(own({ records: 2, otherwise: 'one person' }))
     federation.load('KR', CSV.replaceAll('import', 'export'))
     const { round } = await posed(totalOf('flow: export', 'records that change').replace('by: []', 'by: [hs2]'))
     await approve(round)
-    federation.load('KR', 'flow,period,hs6,trader,value\nexport,2020-01,020110,C,1\n')
+    loadBefore('flow,period,hs6,trader,value\nexport,2020-01,020110,C,1\n')
     await look()
     expect([await stateOf(round), isAnswered(round)]).toEqual(['waits', false])
     await approve(round)
@@ -593,10 +609,11 @@ describe('the records of the node itself', () => {
     Object.assign(kr(), {
       examine: async (task: Parameters<typeof examine>[0]) => {
         const found = await examine(task)
-        if (examined++ === 0) federation.load('KR', 'flow,period,hs6,value\nre-import,2020-01,020110,1\n')
+        if (examined++ === 0) loadBefore('flow,period,hs6,value\nre-import,2020-01,020110,1\n')
         return found
       },
     })
+    federation.clock.advance(10)
     const { round } = await posed(totalOf('flow: re-import'))
     Object.assign(kr(), { examine })
     expect([examined, isAnswered(round), refusedWith(round)?.reason]).toEqual([2, false, OWN_CELLS])
@@ -802,7 +819,10 @@ test('operators see what waits, and a policy that cannot be read', async () => {
   measureState(registry, kr(), warehouse, keeper)
   const metric = async (name: string) =>
     Number(new RegExp(`^${name} (.*)$`, 'm').exec(await registry.metrics())?.[1] ?? Number.NaN)
-  const concerns = () => concernsOf(overview(kr(), warehouse, 'policy.yaml', 1, new Error('away'), keeper)).join('\n')
+  const concerns = () =>
+    concernsOf(overview(kr(), warehouse, 'policy.yaml', 1, new Error('away'), keeper), federation.clock.now()).join(
+      '\n',
+    )
   expect(await metric('inbond_questions_waiting')).toBe(pendingQuestions(desk()).length)
   expect(await metric('inbond_policy_version')).toBe(kr().db.select().from(policies).all().length)
   expect(await metric('inbond_policy_readable')).toBe(1)

@@ -20,6 +20,8 @@ export interface ImportReport extends Quality {
   readonly rejectedFile?: string
   /** Months (`2020-03`) whose records changed. */
   readonly periods: readonly string[]
+  /** Those of them that were closed and are not any more: answered from the closed version until they are closed again. */
+  readonly reopened: readonly string[]
   readonly encoding: string
   readonly delimiter: string
   readonly decimal: '.' | ','

@@ -218,6 +218,18 @@ describe('which file it is', () => {
     expect(warehouse.status(declarations).records).toBe(0)
   })
 
+  test('a change of a closed month is said not to show until the month is closed again; the same records are no change', () => {
+    const year = { from: '2020-01', to: '2020-12' }
+    expect(load(file, { complete: year }).reopened).toEqual([])
+    expect(load(file)).toMatchObject({ replaced: 2, periods: [], reopened: [] })
+    const report = load(lines('2;2020-03;01;KR;10;5;1', '3;2020-05;01;KR;10;1;1'))
+    expect(report.reopened).toEqual(['2020-02', '2020-03', '2020-05'])
+    expect(report.notices.join()).toContain('2020-02..2020-03, 2020-05 changed after being closed')
+    expect([...sum('value')]).toEqual([200n, 2n])
+    expect(load(lines('4;2020-05;01;KR;10;1;1'), { complete: year }).reopened).toEqual([])
+    expect(load(lines('4;2020-05;01;KR;10;2;1'), { complete: { from: '2020-05', to: '2020-05' } }).reopened).toEqual([])
+  })
+
   test('completing covers months without records', () => {
     load(file, { complete: { from: '2020-01', to: '2020-03' } })
     expect(warehouse.coverage(declarations).map(one => one.state)).toEqual(['complete', 'complete', 'complete'])

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { InbondError } from '#crypto/error.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
-import { type Period, periodGrain } from '#specs/period.ts'
+import { describeMonths, type Period, periodGrain } from '#specs/period.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
 import type { Writer } from '../warehouse/writer.ts'
 import { type Csv, openCsv } from './csv.ts'
@@ -91,8 +91,9 @@ export function importFile(request: ImportRequest, environment: ImportEnvironmen
         `all ${read} records were rejected, the first on line ${line}: ${reason}; all reasons are in ${rejected.path}`,
       )
     }
-    const periods = writer.finish({ read, ...counts })
-    const milliseconds = clock() - started
+    const ended = clock()
+    const { changed, reopened } = writer.finish({ read, ...counts }, ended)
+    const milliseconds = ended - started
     return {
       dataset: dataset.id,
       file: source.file,
@@ -102,11 +103,12 @@ export function importFile(request: ImportRequest, environment: ImportEnvironmen
       ...reader.quality,
       rejections: rejected.first,
       ...(rejected.path !== undefined && { rejectedFile: rejected.path }),
-      periods,
+      periods: changed,
+      reopened,
       encoding: csv.encoding,
       delimiter: csv.delimiter,
       decimal: numbers.decimal,
-      notices: [...csv.notices, ...notices(reader, repeated)],
+      notices: [...csv.notices, ...notices(reader, repeated, reopened)],
       milliseconds,
       recordsPerSecond: Math.round((read * 1000) / Math.max(1, milliseconds)),
     }
@@ -122,7 +124,7 @@ export function importFile(request: ImportRequest, environment: ImportEnvironmen
     }
   }
 
-  function notices(reader: RecordReader, repeated: number): string[] {
+  function notices(reader: RecordReader, repeated: number, reopened: readonly string[]): string[] {
     const found: string[] = []
     if (reader.unmapped.length > 0) {
       found.push(`not in the map, so unknown in every record: ${reader.unmapped.join(', ')}`)
@@ -140,6 +142,11 @@ export function importFile(request: ImportRequest, environment: ImportEnvironmen
     }
     if (complete && rejected.count > 0) {
       found.push(`${complete.from} to ${complete.to} is marked complete without the ${rejected.count} rejected records`)
+    }
+    if (reopened.length > 0) {
+      found.push(
+        `${describeMonths(reopened)} changed after being closed; until closed again, questions are answered from the closed version`,
+      )
     }
     return found
   }

@@ -124,5 +124,4 @@ INSERT INTO `__new_charters`("id", "epoch", "compact", "consent", "in_force_at")
 DROP TABLE `charters`;--> statement-breakpoint
 ALTER TABLE `__new_charters` RENAME TO `charters`;--> statement-breakpoint
 PRAGMA foreign_keys=ON;--> statement-breakpoint
-CREATE UNIQUE INDEX `charters_one_in_force` ON `charters` (`epoch`) WHERE in_force_at IS NOT NULL;--> statement-breakpoint
-ALTER TABLE `contributions` ADD `last_import` integer;
+CREATE UNIQUE INDEX `charters_one_in_force` ON `charters` (`epoch`) WHERE in_force_at IS NOT NULL;

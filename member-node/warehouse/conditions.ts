@@ -8,7 +8,10 @@ import type { Vocabulary } from './tally.ts'
 /** What the integers in a dimension's column stand for. */
 export function vocabulary(db: Database, dataset: Dataset, dimension: string): Vocabulary {
   if (dimension === periodOf(dataset)) {
-    const months = db.prepare('SELECT period FROM periods WHERE dataset = ?').pluck().all(dataset.id) as number[]
+    const months = db
+      .prepare('SELECT DISTINCT period FROM versions WHERE dataset = ?')
+      .pluck()
+      .all(dataset.id) as number[]
     return new Map(months.map(month => [month, monthOfIndex(month)]))
   }
   return new Map(db.prepare('SELECT id, code FROM codes').raw().all() as [number, string][])
@@ -52,4 +55,12 @@ function predicate(condition: Condition, dimension: Dimension): (code: string) =
     case 'prefix':
       return code => code !== 'other' && code.startsWith(condition.prefix)
   }
+}
+
+/** Whether the records of a month can satisfy the conditions. */
+export function monthsAsked(dataset: Dataset, where: readonly Condition[]): (month: number) => boolean {
+  const period = periodOf(dataset)
+  const conditions = where.filter(one => one.dimension === period)
+  const satisfied = conditions.map(one => predicate(one, dataset.dimensions[period] as Dimension))
+  return month => satisfied.every(one => one(monthOfIndex(month)))
 }

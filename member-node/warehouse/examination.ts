@@ -1,10 +1,13 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Database } from 'better-sqlite3'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import { monthIndex, periodGrain } from '#specs/period.ts'
 import type { Axis, Condition, Measure } from '#specs/query.ts'
 import { region, vocabulary } from './conditions.ts'
-import { periodOf, quoted, tableOf } from './tables.ts'
+import { isIn, recordsOf } from './records.ts'
+import { periodOf, quoted } from './tables.ts'
 import { type Positions, positionsOn } from './tally.ts'
+import { type AnsweredVersion, importsAt, importsOf } from './versions.ts'
 
 /** What an answer would say of single records and traders of this administration. Nothing of it leaves the node. */
 
@@ -41,11 +44,16 @@ export interface OwnCells {
 
 const MOST_SHOWN = 5
 
-/** Counts records and traders of each cell. Records without a trader count as no trader, and as one for their share. */
+/**
+ * Counts records and traders of each cell, in the versions that are answered from. Records without a trader count as no trader, and as
+ * one for their share.
+ * @param at milliseconds since 1970; left out, for now
+ */
 export function ownCells(
   db: Database,
   { dataset, where, by, measures }: Cells & { readonly measures: readonly Measure[] },
   least: Thresholds & { readonly dominance: number },
+  at?: number,
 ): OwnCells {
   const positions = by.map(axis => positionsOn(axis, vocabulary(db, dataset, axis.dimension)))
   db.function('cell', { varargs: true, deterministic: true }, (...ids) => cellOf(positions, ids as (number | null)[]))
@@ -56,11 +64,12 @@ export function ownCells(
   )
   const largest = shares.length > 1 ? `max(${shares.join(', ')})` : (shares[0] as string)
   const { sql, bound } = region(db, dataset, where)
+  const imports = importsAt(db, dataset, where, at)
   const rows = db.prepare(`
     WITH parts AS (
       SELECT cell(${by.map(axis => quoted(axis.dimension)).join(', ')}) AS cell, trader,
         ${['count(*) AS records', ...parts].join(', ')}
-      FROM ${quoted(tableOf(dataset))} WHERE ${sql} GROUP BY 1, 2)
+      FROM ${recordsOf(db, dataset, imports)} WHERE ${sql} AND ${isIn(dataset, imports)} GROUP BY 1, 2)
     SELECT cell, sum(records) AS records, count(trader) AS traders, ${largest} AS share FROM parts GROUP BY cell`)
   const found = { cells: 0, below: 0, dominated: 0, smallest: [] as OwnCell[] }
   for (const row of rows.iterate(bound) as Iterable<{
@@ -102,8 +111,8 @@ function codesOf(by: readonly Axis[], cell: number): string[] {
 export interface Divergence {
   readonly where: readonly Condition[]
   readonly by: readonly Axis[]
-  /** The last import that it counted. */
-  readonly lastImport: number
+  /** The versions that it was answered from; of months that are not among them it had nothing. */
+  readonly versions: readonly AnsweredVersion[]
 }
 
 /** The smallest group of records that one answer counts and the other does not. */
@@ -115,7 +124,8 @@ export interface Difference extends Thresholds {
 /**
  * What the difference of two answers would say: for each group of records that both answers tell apart, the records that only
  * one of them counts. Whoever reads an answer can choose among its cells, so a condition of one question on a dimension of the
- * other's cells is put to both. A record that was imported after the earlier answer is counted by the later one alone.
+ * other's cells is put to both. A record that only one of the two answers has in its version of the month is counted by that one alone.
+ * @param at milliseconds since 1970, of the later answer; left out, for now
  * @returns undefined where no such group has a few records or traders, besides those that both count
  */
 export function differences(
@@ -123,16 +133,18 @@ export function differences(
   asked: Cells,
   earlier: Divergence,
   least: Thresholds,
+  at?: number,
 ): Difference | undefined {
   const { dataset } = asked
   const now = [...asked.where, ...earlier.where.filter(one => canChoose(dataset, asked.by, one))]
   const then = [...earlier.where, ...asked.where.filter(one => canChoose(dataset, earlier.by, one))]
-  const table = quoted(tableOf(dataset))
-  const imported = 'SELECT 1 FROM imports WHERE dataset = ? AND id > ?'
-  const isSame = db.prepare(imported).get(dataset.id, earlier.lastImport) === undefined
-  if (isSame && normalised(now) === normalised(then)) return undefined
-  const groups = commonAxes(dataset, asked.by, earlier.by)
   const [inNow, inThen] = [region(db, dataset, now), region(db, dataset, then)]
+  const [importsNow, importsThen] = [importsAt(db, dataset, now, at), importsOf(db, dataset, then, earlier.versions)]
+  if (isDeepStrictEqual(importsNow, importsThen) && normalised(now) === normalised(then)) return undefined
+  const table = recordsOf(db, dataset, importsNow, importsThen)
+  const hasNow = `(${inNow.sql}) AND ${isIn(dataset, importsNow)}`
+  const hasThen = `(${inThen.sql}) AND ${isIn(dataset, importsThen)}`
+  const groups = commonAxes(dataset, asked.by, earlier.by)
   const row = db
     .prepare(`
       SELECT count(*) AS groups, min(records) AS records, min(traders) AS traders FROM (
@@ -140,11 +152,11 @@ export function differences(
           count(DISTINCT CASE WHEN isNow <> isThen THEN trader END) AS traders
         FROM (
           SELECT ${['trader', ...groups.map((sql, i) => `${sql} AS group${i}`)].join(', ')},
-            (${inNow.sql}) IS TRUE AS isNow, (${inThen.sql}) IS TRUE AND import <= ? AS isThen
+            (${hasNow}) IS TRUE AS isNow, (${hasThen}) IS TRUE AS isThen
           FROM ${table})
         WHERE isNow OR isThen GROUP BY ${groups.map((_, i) => `group${i}`).join(', ') || 'NULL'})
       WHERE isShared AND records > 0 AND (records < ? OR traders < ?)`)
-    .get([...inNow.bound, ...inThen.bound, earlier.lastImport, least.records, least.traders]) as Difference
+    .get([...inNow.bound, ...inThen.bound, least.records, least.traders]) as Difference
   return row.groups === 0 ? undefined : row
 }
 

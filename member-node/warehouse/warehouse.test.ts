@@ -61,7 +61,7 @@ function load(goods: readonly Goods[], { dryRun = false } = {}) {
     source(),
     writer => {
       const outcomes = goods.map(one => add(writer, one))
-      writer.finish({})
+      writer.finish({}, 0)
       return outcomes
     },
     { dryRun },
@@ -211,7 +211,7 @@ describe('an import', () => {
       expect(reader.aggregate(aggregation())[0]).toBe(1n)
       using another = openWarehouse(path)
       expect(another.aggregate(aggregation())[0]).toBe(1n)
-      writer.finish({})
+      writer.finish({}, 0)
     })
     expect(reader.aggregate(aggregation())[0]).toBe(2n)
     reader.snapshot(() => {
@@ -250,38 +250,50 @@ describe('an import', () => {
 })
 
 describe('coverage', () => {
+  const CLOSED = Date.UTC(2020, 4, 1)
   const states = (from?: string, to?: string) =>
     warehouse.coverage(dataset, from, to).map(({ period, state, version }) => `${period} ${state} ${version}`)
 
   test('knows months without data, closing and reopening', () => {
     load([goods('2020-01'), goods('2020-03')])
     expect(states()).toEqual(['2020-01 provisional 1', '2020-02 none 0', '2020-03 provisional 1'])
-    expect(warehouse.mark(dataset, { from: '2020-02', to: '2020-04' }, 'complete', Date.UTC(2020, 4, 1))).toBe(3)
+    expect(warehouse.mark(dataset, { from: '2020-02', to: '2020-04' }, 'complete', CLOSED)).toBe(3)
     expect(states('2020-01', '2020-05')).toEqual([
       '2020-01 provisional 1',
-      '2020-02 complete 1',
-      '2020-03 complete 2',
-      '2020-04 complete 1',
+      `2020-02 complete ${CLOSED / 1000}`,
+      `2020-03 complete ${CLOSED / 1000}`,
+      `2020-04 complete ${CLOSED / 1000}`,
       '2020-05 none 0',
     ])
     expect(warehouse.coverage(dataset, '2020-03', '2020-03')[0]?.asOf).toBe('2020-05-01T00:00:00.000Z')
     expect(warehouse.mark(dataset, { from: '2020', to: '2020' }, 'provisional', 0)).toBe(3)
     expect(warehouse.mark(dataset, { from: '2020', to: '2020' }, 'provisional', 0)).toBe(0)
     expect(states('2020', '2020')).toHaveLength(12)
-    expect(states('2020-02', '2020-02')).toEqual(['2020-02 provisional 2'])
+    expect(states('2020-01', '2020-03')).toEqual([
+      '2020-01 provisional 1',
+      `2020-02 complete ${CLOSED / 1000}`,
+      `2020-03 complete ${CLOSED / 1000}`,
+    ])
+    expect(warehouse.status(dataset).reopened).toEqual(['2020-02', '2020-03', '2020-04'])
   })
 
-  test('completing an unchanged complete month again does not raise its version', () => {
+  test('completing an unchanged complete month again does not raise its version; a change shows when the month is closed again', () => {
     const complete = () =>
       warehouse.write(dataset, source(), writer => {
         writer.complete({ from: '2020-01', to: '2020-02' })
-        writer.finish({})
+        writer.finish({}, 0)
       })
     complete()
     complete()
     expect(states()).toEqual(['2020-01 complete 1', '2020-02 complete 1'])
     load([goods('2020-02')])
-    expect(states()).toEqual(['2020-01 complete 1', '2020-02 complete 2'])
+    expect(states()).toEqual(['2020-01 complete 1', '2020-02 complete 1'])
+    expect(records()).toBe(0n)
+    expect(warehouse.status(dataset)).toMatchObject({ records: 1, reopened: ['2020-02'] })
+    complete()
+    expect(states()).toEqual(['2020-01 complete 1', '2020-02 complete 3'])
+    expect(records()).toBe(1n)
+    expect(warehouse.status(dataset).reopened).toEqual([])
   })
 
   test('status', () => {
@@ -292,6 +304,8 @@ describe('coverage', () => {
       imports: 1,
       first: '2020-01',
       last: monthOfIndex(monthIndex('2020-03')),
+      reopened: [],
+      asOf: '1970-01-01T00:00:00.000Z',
     })
   })
 })

@@ -13,27 +13,40 @@ import {
   ownCells,
   type Thresholds,
 } from './examination.ts'
+import { isIn, recordsOf } from './records.ts'
 import {
-  createDatasetTable,
+  createDatasetTables,
   createOwnTables,
   hasTable,
   isWarehouse,
   quoted,
   refuseNewer,
   requireVersion,
+  showOwnTables,
   tableOf,
 } from './tables.ts'
 import { positionsOn, Tally } from './tally.ts'
-import { type FileImport, type PeriodState, raisePeriods, Writer } from './writer.ts'
+import {
+  addVersions,
+  type Forgotten,
+  forgetVersions,
+  importsAt,
+  nextInstant,
+  type PeriodState,
+  versionsAt,
+} from './versions.ts'
+import { type FileImport, Writer } from './writer.ts'
 
 /** What a member says of its data for a month. `none` is missing, never zero. */
 export interface PeriodCoverage {
   /** `2020-03` */
   readonly period: string
   readonly state: PeriodState | 'none'
-  /** Raised by every import or closing that changes the period; 0 where there is none. */
+  /** Raised by every import, closing or reopening that changes the period; 0 where there is none. */
   readonly version: number
-  /** ISO 8601. */
+  /** The version that is answered from when no earlier moment is asked about; `version` or a later one. */
+  readonly latest: number
+  /** ISO 8601: from when the version was the newest. */
   readonly asOf: string | null
 }
 
@@ -43,6 +56,10 @@ export interface DatasetStatus {
   readonly imports: number
   readonly first: string | null
   readonly last: string | null
+  /** Months (`2020-03`) that changed after they were closed: answered from the closed version until they are closed again. */
+  readonly reopened: readonly string[]
+  /** ISO 8601, of the last change of any month. */
+  readonly asOf: string | null
 }
 
 /** A question as a node's warehouse answers it; `by` are the plan's axes. */
@@ -82,9 +99,13 @@ export class Warehouse {
     this.#db = db
     db.pragma(`cache_size = -${USUAL_CACHE_KIB}`)
     refuseNewer(db)
-    if (db.readonly) return
+    if (db.readonly) {
+      showOwnTables(db)
+      return
+    }
     db.pragma('journal_mode = WAL')
     db.pragma('synchronous = FULL')
+    db.pragma('secure_delete = ON')
     db.pragma(`journal_size_limit = ${LARGEST_IDLE_WAL}`)
     // Deferred: with the tables there nothing is written, so a running import does not stand in the way.
     this.#inTransaction('DEFERRED', () => createOwnTables(db))
@@ -111,7 +132,7 @@ export class Warehouse {
     this.#db.pragma(`cache_size = -${IMPORT_CACHE_KIB}`)
     try {
       const write = () => {
-        createDatasetTable(this.#db, dataset)
+        createDatasetTables(this.#db, dataset)
         this.#refuseOtherCurrency(source.currency)
         return work(new Writer(this.#db, dataset, source))
       }
@@ -135,32 +156,55 @@ export class Warehouse {
 
   /**
    * Closes (`complete`) or reopens (`provisional`) a period. Months without data can be closed: they are complete with no
-   * records. Returns how many months changed.
+   * records. A month that is reopened is answered from its last complete version until it is closed again. Returns how many months
+   * changed.
    * @param now milliseconds since 1970
    */
   mark(dataset: Dataset, period: Period, state: PeriodState, now: number): number {
     return this.#inTransaction('IMMEDIATE', () => {
-      const months = this.coverage(dataset, period.from, period.to)
-        .filter(one => (one.state === 'complete') !== (state === 'complete'))
-        .filter(one => one.state !== 'none' || state === 'complete')
-        .map(one => monthIndex(one.period))
-      raisePeriods(this.#db, dataset, months, now, state)
+      const known = versionsAt(this.#db, dataset)
+      const { from, to } = monthsBetween(period)
+      const marked = (month: number) => {
+        const isComplete = known.get(month)?.newest.state === 'complete'
+        return state === 'complete' ? !isComplete : isComplete
+      }
+      const months = monthsFrom(monthIndex(from), monthIndex(to)).filter(marked)
+      addVersions(this.#db, dataset, months, { asOf: nextInstant(this.#db, now), state })
       return months.length
     })
   }
 
-  /** Every month (or year) from `from` to `to`; an end that is left out is the first or last month of which anything is known. */
-  coverage(dataset: Dataset, from?: string, to?: string): PeriodCoverage[] {
-    const rows = this.#db
-      .prepare('SELECT period AS month, state, version, asOf FROM periods WHERE dataset = ? ORDER BY period')
-      .all(dataset.id) as { month: number; state: PeriodState; version: number; asOf: string }[]
-    const known = new Map(rows.map(({ month, ...rest }) => [month, rest]))
-    const first = from === undefined ? (rows[0]?.month ?? 0) : monthIndex(monthsBetween({ from, to: from }).from)
-    const last = to === undefined ? (rows.at(-1)?.month ?? -1) : monthIndex(monthsBetween({ from: to, to }).to)
-    return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => ({
-      period: monthOfIndex(first + i),
-      ...(known.get(first + i) ?? { state: 'none' as const, version: 0, asOf: null }),
-    }))
+  /**
+   * Forgets the versions that no question as of an instant, or of a later one, is answered from, with the records that were replaced or
+   * deleted since; their bytes are overwritten. The same question as before is then answered from later versions.
+   * @param before milliseconds since 1970
+   */
+  forget(dataset: Dataset, before: number): Forgotten {
+    const forgotten = this.#inTransaction('IMMEDIATE', () => forgetVersions(this.#db, dataset, before))
+    this.#db.pragma('wal_checkpoint(TRUNCATE)')
+    return forgotten
+  }
+
+  /**
+   * Every month (or year) from `from` to `to`, as a question is answered from it; an end that is left out is the first or last month of
+   * which anything is known.
+   * @param at milliseconds since 1970: as the warehouse stood then; left out, as it stands
+   */
+  coverage(dataset: Dataset, from?: string, to?: string, at?: number): PeriodCoverage[] {
+    const known = versionsAt(this.#db, dataset, at)
+    const indices = [...known.keys()]
+    const first = from === undefined ? (indices[0] ?? 0) : monthIndex(monthsBetween({ from, to: from }).from)
+    const last = to === undefined ? (indices.at(-1) ?? -1) : monthIndex(monthsBetween({ from: to, to }).to)
+    return monthsFrom(first, last).map(month => {
+      const { answered, latest } = known.get(month) ?? {}
+      return {
+        period: monthOfIndex(month),
+        state: answered?.state ?? 'none',
+        version: answered?.version ?? 0,
+        latest: latest?.version ?? 0,
+        asOf: answered?.asOf ?? null,
+      }
+    })
   }
 
   /** How many records there are, from the counts of the imports: not every one is looked at. */
@@ -171,24 +215,28 @@ export class Warehouse {
 
   status(dataset: Dataset): DatasetStatus {
     return this.snapshot(() => {
-      const months = this.coverage(dataset)
+      const known = [...versionsAt(this.#db, dataset)]
       const one = (sql: string, ...bound: string[]) => this.#db.prepare(sql).pluck().get(bound) as number
+      const periods = known.map(([month]) => monthOfIndex(month))
       return {
         dataset: dataset.id,
         records: hasTable(this.#db, dataset) ? one(`SELECT count(*) FROM ${quoted(tableOf(dataset))}`) : 0,
         imports: one('SELECT count(*) FROM imports WHERE dataset = ?', dataset.id),
-        first: months[0]?.period ?? null,
-        last: months.at(-1)?.period ?? null,
+        first: periods[0] ?? null,
+        last: periods.at(-1) ?? null,
+        reopened: known.filter(([, { newest, latest }]) => newest !== latest).map(([month]) => monthOfIndex(month)),
+        asOf: known.map(([, { newest }]) => newest.asOf).reduce((a, b) => (a > b ? a : b), '') || null,
       }
     })
   }
 
   /**
-   * The slots of a question in the plan's order, counts and sums in smallest units: slot = measure × cells + cell. One pass over the records, added up outside of SQL,
-   * because sorting them for a GROUP BY takes longer than reading them.
+   * The slots of a question in the plan's order, counts and sums in smallest units: slot = measure × cells + cell. One pass over the
+   * records, added up outside of SQL, because sorting them for a GROUP BY takes longer than reading them.
+   * @param at milliseconds since 1970: of the versions that `coverage` says for then; left out, for now
    * @throws InbondError `cell-too-large` beyond 64 bits, `warehouse-outdated`
    */
-  aggregate({ dataset, where, by, measures }: Aggregation): BigInt64Array {
+  aggregate({ dataset, where, by, measures }: Aggregation, at?: number): BigInt64Array {
     return this.snapshot(() => {
       const positions = by.map(axis => positionsOn(axis, vocabulary(this.#db, dataset, axis.dimension)))
       const tally = new Tally(positions, measures)
@@ -196,40 +244,37 @@ export class Warehouse {
       requireVersion(this.#db, dataset)
       const columns = [...by.map(axis => axis.dimension), ...tally.columns].map(quoted)
       const { sql: filter, bound } = region(this.#db, dataset, where)
+      const imports = importsAt(this.#db, dataset, where, at)
+      const records = `${recordsOf(this.#db, dataset, imports)} WHERE ${filter} AND ${isIn(dataset, imports)}`
       this.#db.aggregate('tally', { varargs: true, start: null, step: (...record) => tally.add(record, 1) })
-      this.#db
-        .prepare(`SELECT tally(${columns.join(', ')}) FROM ${quoted(tableOf(dataset))} WHERE ${filter}`)
-        .get(bound)
+      this.#db.prepare(`SELECT tally(${columns.join(', ')}) FROM ${records}`).get(bound)
       return tally.cells()
     })
   }
 
   /**
-   * The number of the last import into a dataset, or 0.
-   * @param before milliseconds since 1970: of those that had begun by then
+   * What a question's cells hold of the records and traders that it is answered from.
+   * @param at milliseconds since 1970: as `aggregate` answers for then; left out, for now
+   * @throws InbondError `warehouse-outdated`
    */
-  lastImport(dataset: Dataset, before?: number): number {
-    if (!isWarehouse(this.#db)) return 0
-    const until = before === undefined ? '9' : new Date(before).toISOString()
-    const last = 'SELECT coalesce(max(id), 0) FROM imports WHERE dataset = ? AND importedAt <= ?'
-    return this.#db.prepare(last).pluck().get(dataset.id, until) as number
-  }
-
-  /** What a question's cells hold of this warehouse's records and traders. @throws InbondError `warehouse-outdated` */
-  ownCells(asked: Aggregation, least: Thresholds & { readonly dominance: number }): OwnCells {
+  ownCells(asked: Aggregation, least: Thresholds & { readonly dominance: number }, at?: number): OwnCells {
     return this.snapshot(() => {
       if (!hasTable(this.#db, asked.dataset)) return { cells: 0, below: 0, dominated: 0, smallest: [] }
       requireVersion(this.#db, asked.dataset)
-      return ownCells(this.#db, asked, least)
+      return ownCells(this.#db, asked, least, at)
     })
   }
 
-  /** What a question and an earlier one differ in here, or undefined. @throws InbondError `warehouse-outdated` */
-  difference(asked: Aggregation, earlier: Divergence, least: Thresholds): Difference | undefined {
+  /**
+   * What a question and an earlier one differ in here, or undefined.
+   * @param at milliseconds since 1970: as `aggregate` answers for then; left out, for now
+   * @throws InbondError `warehouse-outdated`
+   */
+  difference(asked: Aggregation, earlier: Divergence, least: Thresholds, at?: number): Difference | undefined {
     return this.snapshot(() => {
       if (!hasTable(this.#db, asked.dataset)) return undefined
       requireVersion(this.#db, asked.dataset)
-      return differences(this.#db, asked, earlier, least)
+      return differences(this.#db, asked, earlier, least, at)
     })
   }
 
@@ -244,6 +289,10 @@ export class Warehouse {
       throw explained(error)
     }
   }
+}
+
+function monthsFrom(first: number, last: number): number[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
 }
 
 function explained(error: unknown): unknown {

@@ -3,6 +3,7 @@ import { InbondError } from '#crypto/error.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import { monthIndex, monthOfIndex, monthsBetween, type Period } from '#specs/period.ts'
 import { columnsOf, periodOf, quoted, tableOf } from './tables.ts'
+import { addVersions, nextInstant, versionsAt } from './versions.ts'
 
 /** A record in the order of `columnsOf(dataset)`; the first element, the import, is the writer's. */
 export type Row = (number | string | null)[]
@@ -19,21 +20,11 @@ export interface FileImport {
   readonly importedAt: number
 }
 
-export type PeriodState = 'complete' | 'provisional'
-
-/** Marks periods as changed: their data version rises by one. `now` is in milliseconds since 1970. */
-export function raisePeriods(
-  db: Database,
-  dataset: Dataset,
-  months: Iterable<number>,
-  now: number,
-  state?: PeriodState,
-): void {
-  const raise = db.prepare(`
-    INSERT INTO periods (dataset, period, state, version, asOf) VALUES (:dataset, :month, :state, 1, :asOf)
-    ON CONFLICT DO UPDATE SET version = version + 1, asOf = :asOf, state = ${state ? ':state' : 'state'}`)
-  const asOf = new Date(now).toISOString()
-  for (const month of months) raise.run({ dataset: dataset.id, month, asOf, state: state ?? 'provisional' })
+/** Months (`2020-03`) that an import changed, in order. */
+export interface ChangedMonths {
+  readonly changed: string[]
+  /** Those that were closed before and are not closed by the import: no answer shows the change until they are. */
+  readonly reopened: string[]
 }
 
 /** One import into one dataset, inside one transaction of the warehouse. */
@@ -41,7 +32,6 @@ export class Writer {
   readonly #db: Database
   readonly #dataset: Dataset
   readonly #import: number
-  readonly #now: number
   readonly #ids = new Map<string, number>()
   readonly #changed = new Set<number>()
   readonly #completed = new Set<number>()
@@ -56,7 +46,6 @@ export class Writer {
   constructor(db: Database, dataset: Dataset, source: FileImport) {
     this.#db = db
     this.#dataset = dataset
-    this.#now = source.importedAt
     const names = columnsOf(dataset).map(({ name }) => name)
     this.#periodAt = names.indexOf(periodOf(dataset))
     this.#keyAt = names.indexOf('key')
@@ -69,7 +58,9 @@ export class Writer {
     )
     const period = quoted(periodOf(dataset))
     this.#find = db.prepare(`SELECT rowid AS id, ${period} AS month, import AS broughtBy FROM ${table} WHERE key = ?`)
-    this.#update = db.prepare<[Row]>(`UPDATE ${table} SET (${columns}) = (${values}) WHERE rowid = ?`)
+    const [, ...own] = names.map(quoted)
+    const unequal = `(${own.join(', ')}) IS NOT (${own.map(() => '?').join(', ')})`
+    this.#update = db.prepare<[Row]>(`UPDATE ${table} SET (${columns}) = (${values}) WHERE rowid = ? AND ${unequal}`)
     this.#findCode = db.prepare<[string]>('SELECT id FROM codes WHERE code = ?').pluck()
     this.#insertCode = db.prepare('INSERT INTO codes (code) VALUES (?)')
     const { lastInsertRowid } = db
@@ -95,14 +86,19 @@ export class Writer {
     return id
   }
 
-  /** `repeated`: a record of the same import had this key, and was replaced like one of an earlier import. */
+  /**
+   * `repeated`: a record of the same import had this key, and was replaced like one of an earlier import. A record that replaces its
+   * equal changes nothing: a file that brings a closed month once more does not reopen it.
+   */
   add(row: Row): 'loaded' | 'replaced' | 'repeated' {
     row[0] = this.#import
-    this.#changed.add(row[this.#periodAt] as number)
-    if (this.#insert.run(row).changes === 1) return 'loaded'
+    const month = row[this.#periodAt] as number
+    if (this.#insert.run(row).changes === 1) {
+      this.#changed.add(month)
+      return 'loaded'
+    }
     const old = this.#find.get(row[this.#keyAt]) as { id: number; month: number; broughtBy: number }
-    this.#changed.add(old.month)
-    this.#update.run([...row, old.id])
+    if (this.#update.run([...row, old.id, ...row.slice(1)]).changes === 1) this.#changed.add(month).add(old.month)
     return old.broughtBy === this.#import ? 'repeated' : 'replaced'
   }
 
@@ -134,18 +130,27 @@ export class Writer {
     for (let month = monthIndex(from); month <= monthIndex(to); month++) this.#completed.add(month)
   }
 
-  /** Raises the versions of the periods that changed and notes the counts. Returns the months that changed, in order. */
-  finish(counts: Readonly<Record<string, number>>): string[] {
-    const isComplete = this.#db
-      .prepare("SELECT 1 FROM periods WHERE dataset = ? AND period = ? AND state = 'complete'")
-      .pluck()
-    const closing = [...this.#completed].filter(
-      month => this.#changed.has(month) || isComplete.get(this.#dataset.id, month) === undefined,
-    )
-    const others = [...this.#changed].filter(month => !this.#completed.has(month))
-    raisePeriods(this.#db, this.#dataset, closing, this.#now, 'complete')
-    raisePeriods(this.#db, this.#dataset, others, this.#now)
+  /**
+   * Makes the next versions of the months that changed, and notes the counts. A month that is not completed is provisional from now
+   * on, also one that was complete; then its last complete version stays what is answered from.
+   * @param now milliseconds since 1970, at the end of the import: a question as of an earlier moment may have been answered meanwhile
+   */
+  finish(counts: Readonly<Record<string, number>>, now: number): ChangedMonths {
+    const [db, dataset] = [this.#db, this.#dataset]
+    const known = versionsAt(db, dataset)
+    const asOf = nextInstant(db, now)
+    const brought = { asOf, import: this.#import }
+    const reopening = this.#changed.difference(this.#completed)
+    const closing = [...this.#completed.difference(this.#changed)]
+    addVersions(db, dataset, this.#completed.intersection(this.#changed), { ...brought, state: 'complete' })
+    addVersions(db, dataset, reopening, { ...brought, state: 'provisional' })
+    const notYet = closing.filter(month => known.get(month)?.newest.state !== 'complete')
+    addVersions(db, dataset, notYet, { asOf, state: 'complete' })
     this.#db.prepare('UPDATE imports SET counts = ? WHERE id = ?').run(JSON.stringify(counts), this.#import)
-    return [...this.#changed].toSorted((a, b) => a - b).map(monthOfIndex)
+    const inOrder = (months: Iterable<number>) => [...months].toSorted((a, b) => a - b).map(monthOfIndex)
+    return {
+      changed: inOrder(this.#changed),
+      reopened: inOrder([...reopening].filter(month => known.get(month)?.latest.state === 'complete')),
+    }
   }
 }

@@ -92,6 +92,8 @@ function checkTimes(document: Round, asked: Query, now: number | undefined): voi
   if (closes - opens !== asked.closesAfter || ends - closes !== asked.closesAfter) {
     throw fault('bad-round', 'the round does not last as long as the query says')
   }
+  if (Date.parse(document.asOf) > opens)
+    throw fault('bad-round', 'the round asks for data as of a time after its opening')
   if (opens > Date.parse(asked.expires)) throw fault('bad-round', 'the query expired before the round')
   if (now === undefined) return
   if (opens > now + CLOCK_TOLERANCE_MS) throw fault('clock-skew', 'the round opens in the future; a clock is wrong')

@@ -175,6 +175,7 @@ describe('a round', () => {
     ],
     ['that closes early', () => announced({ closes: at(NOON + HOUR / 2) }), 'bad-round', /as long as the query says/],
     ['that ends late', () => announced({ ends: at(NOON + 3 * HOUR) }), 'bad-round', /as long as the query says/],
+    ['as of a time after its opening', () => announced({ asOf: at(NOON + 1) }), 'bad-round', /after its opening/],
     ['with a stranger eligible', () => announced({ eligible: [JP, KE, 'XX'] }), 'bad-round', /not on the roster/],
     ['with a member eligible twice', () => announced({ eligible: [JP, KE, KR, KR] }), 'bad-round', /not on the roster/],
     [

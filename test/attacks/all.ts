@@ -5,12 +5,14 @@ import { attacks as changedCharter } from './changed-charter.ts'
 import { attacks as changedQuery } from './changed-query.ts'
 import { attacks as contributionOfAnotherRound } from './contribution-of-another-round.ts'
 import { attacks as contributionUnderAnotherName } from './contribution-under-another-name.ts'
+import { attacks as decisionOfOne } from './decision-of-one.ts'
 import { attacks as differentHistories } from './different-histories.ts'
 import { attacks as floods } from './floods.ts'
 import { attacks as formerMember } from './former-member.ts'
 import { attacks as hiddenCohort } from './hidden-cohort.ts'
 import { attacks as inconsistentShares } from './inconsistent-shares.ts'
 import { attacks as injections } from './injections.ts'
+import { attacks as inventedResearcher } from './invented-researcher.ts'
 import { attacks as lyingCustodian } from './lying-custodian.ts'
 import { attacks as olderCharter } from './older-charter.ts'
 import { attacks as overlappingQuestions } from './overlapping-questions.ts'
@@ -18,6 +20,7 @@ import { attacks as poolingCustodians } from './pooling-custodians.ts'
 import { attacks as prekeysOfTheCoordinator } from './prekeys-of-the-coordinator.ts'
 import { attacks as restoredCustodian } from './restored-custodian.ts'
 import { attacks as smallCohorts } from './small-cohorts.ts'
+import { attacks as smallGroupOfTraders } from './small-group-of-traders.ts'
 import { attacks as sockPuppets } from './sock-puppets.ts'
 import { attacks as stolenDisks } from './stolen-disks.ts'
 import { attacks as stranger } from './stranger.ts'
@@ -39,6 +42,8 @@ export const attacks: readonly Attack[] = [
   ...stranger,
   ...formerMember,
   ...olderCharter,
+  ...inventedResearcher,
+  ...smallGroupOfTraders,
   ...lyingCustodian,
   ...inconsistentShares,
   ...badCiphertext,
@@ -46,6 +51,7 @@ export const attacks: readonly Attack[] = [
   ...stolenDisks,
   ...restoredCustodian,
   ...unwrittenPolicy,
+  ...decisionOfOne,
   ...injections,
   ...floods,
   ...differentHistories,

@@ -31,6 +31,7 @@ async function announce(scene: Scene): Promise<unknown> {
     charter: payload.charter,
     query: id,
     kind: 'value',
+    asOf: isoTime(now),
     opens: isoTime(now),
     closes: isoTime(now + HOUR),
     ends: isoTime(now + 2 * HOUR),

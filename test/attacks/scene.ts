@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { type Aggregate, aggregate } from '#coordinator/aggregation.ts'
 import type { Fetch } from '#party/connection.ts'
 import { TestClock } from '../clock.ts'
-import { Federation, type TestNode } from '../federation.ts'
+import { Federation, loadRecords, type TestNode } from '../federation.ts'
 import { seededRandomness } from '../randomness.ts'
 import { openSnapshot, type Snapshot, takeSnapshot } from '../snapshot.ts'
 
@@ -35,8 +35,11 @@ const ROOT = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 /** Five members, all of them custodians, four of whom open; a researcher of no administration; everything as usual. */
 export async function foundFederation(): Promise<Snapshot> {
   using federation = await Federation.create({ members: MEMBERS, seed: 'attacks' })
+  // A scene begins at the clock's first moment; the data are older.
+  const longAgo = new TestClock(federation.clock.now() - 24 * HOUR)
   for (const id of MEMBERS) {
-    federation.load(id, `flow,period,hs6,transport,value\nimport,2020-01,010121,sea,${FIGURES[id]}\n`)
+    const csv = `flow,period,hs6,transport,value\nimport,2020-01,010121,sea,${FIGURES[id]}\n`
+    loadRecords(federation.node(id).directory, csv, longAgo)
   }
   return takeSnapshot(federation)
 }

@@ -31,6 +31,7 @@ async function taskOf(slots: Slots, output: string): Promise<ComputationTask> {
   }))
   return {
     question: parseQueryFile(queryFile(slots)).question,
+    asOf: systemClock.now(),
     round: hashOf('a round') as RoundId,
     dealer: 'KR' as MemberId,
     custodians: await Promise.all(custodians),

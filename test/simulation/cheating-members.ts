@@ -70,7 +70,7 @@ export const noiseInsteadOf =
       threshold: task.threshold,
       custodians: task.custodians.map(one => one.index),
     }
-    const { slots, coverage, lastImport } = await honest(task)
+    const { slots, coverage } = await honest(task)
     const { shares } = contribute(await loadSeal(), dealing, new BigInt64Array(slots), randomness)
     // One byte in five is the highest of its word, and below that of both primes.
     const words = randomness(chunksFor(slots) * CHUNK_BYTES).map((byte, i) => (i % 5 === 4 ? byte & 0x7f : byte))
@@ -82,7 +82,7 @@ export const noiseInsteadOf =
       const share = packShare(shares[i]?.residues as Int32Array)
       sealedShares.set(await seal('inbond/share/v1', sealingKey, context, share, randomness), i * SEALED_BYTES)
     }
-    return { slots, ciphertext, sealedShares, coverage, lastImport }
+    return { slots, ciphertext, sealedShares, coverage }
   }
 
 /** KR contributes noise. */

@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import type { MemberId } from '#specs/messages.ts'
-import { Federation } from '../federation.ts'
+import { TestClock } from '../clock.ts'
+import { Federation, loadRecords } from '../federation.ts'
+
+const DAY = 86_400_000
 
 /** The federation of every simulation: four members, all of them custodians, three of whom open; and what each knows. */
 export const MEMBERS = ['BR', 'FR', 'JP', 'KR'] as MemberId[]
@@ -54,12 +57,15 @@ export async function foundFederation(): Promise<Federation> {
     administration: RECIPIENT,
     seed: 'simulation',
   })
+  // Whatever a schedule does to the clocks, the data are older than every round.
+  const longAgo = new TestClock(federation.clock.now() - 365 * DAY)
   for (const id of MEMBERS) {
     const usual = Object.entries(RECORDS[id] ?? {}).map(
       ([mode, value]) => `import,2020-01,010121,${mode},${decimal(value)}`,
     )
     const large = Array(LARGE_RECORDS).fill(`import,2021-01,010121,sea,${LARGEST_VALUE}`)
-    federation.load(id, `flow,period,hs6,transport,value\n${[...usual, ...large].join('\n')}\n`)
+    const csv = `flow,period,hs6,transport,value\n${[...usual, ...large].join('\n')}\n`
+    loadRecords(federation.node(id).directory, csv, longAgo)
   }
   return federation
 }

@@ -261,13 +261,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a contribution is stored before it is sent',
-    edits: [
-      edit(
-        ANSWER,
-        'createdAt: node.clock.now(), lastImport })\n      .run()',
-        'createdAt: node.clock.now(), lastImport })',
-      ),
-    ],
+    edits: [edit(ANSWER, 'createdAt: node.clock.now() })\n      .run()', 'createdAt: node.clock.now() })')],
     breaks: 'storedBeforeSent',
     cheat: null,
   },

@@ -86,12 +86,18 @@ const conventionFields = {
   hsEdition: oneOf('HS2022'),
 }
 const conventions = object(conventionFields, Object.keys(conventionFields))
-const coverage = object({
+const coverageFields = object({
   period: like(/^\d{4}-(0[1-9]|1[0-2])$/),
   state: oneOf('complete', 'provisional', 'none'),
   version: whole(0),
+  latest: whole(0),
   asOf: orNull(instant),
 })
+const coverage: Test = value => {
+  if (!coverageFields(value)) return false
+  const { version, latest } = value as { version: number; latest: number }
+  return latest >= version
+}
 /** What is in the lists of a question is a matter of the query language. */
 const purposeCode = oneOf(
   'official-statistics',
@@ -220,6 +226,7 @@ const messages: Record<string, Test> = {
     charter: id,
     query: id,
     kind: oneOf('value'),
+    asOf: instant,
     opens: instant,
     closes: instant,
     ends: instant,

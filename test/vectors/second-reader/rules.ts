@@ -123,7 +123,10 @@ function checkTimes(round: Fields, query: Fields, certificate: Fields, at: numbe
   const time = (value: unknown) => Date.parse(value as string)
   const [opens, closes, ends] = [round.opens, round.closes, round.ends].map(time) as [number, number, number]
   const fitting =
-    closes - opens === query.closesAfter && ends - closes === query.closesAfter && opens <= time(query.expires)
+    closes - opens === query.closesAfter &&
+    ends - closes === query.closesAfter &&
+    time(round.asOf) <= opens &&
+    opens <= time(query.expires)
   require(fitting, 'bad-round', 'the times are not those of the query')
   const lasts =
     opens <= time(certificate.notAfter) && time(certificate.sponsoredUntil) <= opens + 366 * DAY_MS + CLOCK_TOLERANCE_MS

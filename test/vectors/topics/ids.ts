@@ -111,6 +111,7 @@ async function writeRounds(file: Writing, made: Scenario): Promise<void> {
       'a manifest in the place of a prekey',
       await announced({ prekeys: [cohort.compact, ...prekeys.slice(1)] }),
     ],
+    ['bad-round', 'data as of a time after its opening', await announced({ asOf: at(NOON + 1) })],
     ['clock-skew', 'opens more than two minutes ahead', { at: at(NOON - 120_001) }],
     ['too-late', 'ended more than two minutes ago', { at: at(NOON + 2 * HOUR + 120_001) }],
   ])
