@@ -40,16 +40,9 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   app.use(limitBodies())
   // A pattern with a star matches the path before it too.
   const inRounds = ['/prekeys/*', '/work', '/rounds/*', '/queries/*', '/cohorts/*', '/void-certificates/*']
-  const governance = [
-    '/charters/*',
-    '/consents',
-    '/researchers',
-    '/sponsorships',
-    '/revocations/*',
-    '/certificate',
-    '/offers',
-  ]
-  for (const path of [...inRounds, ...governance]) app.use(path, authenticated)
+  const charters = ['/charters', '/consents', '/confirmations']
+  const researchers = ['/researchers', '/sponsorships', '/revocations/*', '/certificate']
+  for (const path of [...inRounds, ...charters, ...researchers, '/offers']) app.use(path, authenticated)
   for (const path of ['/enrolments', '/logins']) {
     app.use(path, (_, next) => {
       countRequest('anonymous')
@@ -57,11 +50,13 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     })
   }
   // Whoever shows who it is does not depend on how much strangers read.
-  app.use('/log/*', (c, next) => {
-    if (c.req.header('authorization') !== undefined) return authenticated(c, next)
-    countRequest('anonymous reader')
-    return next()
-  })
+  for (const path of ['/log/*', '/charters/:charter']) {
+    app.use(path, (c, next) => {
+      if (c.req.header('authorization') !== undefined) return authenticated(c, next)
+      countRequest('anonymous reader')
+      return next()
+    })
+  }
   const service = { context, lifecycle }
   federationRoutes(app, service)
   logRoutes(app, service)

@@ -1,96 +1,48 @@
-import { eq, isNull } from 'drizzle-orm'
-import { LARGEST_ROSTER, SMALLEST_COHORT } from '#crypto/parameters.ts'
-import { isoTime } from '#party/clock.ts'
-import { catalogue } from '#specs/datasets/catalogue.ts'
+import { and, eq, isNull, notInArray } from 'drizzle-orm'
 import { fault } from '#specs/errors.ts'
-import { type CharterId, charter, consent, enrolment, type MemberId } from '#specs/messages.ts'
-import { claims, PROTOCOL, sign, verify } from '#specs/signed.ts'
-import { bundle, type Context, charterById, charterInForce, charterProposed, type StoredCharter } from './context.ts'
-import { charters, consents, parties } from './schema.ts'
+import { type Charter, confirmation, consent, type MemberId } from '#specs/messages.ts'
+import type { SignedCharter, Standing } from '#specs/rules/charter.ts'
+import { changesBetween, demandsOf, isFulfilled, outstanding } from '#specs/rules/succession.ts'
+import { claims, verify } from '#specs/signed.ts'
+import { bundle, type Context, charterById, charterInForce, charterProposed } from './context.ts'
+import type { Database, Transaction } from './event-log.ts'
+import { charters, confirmations, consents, parties, prekeys } from './schema.ts'
 
-/** How many custodians there are when nobody says: all members of a small federation, five of a larger one. */
-function defaultThreshold(custodians: number): number {
-  return custodians <= 4 ? 3 : Math.ceil((2 * custodians + 1) / 3)
-}
-
-export interface Proposal {
-  readonly custodians?: readonly string[]
-  readonly threshold?: number
+/** What a proposed charter still needs. Stored messages were verified when they came. */
+export function standing(
+  db: Database | Transaction,
+  proposed: Pick<SignedCharter, 'id' | 'payload'>,
+  current: Pick<SignedCharter, 'payload'> | undefined,
+): Standing {
+  const demands = demandsOf(current?.payload, proposed.payload)
+  const of = (table: typeof consents | typeof confirmations) =>
+    new Set(
+      db
+        .select({ member: table.member })
+        .from(table)
+        .where(eq(table.charter, proposed.id))
+        .all()
+        .map(one => one.member),
+    )
+  return {
+    consents: outstanding(demands, of(consents)),
+    confirmations: outstanding(demands, of(confirmations)).quorum,
+  }
 }
 
 /**
- * Proposes a charter over everybody who is enrolled as a member. It takes the place of an earlier proposal that is not in force.
- * @throws InbondError `bad-charter`
+ * Whether a charter is proposed that changes the custodians. They sign it only if the log that it names has every cohort that they agreed
+ * to, and agree to none from then on: until it is in force or given up, no round is announced and none is agreed to.
  */
-export async function proposeCharter(context: Context, proposal: Proposal): Promise<StoredCharter> {
-  const enrolled = context.db.select().from(parties).where(eq(parties.role, 'member')).all()
-  const members = enrolled
-    .map(row => claims(enrolment, row.enrolment).payload)
-    .filter(payload => payload.role === 'member')
-    .map(({ id, name, publicKey, conventions }) => ({ id, name, publicKey, conventions }))
-    .sort((a, b) => (a.id < b.id ? -1 : 1))
-  if (members.length < SMALLEST_COHORT || members.length > LARGEST_ROSTER) {
-    throw fault(
-      'bad-charter',
-      `a federation has ${SMALLEST_COHORT} to ${LARGEST_ROSTER} members; ${members.length} are enrolled`,
-    )
-  }
-  const custodians = chooseCustodians(
-    members.map(one => one.id),
-    proposal.custodians,
-  )
-  const threshold = proposal.threshold ?? defaultThreshold(custodians.length)
-  checkThreshold(threshold, custodians.length)
-  const current = charterInForce(context.db)
-  const now = context.clock.now()
-  const signed = await sign<typeof charter.schema, CharterId>(context.key, charter, {
-    protocol: PROTOCOL,
-    federation: context.name,
-    epoch: (current?.payload.epoch ?? 0) + 1,
-    previous: current?.id ?? null,
-    coordinator: context.key.publicKey,
-    currency: context.currency,
-    members,
-    custodians,
-    threshold,
-    minimumCohort: SMALLEST_COHORT,
-    datasets: [...catalogue.values()].map(({ id, version }) => ({ id, version })),
-    logHead: context.log.head(),
-    proposedAt: isoTime(now),
-  })
-  context.db.transaction(tx => {
-    tx.update(charters).set({ withdrawnAt: now }).where(isNull(charters.inForceAt)).run()
-    tx.insert(charters)
-      .values({ id: signed.id, epoch: signed.payload.epoch, compact: signed.compact, proposedAt: now })
-      .run()
-    context.log.append(tx, charter.typ, signed.id, now)
-  })
-  context.changes.announce('everybody')
-  return signed
-}
-
-function chooseCustodians(members: readonly MemberId[], wanted: readonly string[] | undefined): MemberId[] {
-  if (wanted === undefined) return members.slice(0, 5)
-  const strange = wanted.find(id => !members.some(member => member === id))
-  if (strange !== undefined)
-    throw fault('bad-charter', `${strange} is not an enrolled member; there are ${members.join(', ')}`)
-  if (new Set(wanted).size !== wanted.length) throw fault('bad-charter', 'a custodian is named twice')
-  return members.filter(id => wanted.includes(id)).sort((a, b) => wanted.indexOf(a) - wanted.indexOf(b))
-}
-
-/** Below ⌈m/2⌉ + 1, two cohorts of one round could be opened by two groups of custodians that hardly overlap. */
-function checkThreshold(threshold: number, custodians: number): void {
-  const least = Math.ceil(custodians / 2) + 1
-  if (custodians < 3 || threshold < least || threshold > custodians) {
-    throw fault(
-      'bad-charter',
-      `with ${custodians} custodians (at least 3) the threshold lies between ${least} and ${custodians}`,
-    )
-  }
+export function isHandingOver({ db }: Pick<Context, 'db'>): boolean {
+  const [current, proposed] = [charterInForce(db), charterProposed(db)]
+  if (current === undefined || proposed === undefined) return false
+  return demandsOf(current.payload, proposed.payload).custodians.needed > 0
 }
 
 /**
- * Takes a member's signature under a charter; with the last one the charter is in force.
+ * Takes a member's signature under a charter. With the last that it needs, the first charter is in force, and another one can be
+ * confirmed.
  * @throws InbondError `not-found`, `not-on-roster`, `bad-signature`, `too-late`
  */
 export async function takeConsent(context: Context, member: MemberId, compact: string): Promise<void> {
@@ -100,7 +52,7 @@ export async function takeConsent(context: Context, member: MemberId, compact: s
   if (!entry || claim.member !== member) throw fault('not-on-roster', `${member} is not on the roster of this charter`)
   const signed = await verify(consent, compact, entry.publicKey)
   const now = context.clock.now()
-  const completed = context.db.transaction(tx => {
+  const isInForce = context.db.transaction(tx => {
     const row = tx.select().from(charters).where(eq(charters.id, stored.id)).get()
     if (row?.withdrawnAt != null) throw fault('too-late', 'another charter was proposed in the meantime')
     const inserted = tx
@@ -110,15 +62,101 @@ export async function takeConsent(context: Context, member: MemberId, compact: s
       .run()
     if (inserted.changes === 0) return false
     context.log.append(tx, consent.typ, signed.id, now)
-    const count = tx.select().from(consents).where(eq(consents.charter, stored.id)).all().length
-    if (count < stored.payload.members.length) return false
-    tx.update(charters).set({ inForceAt: now }).where(eq(charters.id, stored.id)).run()
-    return true
+    return putInForceIfDue(context, tx, stored)
   })
-  const { epoch, members } = stored.payload
-  if (!completed) return
-  context.tell({ msg: 'charter in force', charter: stored.id, epoch, members: members.length })
+  announce(context, stored, isInForce)
+}
+
+/**
+ * Takes a member's confirmation of a charter that has its signatures. With the quorum the charter is in force.
+ * @throws InbondError `not-found`, `not-on-roster`, `not-allowed`, `bad-signature`, `too-late`, `charter-pending`,
+ * `differs-from-stored`
+ */
+export async function takeConfirmation(context: Context, member: MemberId, compact: string): Promise<void> {
+  const claim = claims(confirmation, compact).payload
+  const stored = charterById(context.db, claim.charter)
+  const { previous, members } = stored.payload
+  const entry = members.find(one => one.id === member)
+  if (!entry || claim.member !== member) throw fault('not-on-roster', `${member} is not on the roster of this charter`)
+  if (previous === null || claim.previous !== previous)
+    throw fault('bad-charter', 'this charter does not follow that one')
+  const signed = await verify(confirmation, compact, entry.publicKey)
+  const before = charterById(context.db, previous)
+  const now = context.clock.now()
+  const isInForce = context.db.transaction(tx => {
+    const own = and(eq(confirmations.previous, previous), eq(confirmations.member, member))
+    const earlier = tx.select().from(confirmations).where(own).get()
+    if (earlier?.compact === compact) return false
+    if (earlier) throw fault('differs-from-stored', `${member} confirmed before what follows that charter`)
+    const row = tx.select().from(charters).where(eq(charters.id, stored.id)).get()
+    if (row?.withdrawnAt != null) throw fault('too-late', 'another charter was proposed in the meantime')
+    if (!demandsOf(before.payload, stored.payload).quorum.of.includes(member)) {
+      throw fault('not-allowed', `${member} was not a member with this key before`)
+    }
+    if (!isFulfilled(standing(tx, stored, before).consents)) {
+      throw fault('charter-pending', 'the charter is not signed by all that it needs')
+    }
+    tx.insert(confirmations).values({ previous, member, charter: stored.id, compact, receivedAt: now }).run()
+    context.log.append(tx, confirmation.typ, signed.id, now)
+    return putInForceIfDue(context, tx, stored)
+  })
+  announce(context, stored, isInForce)
+}
+
+export function announce(context: Context, { id, payload }: SignedCharter, isInForce: boolean): void {
+  const { epoch, members } = payload
+  if (isInForce) context.tell({ msg: 'charter in force', charter: id, epoch, members: members.length })
   context.changes.announce('everybody')
+}
+
+function putInForceIfDue(context: Context, tx: Transaction, stored: SignedCharter): boolean {
+  const current = charterInForce(tx)
+  if (stored.payload.previous !== (current?.id ?? null)) return false
+  const left = standing(tx, stored, current)
+  if (!isFulfilled(left.consents) || left.confirmations.needed > 0) return false
+  putInForce(context, tx, stored, current)
+  return true
+}
+
+/** To be called where everything that the charter needs was verified. */
+export function putInForce(
+  context: Context,
+  tx: Transaction,
+  stored: SignedCharter,
+  before: SignedCharter | undefined,
+): void {
+  const now = context.clock.now()
+  tx.update(charters).set({ inForceAt: now }).where(eq(charters.id, stored.id)).run()
+  endKeys(tx, stored.payload, before?.payload, now)
+  endPrekeys(tx, stored.payload, before?.payload)
+}
+
+/** Keys that were replaced, and those of members that left, count no more; those that wait for a later charter still wait. */
+function endKeys(tx: Transaction, next: Charter, before: Charter | undefined, now: number): void {
+  const keyOf = (charter: Charter | undefined, id: string) => charter?.members.find(one => one.id === id)?.publicKey
+  const live = tx
+    .select()
+    .from(parties)
+    .where(and(eq(parties.role, 'member'), isNull(parties.endedAt)))
+    .all()
+  for (const { fingerprint, subject, publicKey, isReplacement } of live) {
+    const named = keyOf(next, subject)
+    const isEnded = named === undefined ? keyOf(before, subject) !== undefined : named !== publicKey && !isReplacement
+    if (isEnded) tx.update(parties).set({ endedAt: now }).where(eq(parties.fingerprint, fingerprint)).run()
+  }
+  const named = next.members.map(one => one.publicKey)
+  const replacing = live.filter(one => one.isReplacement && named.includes(one.publicKey))
+  for (const { fingerprint } of replacing) {
+    tx.update(parties).set({ isReplacement: false }).where(eq(parties.fingerprint, fingerprint)).run()
+  }
+}
+
+/** A round that named a prekey of somebody who is no custodian any more, or of a key that was replaced, would be refused. */
+function endPrekeys(tx: Transaction, next: Charter, before: Charter | undefined): void {
+  const stay = before === undefined ? [] : changesBetween(before, next).kept.filter(id => next.custodians.includes(id))
+  tx.delete(prekeys)
+    .where(and(isNull(prekeys.round), notInArray(prekeys.custodian, stay)))
+    .run()
 }
 
 /** The charter that a member should know of, proposed before in force. */

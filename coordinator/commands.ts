@@ -18,18 +18,21 @@ import {
 } from '#party/command.ts'
 import { beginDirectory, checkUnused, completeDirectory } from '#party/directory.ts'
 import { formatInvitation } from '#party/invitation.ts'
+import { keyCommands } from '#party/key-command.ts'
 import { metricsOption, portOption } from '#party/listening.ts'
 import { runningProcess } from '#party/running.ts'
 import { fault } from '#specs/errors.ts'
 import { memberId, typedName, typedReason } from '#specs/messages.ts'
+import { describeChanges } from '#specs/rules/changes.ts'
+import { demandsOf, inWords } from '#specs/rules/succession.ts'
 import { backupContents } from './backup.ts'
 import { CertificateFiles } from './certificate.ts'
-import { proposeCharter } from './charters.ts'
 import { type Config, checkEncryption, config } from './config.ts'
-import { type Context, createContext } from './context.ts'
+import { type Context, charterInForce, createContext } from './context.ts'
 import { type Invitee, invite } from './enrolment.ts'
 import { withCoordinator } from './open.ts'
 import { concernsOf, describeOverview, overview } from './overview.ts'
+import { proposeCharter } from './proposals.ts'
 import { assignSponsor, everyResearcher, revoke } from './researchers.ts'
 
 /** Of an invitation's code: long enough that nobody guesses it. */
@@ -113,6 +116,7 @@ function inviteCommand(terminal: Terminal) {
   return command('invite', 'print a one-time invitation', 'inbond coordinator invite wco --researcher Ada --sponsor KR')
     .argument('<dir>', "the coordinator's directory")
     .option('--member <id>', 'id of an administration, such as KR')
+    .option('--replace', 'for a new key of a member that has lost its own')
     .option('--researcher <name>', 'name of a researcher')
     .option('--sponsor <id>', 'the member that is to vouch for the researcher')
     .action(async (path: string, options) => {
@@ -131,14 +135,16 @@ function inviteCommand(terminal: Terminal) {
     })
 }
 
-function inviteeOf(options: { member?: string; researcher?: string; sponsor?: string }): Invitee {
+function inviteeOf(options: { member?: string; replace?: true; researcher?: string; sponsor?: string }): Invitee {
   if ((options.member === undefined) === (options.researcher === undefined)) {
     throw fault('bad-option', 'an invitation is either for a --member or for a --researcher')
   }
   if (options.member !== undefined) {
     if (options.sponsor !== undefined) throw fault('bad-option', 'only a researcher has a --sponsor')
-    return { role: 'member', subject: optionValue('--member', memberId, options.member), sponsor: null }
+    const subject = optionValue('--member', memberId, options.member)
+    return { role: 'member', subject, sponsor: null, isReplacement: options.replace === true }
   }
+  if (options.replace) throw fault('bad-option', '--replace is for the key of a --member')
   const subject = optionValue('--researcher', typedName, options.researcher as string)
   if (options.sponsor === undefined) {
     throw fault('bad-option', 'a researcher needs a --sponsor: the member that vouches for it, such as --sponsor KR')
@@ -204,28 +210,43 @@ function proposeCommand(terminal: Terminal) {
   return command(
     'propose',
     'propose a charter over all enrolled members',
-    'inbond coordinator charter propose wco --threshold 4',
+    'inbond coordinator charter propose wco --without KR',
   )
     .argument('<dir>', "the coordinator's directory")
-    .option('--custodians <ids>', 'members that hold key shares, separated by commas (default: the first five)')
-    .option('--threshold <n>', 'custodians needed to open (default: 3 of 3, 3 of 4, 4 of 5, 5 of 7)')
+    .option('--without <ids>', 'members that leave, separated by commas')
+    .option(
+      '--custodians <ids>',
+      'members that hold key shares, separated by commas (default: as before; the first five)',
+    )
+    .option('--threshold <n>', 'custodians needed to open (default: as before; 3 of 3, 3 of 4, 4 of 5, 5 of 7)')
+    .option('--quorum <n>', 'members needed to remove one or to replace a key (default: as before; two thirds)')
     .action(async (path: string, options) => {
-      const threshold = options.threshold === undefined ? undefined : Number(options.threshold)
-      if (threshold !== undefined && !Number.isInteger(threshold)) {
-        throw fault('bad-option', `--threshold ${options.threshold} is not a number`)
+      const proposal = {
+        ...(options.without === undefined ? {} : { without: options.without.split(',') }),
+        ...(options.custodians === undefined ? {} : { custodians: options.custodians.split(',') }),
+        ...(options.threshold === undefined ? {} : { threshold: wholeNumber('--threshold', options.threshold) }),
+        ...(options.quorum === undefined ? {} : { quorum: wholeNumber('--quorum', options.quorum) }),
       }
       await withContext(path, options, terminal, async context => {
-        const { id, payload } = await proposeCharter(context, {
-          ...(options.custodians === undefined ? {} : { custodians: options.custodians.split(',') }),
-          ...(threshold === undefined ? {} : { threshold }),
-        })
+        const current = charterInForce(context.db)
+        const proposed = await proposeCharter(context, proposal)
+        const changes = current === undefined ? [] : await describeChanges(current.payload, proposed.payload)
+        const demands = demandsOf(current?.payload, proposed.payload)
+        const { members, custodians, threshold, quorum } = proposed.payload
         terminal.err(
-          `Proposed to ${payload.members.map(one => one.id).join(', ')}; custodians ${payload.custodians.join(', ')}, ` +
-            `${payload.threshold} of them open. In force when all have signed: inbond member charter sign DIR\n`,
+          `Proposed to ${members.map(one => one.id).join(', ')}; custodians ${custodians.join(', ')}, ${threshold} of them ` +
+            `open; ${quorum} members remove one or replace a key.\n${table(changes.map(line => ['change', line]))}` +
+            `To be signed by ${inWords(demands)}: inbond member charter sign DIR\n`,
         )
-        terminal.out(`${id}\n`)
+        terminal.out(`${proposed.id}\n`)
       })
     })
+}
+
+function wholeNumber(option: string, text: string): number {
+  const number = Number(text)
+  if (Number.isInteger(number)) return number
+  throw fault('bad-option', `${option} ${text} is not a number`)
 }
 
 function statusCommand(terminal: Terminal) {
@@ -255,6 +276,7 @@ export function program(terminal: Terminal): Command {
     ]),
     group('charter', 'the document that all members sign', [proposeCommand(terminal)]),
     statusCommand(terminal),
+    keyCommands(terminal, config),
     ...backupCommands(terminal, backupContents),
   ])
 }

@@ -5,13 +5,14 @@ import type { Clock } from '#party/clock.ts'
 import type { CharterBundle } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { type Charter, type CharterId, charter } from '#specs/messages.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
 import { claims } from '#specs/signed.ts'
 import { Changes } from './changes.ts'
-import { type Database, EventLog } from './event-log.ts'
+import { type Database, EventLog, type Transaction } from './event-log.ts'
 import type { Tell } from './events.ts'
 import { Presence } from './presence.ts'
 import { Remembered } from './remembered.ts'
-import { charters, consents } from './schema.ts'
+import { charters, confirmations, consents } from './schema.ts'
 
 /** What every part of the coordinator works with. */
 export interface Context {
@@ -51,35 +52,29 @@ export function createContext(options: ContextOptions): Context {
   }
 }
 
-export interface StoredCharter {
-  readonly id: CharterId
-  readonly compact: string
-  readonly payload: Charter
-}
-
 const remembered = new Remembered<CharterId, Charter>(4)
 
 /** Own signed messages come back from the own database: their payload is read, not verified again. */
-function read(row: { id: CharterId; compact: string } | undefined): StoredCharter | undefined {
+function read(row: { id: CharterId; compact: string } | undefined): SignedCharter | undefined {
   if (row === undefined) return undefined
   const { id, compact } = row
-  return { id, compact, payload: remembered.get(id, () => claims(charter, compact).payload) }
+  return { id, compact, payload: remembered.get(id, () => claims(charter, compact).payload) } as SignedCharter
 }
 
-export function charterInForce(db: Database): StoredCharter | undefined {
+export function charterInForce(db: Database | Transaction): SignedCharter | undefined {
   return read(
     db.select().from(charters).where(isNotNull(charters.inForceAt)).orderBy(desc(charters.epoch)).limit(1).get(),
   )
 }
 
-export function requireCharter(db: Database): StoredCharter {
+export function requireCharter(db: Database): SignedCharter {
   const found = charterInForce(db)
   if (found) return found
   if (charterProposed(db)) throw fault('charter-pending', 'the charter is not in force yet: signatures are missing')
   throw fault('no-charter', 'this federation has no charter yet')
 }
 
-export function charterProposed(db: Database): StoredCharter | undefined {
+export function charterProposed(db: Database | Transaction): SignedCharter | undefined {
   return read(
     db
       .select()
@@ -91,16 +86,18 @@ export function charterProposed(db: Database): StoredCharter | undefined {
   )
 }
 
-export function charterById(db: Database, id: CharterId): StoredCharter {
+export function charterById(db: Database, id: CharterId): SignedCharter {
   const found = read(db.select().from(charters).where(eq(charters.id, id)).get())
   if (!found) throw fault('not-found', `there is no charter ${id}`)
   return found
 }
 
-export function bundle(db: Database, stored: StoredCharter): CharterBundle {
+export function bundle(db: Database, stored: SignedCharter): CharterBundle {
   const signed = db.select().from(consents).where(eq(consents.charter, stored.id)).all()
+  const confirmed = db.select().from(confirmations).where(eq(confirmations.charter, stored.id)).all()
   return {
     charter: stored.compact,
     consents: signed.map(one => ({ member: one.member, consent: one.compact })),
+    confirmations: confirmed.map(one => ({ member: one.member, confirmation: one.compact })),
   }
 }

@@ -5,13 +5,15 @@ import { fault } from '#specs/errors.ts'
 import { enrolment, type MemberId } from '#specs/messages.ts'
 import { claims, verify } from '#specs/signed.ts'
 import { type Context, charterInForce } from './context.ts'
+import type { Transaction } from './event-log.ts'
 import { invitations, parties } from './schema.ts'
 
 const DAY_MS = 86_400_000
 const INVITATION_MS = 7 * DAY_MS
 
 export type Invitee =
-  | { readonly role: 'member'; readonly subject: MemberId; readonly sponsor: null }
+  /** `isReplacement`: a member that is enrolled enrols another key. */
+  | { readonly role: 'member'; readonly subject: MemberId; readonly sponsor: null; readonly isReplacement?: boolean }
   /** `sponsor`: the member that is asked to vouch for the researcher. */
   | { readonly role: 'researcher'; readonly subject: string; readonly sponsor: MemberId }
 
@@ -21,18 +23,14 @@ function hashOf(code: string): string {
 
 /**
  * Remembers an invitation by the hash of its code; an earlier one for the same name is void from then on.
- * @throws InbondError `already-enrolled`, `not-on-roster` for a sponsor that the charter in force does not name
+ * @throws InbondError `already-enrolled`, `not-found` where there is no key to replace, `not-on-roster` for a sponsor that the charter in
+ * force does not name
  */
 export function invite(context: Context, invitee: Invitee, code: string): void {
   const now = context.clock.now()
   if (invitee.sponsor !== null) checkSponsor(context, invitee.sponsor)
   context.db.transaction(tx => {
-    const enrolled = tx
-      .select()
-      .from(parties)
-      .where(and(eq(parties.role, invitee.role), eq(parties.subject, invitee.subject)))
-      .get()
-    if (enrolled) throw fault('already-enrolled', `${invitee.subject} is enrolled already`)
+    checkVacant(tx, invitee.role, invitee.subject, invitee.role === 'member' && invitee.isReplacement === true)
     tx.delete(invitations)
       .where(
         and(
@@ -46,6 +44,14 @@ export function invite(context: Context, invitee: Invitee, code: string): void {
       .values({ ...invitee, codeHash: hashOf(code), createdAt: now, expiresAt: now + INVITATION_MS })
       .run()
   })
+}
+
+/** @throws InbondError `already-enrolled`, `not-found` */
+function checkVacant(tx: Transaction, role: 'member' | 'researcher', subject: string, isReplacement: boolean): void {
+  const isLive = and(eq(parties.role, role), eq(parties.subject, subject), isNull(parties.endedAt))
+  const isEnrolled = tx.select().from(parties).where(isLive).get() !== undefined
+  if (isEnrolled && !isReplacement) throw fault('already-enrolled', `${subject} is enrolled already`)
+  if (!isEnrolled && isReplacement) throw fault('not-found', `${subject} is not enrolled: it has no key to replace`)
 }
 
 /** Before the first charter anybody may become a member. @throws InbondError `not-on-roster` */
@@ -80,12 +86,16 @@ export async function enrol(context: Context, compact: string): Promise<MemberId
   if (invitation.redeemedBy !== null || invitation.expiresAt < now) {
     throw fault('bad-invitation', `the invitation of ${subject} was used before or has expired`)
   }
+  const { isReplacement } = invitation
   const isNew = context.db.transaction(tx => {
-    const sameName = and(eq(parties.role, payload.role), eq(parties.subject, subject))
-    const stored = tx.select().from(parties).where(sameName).get()
+    const sameKey = tx.select().from(parties).where(eq(parties.fingerprint, print)).get()
     // The same bytes may have arrived twice at once.
-    if (stored?.enrolment === compact) return false
-    if (stored) throw fault('already-enrolled', `${subject} is enrolled already`)
+    if (sameKey?.enrolment === compact) return false
+    if (sameKey) throw fault('already-enrolled', 'this key is enrolled already')
+    checkVacant(tx, payload.role, subject, isReplacement)
+    // An earlier replacement, which no charter has put in its place yet.
+    const isWaiting = and(isNull(parties.endedAt), eq(parties.isReplacement, true), eq(parties.subject, subject))
+    if (isReplacement) tx.update(parties).set({ endedAt: now }).where(isWaiting).run()
     tx.insert(parties)
       .values({
         fingerprint: print,
@@ -95,6 +105,7 @@ export async function enrol(context: Context, compact: string): Promise<MemberId
         enrolment: compact,
         sponsor: invitation.sponsor,
         enrolledAt: now,
+        isReplacement,
       })
       .run()
     tx.update(invitations).set({ redeemedBy: print }).where(eq(invitations.codeHash, invitation.codeHash)).run()

@@ -47,6 +47,12 @@ export class EventLog {
     return headOf(this.#frontier())
   }
 
+  /** Whether a head is one that this log had: of a coordinator that was restored, documents may name others. */
+  had({ size, root }: LogHead): boolean {
+    if (size > this.#frontier().size) return false
+    return headOf(frontierAt(size, subtree => this.#read(subtree))).root === root
+  }
+
   /** The signed head: the same bytes as long as nothing is added. */
   checkpoint(head = this.head()): string {
     return signCheckpoint(this.#key, head)

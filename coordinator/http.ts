@@ -16,7 +16,7 @@ import type { Lifecycle } from './lifecycle.ts'
 import { parties } from './schema.ts'
 
 /** Who sent a request, from its token. */
-export type Party = Pick<typeof parties.$inferSelect, 'fingerprint' | 'role' | 'subject' | 'publicKey'>
+export type Party = Pick<typeof parties.$inferSelect, 'fingerprint' | 'role' | 'subject' | 'publicKey' | 'endedAt'>
 export type Env = { Variables: { party: Party; request: string } }
 export type App = OpenAPIHono<Env>
 
@@ -133,10 +133,20 @@ export function authenticate(context: Context, countRequest: (who: string) => vo
     if (difference > CLOCK_TOLERANCE_MS) {
       throw fault('clock-skew', `the clocks of both sides differ by ${Math.round(difference / 1000)} seconds`)
     }
+    refuseReplaced(context, party)
     context.presence.note(kid, context.clock.now())
     c.set('party', party)
     await next()
   }
+}
+
+/** A member that left may still read which charter left it out. @throws InbondError `key-replaced` */
+function refuseReplaced(context: Context, { role, subject, publicKey, endedAt }: Party): void {
+  if (role !== 'member' || endedAt === null) return
+  const charter = charterInForce(context.db)?.payload
+  const entry = charter?.members.find(one => one.id === subject)
+  if (entry === undefined || entry.publicKey === publicKey) return
+  throw fault('key-replaced', `the charter of epoch ${charter?.epoch} has another key of ${subject}`)
 }
 
 function signerOf(bearer: string): string {
@@ -150,12 +160,14 @@ function signerOf(bearer: string): string {
 /** The member who sent a request; under a charter, only if it is on the roster with this key. */
 export function memberOf(context: Context, party: Party): Member {
   const member = enrolledMember(party)
-  const charter = charterInForce(context.db)
-  const entry = charter?.payload.members.find(one => one.id === member.id)
-  if (charter && entry?.publicKey !== party.publicKey) {
-    throw fault('not-on-roster', `${member.id} is not on the roster of the charter in force`)
-  }
-  return member
+  if (isMember(context, member)) return member
+  throw fault('not-on-roster', `${member.id} is not on the roster of the charter in force`)
+}
+
+/** Whether the charter in force, if there is one, names a member with this key. */
+export function isMember(context: Context, { id, publicKey }: Member): boolean {
+  const charter = charterInForce(context.db)?.payload
+  return charter === undefined || charter.members.some(one => one.id === id && one.publicKey === publicKey)
 }
 
 /** The member who sent a request, whether a charter names it or not. */

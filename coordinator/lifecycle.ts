@@ -6,7 +6,7 @@ import { ciphertextOffset } from '#specs/bodies.ts'
 import { type CohortId, cohort, type RoundId, sum, voidCertificate } from '#specs/messages.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import type { Aggregate } from './aggregation.ts'
-import type { Context } from './context.ts'
+import { type Context, charterInForce } from './context.ts'
 import { fittingCohort } from './ledger.ts'
 import { announceRound, waitingQueries } from './queries.ts'
 import { reasonOfRevocation } from './researchers.ts'
@@ -204,6 +204,7 @@ export function factsOf(context: Context, row: RoundRow): RoundFacts {
     opened: custodians(openings),
     summed: row.sum !== null,
     cancelled: (withdrawn?.by ?? null) !== null,
+    superseded: charterInForce(db)?.id !== terms.charter,
     revoked: reasonOfRevocation(db, terms.researcher),
   }
 }

@@ -3,8 +3,10 @@ import { isoTime } from '#party/clock.ts'
 import { table } from '#party/command.ts'
 import { describeDisk, diskConcern, diskOf, duration, verdict } from '#party/glance.ts'
 import { type MemberId, query } from '#specs/messages.ts'
+import { inWords, isFulfilled } from '#specs/rules/succession.ts'
 import { claims } from '#specs/signed.ts'
-import { bundle, type Context, charterInForce, charterProposed } from './context.ts'
+import { isHandingOver, standing } from './charters.ts'
+import { type Context, charterInForce, charterProposed } from './context.ts'
 import { invitations, parties, prekeys, queries, rounds } from './schema.ts'
 import { statusOf } from './status.ts'
 
@@ -16,8 +18,8 @@ export function overview(context: Context, url: string, process: number | undefi
   const { db, clock } = context
   const inForce = charterInForce(db)
   const proposed = charterProposed(db)
-  const signed = proposed ? bundle(db, proposed).consents.map(one => one.member) : []
-  const enrolled = db.select().from(parties).all()
+  const needs = proposed && standing(db, proposed, inForce)
+  const enrolled = db.select().from(parties).where(isNull(parties.endedAt)).all()
   const ended = (state: 'opened' | 'void') => db.select().from(rounds).where(eq(rounds.state, state)).all().length
   const expired = db.select({ reason: queries.voidReason }).from(queries).leftJoin(rounds, eq(rounds.query, queries.id))
   return {
@@ -26,16 +28,25 @@ export function overview(context: Context, url: string, process: number | undefi
     fingerprint: context.key.fingerprint,
     process: process ?? null,
     charter: inForce ? { id: inForce.id, epoch: inForce.payload.epoch, members: inForce.payload.members.length } : null,
-    unsigned: proposed?.payload.members.map(one => one.id).filter(id => !signed.includes(id)) ?? [],
+    /** Whether the charter in force names entries of the log that were lost when the coordinator was restored. */
+    isBehind: inForce !== undefined && !context.log.had(inForce.payload.logHead),
+    isHandingOver: isHandingOver(context),
+    /** Whom the proposed charter waits for, in words; null if there is none. */
+    unsigned: needs && !isFulfilled(needs.consents) ? inWords(needs.consents) : null,
+    unconfirmed:
+      needs && isFulfilled(needs.consents) ? inWords({ ...needs.consents, quorum: needs.confirmations }) : null,
     members: enrolled
       .filter(one => one.role === 'member')
       .map(one => ({
         id: one.subject,
-        onRoster: inForce?.payload.members.some(entry => entry.id === one.subject) ?? false,
+        /** It has a new key that no charter names yet. */
+        isReplacement: one.isReplacement,
+        onRoster: inForce?.payload.members.some(entry => entry.publicKey === one.publicKey) ?? false,
         lastSeen: one.lastSeenAt === null ? null : isoTime(one.lastSeenAt),
-        prekeys: inForce?.payload.custodians.includes(one.subject as MemberId)
-          ? unusedPrekeys(context, one.subject as MemberId)
-          : null,
+        prekeys:
+          !one.isReplacement && inForce?.payload.custodians.includes(one.subject as MemberId)
+            ? unusedPrekeys(context, one.subject as MemberId)
+            : null,
       })),
     researchers: enrolled.filter(one => one.role === 'researcher').map(one => one.subject),
     invited: db
@@ -57,8 +68,15 @@ type Overview = ReturnType<typeof overview>
 export function concernsOf(status: Overview, now: number): string[] {
   const concerns = diskConcern(status.disk)
   if (status.process === null) concerns.unshift('The coordinator does not run.')
-  if (status.unsigned.length > 0) concerns.push(`The proposed charter is not signed by ${status.unsigned.join(', ')}.`)
+  if (status.unsigned !== null) concerns.push(`The proposed charter is not signed by ${status.unsigned}.`)
+  else if (status.unconfirmed !== null)
+    concerns.push(`The proposed charter waits for the nodes of ${status.unconfirmed} to confirm it.`)
   else if (status.charter === null) concerns.push('No charter is proposed yet.')
+  else if (status.isBehind)
+    concerns.push(
+      'Nothing can be answered: the charter names entries that the log has lost. Propose the one that follows it.',
+    )
+  if (status.isHandingOver) concerns.push('Questions wait for the proposed charter, which changes the custodians.')
   const expected = status.process === null ? [] : status.members.filter(one => one.onRoster)
   const late = expected.filter(one => one.lastSeen === null || now - Date.parse(one.lastSeen) >= LATE_MS)
   if (late.length > 0) {
@@ -110,10 +128,12 @@ export function describeOverview(status: Overview, now: number): string {
   const charter = status.charter
     ? `in force, epoch ${status.charter.epoch}, ${status.charter.members} members`
     : 'none in force'
-  const unsigned = status.unsigned.length > 0 ? `; proposed, not signed by ${status.unsigned.join(', ')}` : ''
-  const members = status.members.map(({ id, lastSeen, prekeys: unused }) => {
+  const unsigned = status.unsigned === null ? '' : `; proposed, not signed by ${status.unsigned}`
+  const unconfirmed = status.unconfirmed === null ? '' : `; proposed, signed, not confirmed by ${status.unconfirmed}`
+  const members = status.members.map(({ id, isReplacement, lastSeen, prekeys: unused }) => {
     const seen = lastSeen === null ? 'never seen' : `seen ${ago(lastSeen, now)}`
-    return ['member', `${id}: ${seen}${unused === null ? '' : `, custodian with ${unused} unused prekeys`}`]
+    const key = isReplacement ? ', another key, which waits for a charter' : ''
+    return ['member', `${id}${key}: ${seen}${unused === null ? '' : `, custodian with ${unused} unused prekeys`}`]
   })
   const running = status.running.map(one => {
     const late = one.late.length > 0 ? `; waits for ${one.late.join(', ')}` : ''
@@ -123,7 +143,7 @@ export function describeOverview(status: Overview, now: number): string {
     ['federation', `${status.federation} at ${status.url}`],
     ['fingerprint', status.fingerprint],
     ['process', status.process === null ? 'not running' : `running, ${status.process}`],
-    ['charter', charter + unsigned],
+    ['charter', charter + unsigned + unconfirmed],
     ...members,
     ['researchers', list(status.researchers)],
     ['invited', list(status.invited)],

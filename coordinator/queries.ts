@@ -6,8 +6,10 @@ import { plan } from '#specs/query.ts'
 import { describeExposure } from '#specs/rules/pattern.ts'
 import { checkLasts, verifyCertificate } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
+import { isHandingOver } from './charters.ts'
 import { type Context, charterById, charterInForce, requireCharter } from './context.ts'
 import { certified, reasonOfRevocation, refuseRevoked } from './researchers.ts'
+import { SUPERSEDED } from './round.ts'
 import { parties, prekeys, queries, rounds } from './schema.ts'
 import { planRound } from './vintage.ts'
 
@@ -24,12 +26,15 @@ export interface Researcher {
 /**
  * Records a signed query. Sent again, it is the same query.
  * @throws InbondError `bad-signature`, `bad-message`, `bad-query`, `bad-certificate`, `researcher-revoked`, `query-expired`,
- * `wrong-federation`, `too-many-requests`, `differs-from-stored`
+ * `charter-superseded`, `charter-pending`, `too-many-requests`, `differs-from-stored`
  */
 export async function takeQuery(context: Context, researcher: Researcher, compact: string): Promise<QueryId> {
   const signed: Signed<Query, QueryId> = await verify(query, compact, researcher.publicKey)
   if (context.db.select().from(queries).where(eq(queries.id, signed.id)).get()) return signed.id
   const charter = requireCharter(context.db)
+  if (!context.log.had(charter.payload.logHead)) {
+    throw fault('charter-pending', 'the charter in force names a log that was lost; the one that follows it is awaited')
+  }
   await checkQuery(context, researcher, signed.payload, charter.id)
   if (runningQueries(context, researcher) >= MOST_RUNNING) {
     throw fault('too-many-requests', `you have ${MOST_RUNNING} queries running; each uses up a key of every custodian`)
@@ -78,7 +83,7 @@ async function checkQuery(context: Context, researcher: Researcher, asked: Query
   const now = context.clock.now()
   const expires = Date.parse(asked.expires)
   if (asked.charter !== charterId)
-    throw fault('wrong-federation', 'the query is under another charter than the one in force')
+    throw fault('charter-superseded', 'the query is under another charter than the one in force')
   if (expires <= now) throw fault('query-expired', `the query expired at ${asked.expires}`)
   if (expires > now + LONGEST_EXPIRY_MS) throw fault('bad-query', 'a query expires within 30 days')
   const { members, coordinator } = charterById(context.db, asked.charter).payload
@@ -159,6 +164,7 @@ export async function announceRound(
     )
     return true
   }
+  if (isHandingOver(context)) return false
   const closes = now + asked.closesAfter
   const ends = closes + asked.closesAfter
   const chosen = charter.payload.custodians.flatMap(custodian => freePrekey(context, custodian, ends) ?? [])
@@ -195,7 +201,7 @@ function endQuery(context: Context, id: QueryId, reason: string): void {
 
 function reasonToEnd(context: Context, asked: Query, expiresAt: number): string | undefined {
   if (expiresAt <= context.clock.now()) return 'it expired before enough custodians had prekeys'
-  if (charterInForce(context.db)?.id !== asked.charter) return 'another charter came into force before its round'
+  if (charterInForce(context.db)?.id !== asked.charter) return SUPERSEDED
   return reasonOfRevocation(context.db, certified(asked.certificate))
 }
 

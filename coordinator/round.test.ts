@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type MemberId, memberId } from '#specs/messages.ts'
-import { custodyDeadline, nextStep, type RoundFacts, type Step } from './round.ts'
+import { custodyDeadline, nextStep, type RoundFacts, type Step, SUPERSEDED } from './round.ts'
 
 const ROSTER = ['BR', 'FR', 'JP', 'KR', 'NO', 'VN'].map(id => memberId.parse(id))
 const RUNNING = ['open', 'closed', 'agreed'] as const
@@ -34,6 +34,7 @@ const facts: fc.Arbitrary<RoundFacts> = fc
         opened: some(custodians),
         summed: fc.boolean(),
         cancelled: fc.boolean(),
+        superseded: fc.boolean(),
         revoked: fc.constantFrom(undefined, 'the researcher was revoked by KR: a test'),
       })
       .map(({ lasts, closedAfter, left, ...rest }) => ({
@@ -48,7 +49,9 @@ const facts: fc.Arbitrary<RoundFacts> = fc
   )
 const everybody: RoundFacts['fitting'] = members => members
 const instant = fc.integer({ min: 0, max: 40 * MINUTE })
-const open = facts.map((round): RoundFacts => ({ ...round, state: 'open', cancelled: false, revoked: undefined }))
+const open = facts.map(
+  (round): RoundFacts => ({ ...round, state: 'open', cancelled: false, superseded: false, revoked: undefined }),
+)
 
 function needed(round: RoundFacts): number {
   return round.need === 'all' ? round.eligible.length : round.need.atLeast
@@ -123,7 +126,7 @@ describe('a round', () => {
   test('is void once the researcher is revoked, unless it was agreed to before', () => {
     fc.assert(
       fc.property(facts, instant, (round, now) => {
-        const revoked = { ...round, cancelled: false, revoked: 'the researcher was revoked' }
+        const revoked = { ...round, cancelled: false, superseded: false, revoked: 'the researcher was revoked' }
         const isLate = round.state === 'agreed'
         const expected = isLate
           ? nextStep({ ...revoked, revoked: undefined }, now)
@@ -178,7 +181,7 @@ describe('a round', () => {
   test('is not void for more agreements or openings', () => {
     fc.assert(
       fc.property(facts, instant, (round, now) => {
-        fc.pre(!round.cancelled && round.revoked === undefined && round.state !== 'open')
+        fc.pre(!round.cancelled && !round.superseded && round.revoked === undefined && round.state !== 'open')
         const everybody = { ...round, agreed: round.custodians, opened: round.custodians, summed: true }
         expect(settle(everybody, now).state).toBe('opened')
       }),
@@ -206,6 +209,18 @@ describe('a round', () => {
   })
 })
 
+test('a round under a charter that was superseded is void, unless enough custodians agreed to its cohort', () => {
+  fc.assert(
+    fc.property(facts, instant, (round, now) => {
+      fc.pre(!round.cancelled)
+      const step = nextStep({ ...round, superseded: true }, now)
+      const isAgreed = round.state !== 'open' && round.agreed.length >= round.threshold
+      if (isAgreed) expect(step).toEqual(nextStep({ ...round, superseded: false }, now))
+      else expect(step).toEqual({ to: 'void', reason: SUPERSEDED })
+    }),
+  )
+})
+
 describe('the reason', () => {
   const [BR, FR, JP, KR, NO] = ROSTER as [MemberId, MemberId, MemberId, MemberId, MemberId]
   const five = [BR, FR, JP, KR, NO]
@@ -229,6 +244,7 @@ describe('the reason', () => {
     opened: [],
     summed: false,
     cancelled: false,
+    superseded: false,
     revoked: undefined,
   }
   const cases: [string, Partial<RoundFacts>, number, RegExp][] = [
@@ -251,6 +267,12 @@ describe('the reason', () => {
       { state: 'closed', agreed: [BR, FR, JP], closedAt: 0 },
       MINUTE,
       /^3 of the 4 custodians needed agreed.*absent: KR, NO$/,
+    ],
+    [
+      'says to ask again under another charter',
+      { state: 'closed', superseded: true },
+      0,
+      /another charter .* ask again$/,
     ],
     [
       'names custodians that declined',

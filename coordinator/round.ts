@@ -36,6 +36,8 @@ export interface RoundFacts {
   readonly opened: readonly MemberId[]
   readonly summed: boolean
   readonly cancelled: boolean
+  /** Another charter is in force than the one that the round is under. */
+  readonly superseded: boolean
   /** Why the researcher may not ask any more, once it was revoked. */
   readonly revoked: string | undefined
 }
@@ -46,10 +48,16 @@ export type Step =
   | { readonly to: 'opened' }
   | { readonly to: 'void'; readonly reason: string }
 
+/** Of a round or a query under a charter that is not in force any more. */
+export const SUPERSEDED = 'another charter came into force; ask again'
+
 /** The step that is due, or undefined while the round waits. Applied until it gives none. */
 export function nextStep(round: RoundFacts, now: number): Step | undefined {
   if (round.state === 'opened' || round.state === 'void') return undefined
   if (round.cancelled) return { to: 'void', reason: 'the researcher withdrew the query' }
+  // Under it somebody may take part who has left or whose key is lost. What t custodians agreed to is opened all the same.
+  const isAgreed = round.state !== 'open' && round.agreed.length >= round.threshold
+  if (round.superseded && !isAgreed) return { to: 'void', reason: SUPERSEDED }
   // What enough custodians agreed to may be opened already.
   if (round.revoked !== undefined && round.state !== 'agreed') return { to: 'void', reason: round.revoked }
   switch (round.state) {

@@ -1,4 +1,5 @@
-import { blob, index, integer, primaryKey, sqliteTable, text, unique } from 'drizzle-orm/sqlite-core'
+import { sql } from 'drizzle-orm'
+import { blob, index, integer, primaryKey, sqliteTable, text, unique, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type {
   CharterId,
   CohortId,
@@ -12,8 +13,8 @@ import type {
 
 /**
  * What the coordinator remembers. Times are milliseconds since 1970; `compact` columns hold signed messages. Rows of
- * contributions, agreements, openings, draws, recounts, consents, sponsorships, revocations, the log and its hashes can be added and
- * never changed: triggers in migrations/ see to it.
+ * contributions, agreements, openings, draws, recounts, consents, confirmations, sponsorships, revocations, the log and its hashes can be
+ * added and never changed: triggers in migrations/ see to it.
  */
 
 const member = () => text().$type<MemberId>().notNull()
@@ -26,6 +27,8 @@ export const invitations = sqliteTable('invitations', {
   subject: text().notNull(),
   /** Of a researcher: the member that is asked to vouch for it. The first version kept a researcher's own administration there. */
   sponsor: text('administration').$type<MemberId>(),
+  /** For another key of a member that is enrolled. */
+  isReplacement: integer('is_replacement', { mode: 'boolean' }).notNull().default(false),
   createdAt: integer('created_at').notNull(),
   expiresAt: integer('expires_at').notNull(),
   redeemedBy: text('redeemed_by'),
@@ -45,8 +48,14 @@ export const parties = sqliteTable(
     certificate: text(),
     enrolledAt: integer('enrolled_at').notNull(),
     lastSeenAt: integer('last_seen_at'),
+    /** It waits for a charter that puts it in the place of the member's other key. */
+    isReplacement: integer('is_replacement', { mode: 'boolean' }).notNull().default(false),
+    /** When a charter came into force that has another key of this member, or no such member. */
+    endedAt: integer('ended_at'),
   },
-  table => [unique().on(table.role, table.subject)],
+  table => [
+    uniqueIndex('parties_one_key').on(table.role, table.subject, table.isReplacement).where(sql`ended_at IS NULL`),
+  ],
 )
 
 export const sponsorships = sqliteTable(
@@ -88,15 +97,19 @@ export const revocations = sqliteTable(
   table => [index('revocations_by_target').on(table.target)],
 )
 
-export const charters = sqliteTable('charters', {
-  id: text().$type<CharterId>().primaryKey(),
-  epoch: integer().notNull(),
-  compact: text().notNull(),
-  proposedAt: integer('proposed_at').notNull(),
-  inForceAt: integer('in_force_at'),
-  /** A proposal that another one took the place of before it was in force. */
-  withdrawnAt: integer('withdrawn_at'),
-})
+export const charters = sqliteTable(
+  'charters',
+  {
+    id: text().$type<CharterId>().primaryKey(),
+    epoch: integer().notNull(),
+    compact: text().notNull(),
+    proposedAt: integer('proposed_at').notNull(),
+    inForceAt: integer('in_force_at'),
+    /** A proposal that another one took the place of before it was in force. */
+    withdrawnAt: integer('withdrawn_at'),
+  },
+  table => [uniqueIndex('charters_one_in_force').on(table.epoch).where(sql`in_force_at IS NOT NULL`)],
+)
 
 export const consents = sqliteTable(
   'consents',
@@ -119,6 +132,22 @@ export const offers = sqliteTable('offers', {
   issuedAt: integer('issued_at').notNull(),
   receivedAt: integer('received_at').notNull(),
 })
+
+/** One of each member for the charter that follows `previous`. */
+export const confirmations = sqliteTable(
+  'confirmations',
+  {
+    previous: text().$type<CharterId>().notNull(),
+    member: member(),
+    charter: text()
+      .$type<CharterId>()
+      .notNull()
+      .references(() => charters.id),
+    compact: text().notNull(),
+    receivedAt: integer('received_at').notNull(),
+  },
+  table => [primaryKey({ columns: [table.previous, table.member] })],
+)
 
 export const prekeys = sqliteTable(
   'prekeys',

@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import { messageId } from '#crypto/signature.ts'
-import { type MemberId, prekey, query, type RoundId, round } from '#specs/messages.ts'
+import { type CharterId, type MemberId, prekey, query, type RoundId, round } from '#specs/messages.ts'
 import type { Period } from '#specs/period.ts'
 import { type Need, plan } from '#specs/query.ts'
 import type { Revocable } from '#specs/rules/researcher.ts'
@@ -13,6 +13,7 @@ import { queries, type rounds } from './schema.ts'
 
 /** What the signed documents of a round (its own, its query's and its charter's) say once and for all. */
 export interface RoundTerms {
+  readonly charter: CharterId
   readonly eligible: readonly MemberId[]
   readonly need: Need
   readonly minimumCohort: number
@@ -38,6 +39,7 @@ export function termsOf(db: Database, row: Pick<typeof rounds.$inferSelect, 'id'
     const { slots, months } = plan(signed.question)
     const researcher = certified(signed.certificate)
     return {
+      charter: announced.charter,
       eligible: announced.eligible,
       need: signed.need,
       minimumCohort: charter.minimumCohort,

@@ -2,11 +2,12 @@ import { asc, eq, ne } from 'drizzle-orm'
 import { type Coverage, type MemberId, manifest, type Query, query, type RoundId, round } from '#specs/messages.ts'
 import { monthsBetween } from '#specs/period.ts'
 import type { Question } from '#specs/query.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
 import { regionAndReader } from '#specs/rules/past-cohort.ts'
 import type { AskedCohort, Part } from '#specs/rules/pattern.ts'
 import { askedPeriod, regionsIntersect } from '#specs/rules/region.ts'
 import { claims } from '#specs/signed.ts'
-import type { Context, StoredCharter } from './context.ts'
+import type { Context } from './context.ts'
 import { countingCohorts, type FittingCohort, fitting } from './ledger.ts'
 import { Remembered } from './remembered.ts'
 import { contributions, queries, rounds } from './schema.ts'
@@ -44,7 +45,7 @@ const MOST_VINTAGES = 5
 const remembered = new Remembered<RoundId, Statements>(2000)
 
 /** @param now milliseconds since 1970: when the round opens */
-export function planRound(context: Context, asked: Query, charter: StoredCharter, now: number): PlannedRound {
+export function planRound(context: Context, asked: Query, charter: SignedCharter, now: number): PlannedRound {
   const { minimumCohort, members } = charter.payload
   const earlier = countingCohorts(context)
   const said = statements(context).filter(one => one.dataset === asked.question.dataset.id)

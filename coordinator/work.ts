@@ -2,39 +2,67 @@ import { createHash } from 'node:crypto'
 import { and, eq, gt, isNotNull, isNull, or } from 'drizzle-orm'
 import type { WorkItem, WorkResponse } from '#specs/api.ts'
 import type { MemberId, Refusal } from '#specs/messages.ts'
-import { type Context, charterInForce, charterProposed, type StoredCharter } from './context.ts'
-import { missingPrekeys } from './custodians.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
+import { demandsOf, isFulfilled } from '#specs/rules/succession.ts'
+import { isHandingOver, standing } from './charters.ts'
+import { type Context, charterInForce, charterProposed } from './context.ts'
+import { type Member, missingPrekeys } from './custodians.ts'
 import { recountWork } from './recounts.ts'
-import { agreements, consents, contributions, openings, queries, refusals, rounds, voidStatements } from './schema.ts'
+import {
+  agreements,
+  confirmations,
+  consents,
+  contributions,
+  openings,
+  queries,
+  refusals,
+  rounds,
+  voidStatements,
+} from './schema.ts'
 import { termsOf } from './terms.ts'
 
 /**
  * What a member has to do now. Nothing is queued or ticked off: the list is what the stored rounds lack of this member, so a
  * party that was killed asks again and loses nothing.
  */
-export function workFor(context: Context, member: MemberId): WorkResponse {
+export function workFor(context: Context, member: Member): WorkResponse {
+  const { id } = member
   const inForce = charterInForce(context.db)
   const proposed = charterProposed(context.db)
   const items: WorkItem[] = []
   if (inForce) items.push({ kind: 'charter', charter: inForce.id, inForce: true })
-  if (proposed && isOnRoster(proposed, member) && !hasSigned(context, proposed, member)) {
-    items.push({ kind: 'charter', charter: proposed.id, inForce: false })
+  if (proposed && isOnRoster(proposed, member)) {
+    if (!hasSigned(context, consents, proposed, id))
+      items.push({ kind: 'charter', charter: proposed.id, inForce: false })
+    if (inForce && mayConfirm(context, id, proposed, inForce)) items.push({ kind: 'confirm', charter: proposed.id })
   }
   if (inForce && isOnRoster(inForce, member)) {
-    const missing = inForce.payload.custodians.includes(member) ? missingPrekeys(context, member) : 0
+    const missing = inForce.payload.custodians.includes(id) ? missingPrekeys(context, id) : 0
     if (missing > 0) items.push({ kind: 'prekeys', missing })
-    items.push(...roundWork(context, member), ...recountWork(context, member))
+    const isHeld = isHandingOver(context)
+    items.push(...roundWork(context, id).filter(one => !(isHeld && one.kind === 'agree')), ...recountWork(context, id))
   }
   return { version: versionOf(items), items }
 }
 
-function isOnRoster(charter: StoredCharter, member: MemberId): boolean {
-  return charter.payload.members.some(one => one.id === member)
+function isOnRoster(charter: SignedCharter, { id, publicKey }: Member): boolean {
+  return charter.payload.members.some(one => one.id === id && one.publicKey === publicKey)
 }
 
-function hasSigned(context: Context, charter: StoredCharter, member: MemberId): boolean {
-  const own = and(eq(consents.charter, charter.id), eq(consents.member, member))
-  return context.db.select().from(consents).where(own).get() !== undefined
+function hasSigned(
+  context: Context,
+  table: typeof consents | typeof confirmations,
+  charter: SignedCharter,
+  member: MemberId,
+): boolean {
+  const own = and(eq(table.charter, charter.id), eq(table.member, member))
+  return context.db.select({ member: table.member }).from(table).where(own).get() !== undefined
+}
+
+function mayConfirm(context: Context, member: MemberId, proposed: SignedCharter, inForce: SignedCharter): boolean {
+  if (hasSigned(context, confirmations, proposed, member)) return false
+  if (!demandsOf(inForce.payload, proposed.payload).quorum.of.includes(member)) return false
+  return isFulfilled(standing(context.db, proposed, inForce).consents)
 }
 
 /** Short, and another one whenever the list is. */

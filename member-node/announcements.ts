@@ -1,8 +1,9 @@
 import { eq } from 'drizzle-orm'
 import { fault } from '#specs/errors.ts'
 import type { RoundId } from '#specs/messages.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
-import { charterOf, requireCharter } from './charters.ts'
+import { charterOf, placeOf, requireCharter } from './charters.ts'
 import { followLog } from './log-mirror.ts'
 import type { Node } from './node.ts'
 import { learnLoggedRevocations, refuseRevoked } from './researchers.ts'
@@ -14,16 +15,17 @@ export interface Announcement {
 }
 
 /**
- * Verifies an announced round against the charter that this node signed, and writes it down: from then on its prekeys belong
+ * Verifies an announced round against the charter in force, and writes it down: from then on its prekeys belong
  * to it and its query has no other round here. Asked again before the node agrees, because the researcher may be revoked since.
- * @throws InbondError `no-charter`, `researcher-revoked`, `prekey-used`, `bad-round`, `log-not-extended`, and what `verifyRound` throws
+ * @throws InbondError `no-charter`, `not-on-roster`, `researcher-revoked`, `prekey-used`, `bad-round`, `log-not-extended`, and what
+ * `verifyRound` throws
  */
 export async function verifyAnnouncement(
   node: Node,
   announced: Announcement,
   signal?: AbortSignal,
 ): Promise<VerifiedRound> {
-  const round = await verifyRound(announced, requireCharter(node), node.clock.now())
+  const round = await verifyRound(announced, requirePlace(node), node.clock.now())
   const isNew = node.db.select().from(rounds).where(eq(rounds.id, round.id)).get() === undefined
   if (isNew) await followLog(node, round.round.logHead, signal)
   await learnLoggedRevocations(node, signal)
@@ -43,6 +45,12 @@ export async function recallRound(node: Node, id: RoundId): Promise<VerifiedRoun
 export function isCleared(node: Node, id: RoundId): boolean {
   const row = node.db.select({ at: rounds.clearedAt }).from(rounds).where(eq(rounds.id, id)).get()
   return row !== undefined && row.at !== null
+}
+
+function requirePlace(node: Node): SignedCharter {
+  const charter = requireCharter(node)
+  if (placeOf(node) === 'member') return charter
+  throw fault('not-on-roster', `the charter in force does not name ${node.id} with this key`)
 }
 
 function record(node: Node, round: VerifiedRound): void {

@@ -1,15 +1,20 @@
-import { and, desc, eq, isNotNull } from 'drizzle-orm'
+import { and, asc, desc, eq, isNotNull } from 'drizzle-orm'
 import { fingerprint } from '#crypto/signature.ts'
+import { type Followed, followCharters } from '#party/charter-chain.ts'
 import { type CharterBundle, charterBundle, done } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { type Charter, type CharterId, charter, consent, type MemberId } from '#specs/messages.ts'
-import { type SignedCharter, unsigned, verifyCharter, verifyProposal } from '#specs/rules/charter.ts'
+import { type CharterId, charter, confirmation } from '#specs/messages.ts'
+import { type SignedCharter, standingOf, verifyProposal } from '#specs/rules/charter.ts'
+import { inWords, isFulfilled } from '#specs/rules/succession.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
-import type { Node } from './node.ts'
-import { charters } from './schema.ts'
+import type { Database, Node } from './node.ts'
+import { charterSignatures, charters, confirmations } from './schema.ts'
 
-/** The charter in force as this node knows it: stored only after every signature under it was verified. */
-export function charterInForce(node: Pick<Node, 'db'>): SignedCharter | undefined {
+type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0]
+type Memory = { readonly db: Database | Transaction }
+
+/** The charter in force as this node knows it: stored only after every signature that it needs was verified. */
+export function charterInForce(node: Memory): SignedCharter | undefined {
   const row = node.db
     .select()
     .from(charters)
@@ -38,24 +43,49 @@ export function charterOf(node: Pick<Node, 'db'>, id: CharterId): SignedCharter 
   throw fault('no-charter', `this node does not know the charter ${id} to be in force`)
 }
 
+/** When this node took note of a charter in force, in milliseconds since 1970. */
+export function inForceSince(node: Memory, id: CharterId): number {
+  const row = node.db.select().from(charters).where(eq(charters.id, id)).get()
+  return row?.inForceAt ?? 0
+}
+
 function stored(row: { id: CharterId; compact: string }): SignedCharter {
   return { id: row.id, compact: row.compact, payload: claims(charter, row.compact).payload } as SignedCharter
 }
 
+/** What a node is under the charter in force. */
+export type Place =
+  /** No charter is in force, or none that names this member yet. */
+  | 'awaited'
+  | 'member'
+  /** A charter left it out. */
+  | 'left'
+  /** The charter in force has another key in its place. */
+  | 'replaced'
+
+export function placeOf(node: Pick<Node, 'db' | 'id' | 'key'>): Place {
+  const named = charterInForce(node)?.payload.members.find(one => one.id === node.id)
+  if (named?.publicKey === node.key.publicKey) return 'member'
+  const wasMember = node.db
+    .select()
+    .from(charters)
+    .where(isNotNull(charters.inForceAt))
+    .all()
+    .some(row => stored(row).payload.members.some(one => one.publicKey === node.key.publicKey))
+  if (!wasMember) return 'awaited'
+  return named === undefined ? 'left' : 'replaced'
+}
+
 /**
- * Checks that a proposed charter may be signed by this node: from its coordinator, with this node on the roster under its own
- * key, and not older than what it signed before.
+ * Checks that a proposed charter may be signed by this node: from its coordinator, following the charter in force, with this node on
+ * the roster under its own key.
  * @throws InbondError `bad-charter`, `bad-signature`, `wrong-federation`
  */
 export async function checkProposal(
   node: Pick<Node, 'db' | 'id' | 'key' | 'federation' | 'currency'>,
   bundle: CharterBundle,
 ) {
-  const claim = claims(charter, bundle.charter).payload
-  if ((await fingerprint(claim.coordinator)) !== node.federation) {
-    throw fault('wrong-federation', 'the charter is of another federation than the one that this node was invited to')
-  }
-  const proposal = await verifyProposal(bundle.charter, claim.coordinator)
+  const proposal = await readProposal(node, bundle)
   const own = proposal.payload.members.find(one => one.id === node.id)
   if (own?.publicKey !== node.key.publicKey)
     throw fault('bad-charter', `the charter does not name ${node.id} with its own key`)
@@ -66,53 +96,101 @@ export async function checkProposal(
     )
   }
   const current = charterInForce(node)
-  const expected = (current?.payload.epoch ?? 0) + 1
-  if (proposal.payload.epoch !== expected || proposal.payload.previous !== (current?.id ?? null)) {
-    throw fault('bad-charter', `the charter does not follow the one in force (epoch ${expected - 1})`)
+  const { consents } = await standingOf(proposal, bundle, current)
+  checkNotConfirmed(node, proposal)
+  return { proposal, current, missing: consents }
+}
+
+async function readProposal(node: Pick<Node, 'federation'>, bundle: CharterBundle): Promise<SignedCharter> {
+  const claim = claims(charter, bundle.charter).payload
+  if ((await fingerprint(claim.coordinator)) !== node.federation) {
+    throw fault('wrong-federation', 'the charter is of another federation than the one that this node was invited to')
   }
-  return { proposal, missing: await unsigned(proposal, bundle) }
+  return verifyProposal(bundle.charter, claim.coordinator)
 }
 
-/** Signs a checked proposal: stored before it is sent, and the same signature if asked again. */
-export async function signCharter(node: Node, proposal: SignedCharter): Promise<void> {
-  const before = node.db.select().from(charters).where(eq(charters.id, proposal.id)).get()
-  const compact = before?.consent ?? (await sign(node.key, consent, consentOf(node.id, proposal.id))).compact
-  node.db
-    .insert(charters)
-    .values({ id: proposal.id, epoch: proposal.payload.epoch, compact: proposal.compact, consent: compact })
-    .onConflictDoNothing()
-    .run()
-  await node.connection.post('/consents', { consent: compact }, done)
+/** @throws InbondError `bad-charter` where this node confirmed another charter in its place */
+function checkNotConfirmed(node: Memory, { id, payload }: SignedCharter): void {
+  const confirmed = payload.previous === null ? undefined : ownConfirmation(node, payload.previous)
+  if (confirmed && confirmed.charter !== id) {
+    throw fault('bad-charter', 'this node has confirmed another charter after the one in force')
+  }
 }
 
-function consentOf(member: MemberId, id: CharterId) {
-  return { protocol: PROTOCOL, charter: id, member } as const
+function ownConfirmation(node: Memory, previous: CharterId) {
+  return node.db.select().from(confirmations).where(eq(confirmations.previous, previous)).get()
 }
 
 /**
- * Takes note that a charter which this node signed is in force. Its signature under the charter is proof enough that it did: a node
- * that was restored from an older backup does not remember.
- * @throws InbondError `bad-charter` if it did not sign it or it is older than the one it knows, `charter-pending`
+ * Confirms a charter that has every signature it needs by the rule of the one in force, whether this member signed it or not: the only
+ * one after that. Stored before it is sent, and the same confirmation if asked again.
+ * @throws InbondError `no-charter`, `bad-charter`, `charter-pending`, `bad-signature`, `wrong-federation`
+ */
+export async function confirmCharter(node: Node, id: CharterId, signal?: AbortSignal): Promise<void> {
+  const current = charterInForce(node)
+  if (current === undefined) throw fault('no-charter', 'this node knows of no charter in force')
+  const bundle = await node.connection.get(`/charters/${id}`, charterBundle, signal)
+  const proposal = await readProposal(node, bundle)
+  if (proposal.id !== id) throw fault('bad-charter', 'the coordinator sent another charter than the one asked for')
+  const { consents } = await standingOf(proposal, bundle, current)
+  if (!isFulfilled(consents)) throw fault('charter-pending', `the charter is not signed by ${inWords(consents)}`)
+  const message = { protocol: PROTOCOL, charter: id, previous: current.id, member: node.id } as const
+  const { compact } = ownConfirmation(node, current.id) ?? (await sign(node.key, confirmation, message))
+  node.db.transaction(tx => {
+    checkNotConfirmed({ db: tx }, proposal)
+    if (ownConfirmation({ db: tx }, current.id)) return
+    tx.insert(confirmations).values({ previous: current.id, charter: id, compact }).run()
+  })
+  await node.connection.post('/confirmations', { confirmation: compact }, done, signal)
+}
+
+/**
+ * Follows the coordinator to the charter that it says is in force, from the one that this node knows, through every one between them.
+ * Whether this member signed them or not: the rule of its own charter decides. A coordinator that is behind gets back what it lost.
+ * @throws InbondError `bad-charter`, `wrong-federation`, `bad-signature`, `charter-pending`
  */
 export async function learnCharter(node: Node, id: CharterId, signal?: AbortSignal): Promise<void> {
   const current = charterInForce(node)
   if (current?.id === id) return
-  const bundle = await node.connection.get(`/charters/${id}`, charterBundle, signal)
-  const claim: Charter = claims(charter, bundle.charter).payload
-  if ((await fingerprint(claim.coordinator)) !== node.federation)
-    throw fault('wrong-federation', 'the charter in force is of another federation')
-  const { payload, compact, id: verified } = await verifyCharter(bundle, claim.coordinator)
-  if (verified !== id) throw fault('bad-charter', 'the coordinator sent another charter than the one asked for')
-  const own = payload.members.find(one => one.id === node.id)
-  const signed = bundle.consents.find(one => one.member === node.id)
-  if (own?.publicKey !== node.key.publicKey || !signed)
-    throw fault('bad-charter', 'the charter in force was not signed by this node')
-  if (payload.epoch <= (current?.payload.epoch ?? 0))
-    throw fault('bad-charter', 'the charter is older than the one in force')
+  const later = chartersAfter(node, id)
+  if (later !== undefined) return giveBack(node, later, signal)
+  const followed = await followCharters(node.connection, node.federation, id, current, signal)
+  node.db.transaction(tx => {
+    // Another process may have followed it meanwhile.
+    if (charterInForce({ db: tx })?.id !== current?.id) return
+    for (const one of followed) keep(node, tx, one)
+  })
+}
+
+function keep(node: Node, tx: Transaction, { charter, signatures }: Followed): void {
+  const { id, compact, payload } = charter
+  const own = payload.members.find(one => one.id === node.id)?.publicKey === node.key.publicKey
+  const signed = signatures.consents.find(one => own && one.member === node.id)
+  const confirmed = signatures.confirmations.find(one => own && one.member === node.id)
   const inForceAt = node.clock.now()
-  node.db
-    .insert(charters)
-    .values({ id, epoch: payload.epoch, compact, consent: signed.consent, inForceAt })
+  tx.insert(charters)
+    .values({ id, epoch: payload.epoch, compact, consent: signed?.consent ?? null, inForceAt })
     .onConflictDoUpdate({ target: charters.id, set: { inForceAt } })
     .run()
+  tx.insert(charterSignatures).values({ charter: id, signatures }).onConflictDoNothing().run()
+  // A node that was restored from an older backup does not remember what it confirmed.
+  const { previous } = payload
+  if (confirmed && previous !== null && !ownConfirmation({ db: tx }, previous)) {
+    tx.insert(confirmations).values({ previous, charter: id, compact: confirmed.confirmation }).run()
+  }
+}
+
+/** The charters in force after an earlier one, oldest first; undefined if it is not an earlier one of this node's. */
+function chartersAfter(node: Pick<Node, 'db'>, id: CharterId) {
+  const all = node.db.select().from(charters).where(isNotNull(charters.inForceAt)).orderBy(asc(charters.epoch)).all()
+  const position = all.findIndex(one => one.id === id)
+  return position === -1 ? undefined : all.slice(position + 1)
+}
+
+async function giveBack(node: Node, later: readonly { id: CharterId; compact: string }[], signal?: AbortSignal) {
+  for (const { id, compact } of later) {
+    const row = node.db.select().from(charterSignatures).where(eq(charterSignatures.charter, id)).get()
+    if (!row) throw fault('bad-charter', 'the coordinator shows an older charter than the one in force here')
+    await node.connection.post('/charters', { charter: compact, ...row.signatures }, done, signal)
+  }
 }

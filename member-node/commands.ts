@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { headOf } from '#crypto/log.ts'
-import { fingerprint } from '#crypto/signature.ts'
+import { fingerprint, messageId } from '#crypto/signature.ts'
 import { backupCommands } from '#party/backup-command.ts'
 import { isoTime, systemClock } from '#party/clock.ts'
 import {
@@ -19,18 +19,22 @@ import {
 import { Connection } from '#party/connection.ts'
 import { checkUnused, enrolDirectory, readConfig } from '#party/directory.ts'
 import { meetCoordinator, parseInvitation } from '#party/invitation.ts'
+import { keyCommands } from '#party/key-command.ts'
 import { metricsOption } from '#party/listening.ts'
 import { runningProcess } from '#party/running.ts'
 import { enrolmentReceipt } from '#specs/api.ts'
 import { datasetCalled } from '#specs/datasets/catalogue.ts'
 import { fault } from '#specs/errors.ts'
-import { conventions, enrolment, memberId, typedName } from '#specs/messages.ts'
+import { type CharterId, conventions, enrolment, memberId, typedName } from '#specs/messages.ts'
 import { describeMonths, type Period, periodGrain } from '#specs/period.ts'
+import { describeChanges } from '#specs/rules/changes.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
+import { type Demands, inWords, isFulfilled, outstanding, quorumOf } from '#specs/rules/succession.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { backupContents } from './backup.ts'
-import { checkProposal, signCharter } from './charters.ts'
+import { checkProposal, learnCharter } from './charters.ts'
 import { config } from './config.ts'
+import { signCharter } from './consents.ts'
 import { describeReport } from './import/import-report.ts'
 import { type ImportProgress, importFile } from './import/importer.ts'
 import { parseMapping } from './import/mapping.ts'
@@ -114,35 +118,46 @@ function signCommand(terminal: Terminal) {
     .action((path: string, options) =>
       withNode(path, options, terminal, async (node, settings) => {
         const { inForce, proposed } = await meetCoordinator(settings.coordinator)
-        const bundle = proposed ?? inForce
-        if (bundle === null) throw fault('no-charter', 'the coordinator has not proposed a charter yet')
+        if (inForce === null && proposed === null) {
+          throw fault('no-charter', 'the coordinator has not proposed a charter yet')
+        }
+        if (inForce !== null) await learnCharter(node, messageId(inForce.charter) as CharterId)
         if (proposed === null) {
           terminal.err('The charter is in force; there is nothing to sign.\n')
           return
         }
-        const { proposal, missing } = await checkProposal(node, bundle)
+        const { proposal, current, missing } = await checkProposal(node, proposed)
         const shown = options.yes ? terminal.out : terminal.err
-        shown(await describeCharter(proposal))
+        shown(await describeCharter(proposal, current))
         if (!options.yes) throw fault('not-confirmed', 'nothing was signed')
         await signCharter(node, proposal)
-        const others = missing.filter(id => id !== node.id)
-        const rest = others.length === 0 ? 'It is in force.' : `It waits for ${others.join(', ')}.`
-        terminal.err(`Signed. ${rest} Next: inbond member start ${path}\n`)
+        const left = outstanding(missing, new Set([node.id]))
+        terminal.err(`Signed. ${whatIsAwaited(left, current)} Next: inbond member start ${path}\n`)
       }),
     )
 }
 
-/** What a member signs, with the fingerprints that people compare. */
-async function describeCharter({ id, payload }: SignedCharter): Promise<string> {
+function whatIsAwaited(left: Demands, current: SignedCharter | undefined): string {
+  if (!isFulfilled(left)) return `It waits for ${inWords(left)}.`
+  return current === undefined
+    ? 'It is in force.'
+    : `It is in force once ${quorumOf(current.payload)} nodes have confirmed it.`
+}
+
+/** What a member signs, with the fingerprints that people compare, and first what it changes. */
+async function describeCharter({ id, payload }: SignedCharter, current: SignedCharter | undefined): Promise<string> {
+  const changes = current === undefined ? [] : await describeChanges(current.payload, payload)
   const members = await Promise.all(
     payload.members.map(async one => ['member', `${one.id}  ${await fingerprint(one.publicKey)}  ${one.name}`]),
   )
   return table([
     ['charter', id],
     ['federation', `${payload.federation}, epoch ${payload.epoch}`],
+    ...(current !== undefined && changes.length === 0 ? [['change', 'none']] : changes.map(line => ['change', line])),
     ['coordinator', await fingerprint(payload.coordinator)],
     ...members,
     ['custodians', `${payload.custodians.join(', ')}; ${payload.threshold} of them open an answer`],
+    ['quorum', `${quorumOf(payload)} members remove one, or replace a key`],
     ['cohort', `at least ${payload.minimumCohort} members, the recipient's own administration not counted`],
     ['datasets', payload.datasets.map(one => `${one.id} version ${one.version}`).join(', ')],
     ['currency', payload.currency],
@@ -327,6 +342,7 @@ export function program(terminal: Terminal): Command {
     ]),
     startCommand(terminal),
     statusCommand(terminal),
+    keyCommands(terminal, config),
     acceptLogCommand(terminal),
     ...stewardCommands(terminal),
     ...backupCommands(terminal, backupContents),

@@ -23,7 +23,16 @@ import { PROTOCOL, sign } from '#specs/signed.ts'
 import { type Announcement, recallRound, verifyAnnouncement } from './announcements.ts'
 import { checkAgainstLedger, noteCohort, requireSharedHistory } from './ledger.ts'
 import type { Node } from './node.ts'
-import { agreements, contributions, openings, prekeys, seenPrekeys, shares, voidStatements } from './schema.ts'
+import {
+  agreements,
+  contributions,
+  endedCustodies,
+  openings,
+  prekeys,
+  seenPrekeys,
+  shares,
+  voidStatements,
+} from './schema.ts'
 
 /**
  * The custodian's side: publish prekeys; receive the shares of a cohort and agree to it; open it. Each at most once a round,
@@ -119,6 +128,7 @@ async function receiveAndAgree(
   })
   node.db.transaction(tx => {
     requireNotGivenUp(tx, round.id)
+    requireCustody(tx, round)
     requireSharedHistory(tx, cohort)
     noteCohort(tx, round, cohort, manifests)
     for (const share of received)
@@ -136,6 +146,12 @@ async function receiveAndAgree(
       .run()
   })
   return signed.compact
+}
+
+/** The constraint of the table says the same; this gives the reason. @throws InbondError `bad-cohort` */
+function requireCustody(tx: Pick<Node['db'], 'select'>, { charter }: VerifiedRound): void {
+  const ended = tx.select().from(endedCustodies).where(eq(endedCustodies.charter, charter.id)).get()
+  if (ended) throw fault('bad-cohort', 'this custodian signed a charter that changes the custodians')
 }
 
 /** A cohort that names this member with something that it never sent would be somebody else's. */

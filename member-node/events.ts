@@ -15,6 +15,8 @@ export type NodeEvent =
   | { readonly msg: 'requests are not encrypted: whoever is on the way can read them'; readonly coordinator: string }
   | { readonly msg: 'waits'; readonly for: string }
   | { readonly msg: 'the charter is in force' }
+  | { readonly msg: 'the charter in force has left this member out: it answers nothing' }
+  | { readonly msg: 'the charter in force has another key in the place of this one: it answers nothing' }
   | ({ readonly msg: 'done' } & About)
   /** The node will not do it, and says so; `request` is the coordinator's id of the request that it refused. */
   | ({ readonly msg: 'refused'; readonly request?: string } & About & LoggedError)
@@ -31,6 +33,8 @@ export type Tell = (event: NodeEvent) => void
 export function levelOf(event: NodeEvent & LogEvent): Level {
   switch (event.msg) {
     case 'the policy is open: this node answers everything that the charter allows':
+    case 'the charter in force has left this member out: it answers nothing':
+    case 'the charter in force has another key in the place of this one: it answers nothing':
     case 'requests are not encrypted: whoever is on the way can read them':
     case 'the policy cannot be read':
     case 'stewards could not be told; it will be tried again':
@@ -71,6 +75,7 @@ export function untold(way: string, error: unknown): NodeEvent {
 function about(item: WorkItem): About {
   switch (item.kind) {
     case 'charter':
+    case 'confirm':
     case 'prekeys':
       return { step: item.kind }
     case 'contribute':

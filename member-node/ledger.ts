@@ -1,4 +1,5 @@
 import { and, eq, gte, isNull, ne, or } from 'drizzle-orm'
+import type { LogHead } from '#crypto/log.ts'
 import { cohortBundle, voidCertificateAnswer } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { cohort, type RoundId, voidCertificate } from '#specs/messages.ts'
@@ -30,6 +31,9 @@ export async function checkAgainstLedger(
   signal?: AbortSignal,
 ): Promise<void> {
   await followLog(node, next.payload.logHead, signal)
+  // What earlier custodians agreed to is under the head that the charter names.
+  const { previous, logHead } = round.charter.payload
+  if (previous !== null) await followLog(node, logHead, signal)
   await learnLoggedRevocations(node, signal)
   refuseRevoked(node, round.researcher)
   const { coordinator, minimumCohort } = round.charter.payload
@@ -57,29 +61,39 @@ export async function checkAgainstLedger(
  */
 export function requireSharedHistory(tx: Pick<Node['db'], 'select'>, next: SignedCohort): void {
   const { size } = next.payload.logHead
-  const { history, since } = readSoFar({ db: tx })
+  const { history } = readSoFar({ db: tx })
   const isCurrent = eq(logEntries.history, history)
   const own = tx
     .select()
     .from(logEntries)
     .where(and(isCurrent, eq(logEntries.message, next.id)))
     .get()
-  const unseen = tx
-    .select({ cohort: agreements.cohortCompact })
-    .from(agreements)
-    .leftJoin(logEntries, and(isCurrent, eq(logEntries.message, agreements.cohort)))
-    .where(
-      and(
-        ne(agreements.cohort, next.id),
-        gte(agreements.createdAt, since),
-        or(isNull(logEntries.index), gte(logEntries.index, size)),
-      ),
-    )
-    .all()
-  const isHidden = unseen.some(
-    other => own === undefined || own.index >= claims(cohort, other.cohort).payload.logHead.size,
-  )
+  const isHidden = agreedBeyond(tx, size)
+    .filter(other => other.id !== next.id)
+    .some(other => own === undefined || own.index >= claims(cohort, other.compact).payload.logHead.size)
   if (isHidden) throw fault('bad-cohort', 'this custodian agreed to a cohort that the log of this one does not have')
+}
+
+/**
+ * Makes sure that every cohort that this custodian agreed to is under a head. To be called in the transaction after which it agrees to no more.
+ * @throws InbondError `bad-charter`
+ */
+export function requireLogged(tx: Pick<Node['db'], 'select'>, { size }: LogHead): void {
+  if (agreedBeyond(tx, size).length === 0) return
+  throw fault('bad-charter', 'this custodian agreed to a cohort that the log does not have which the charter names')
+}
+
+/** The cohorts that this custodian agreed to which are not among so many entries of the log. */
+function agreedBeyond(tx: Pick<Node['db'], 'select'>, size: number) {
+  const { history, since } = readSoFar({ db: tx })
+  const isLogged = and(eq(logEntries.history, history), eq(logEntries.message, agreements.cohort))
+  const isBeyond = or(isNull(logEntries.index), gte(logEntries.index, size))
+  return tx
+    .select({ id: agreements.cohort, compact: agreements.cohortCompact })
+    .from(agreements)
+    .leftJoin(logEntries, isLogged)
+    .where(and(gte(agreements.createdAt, since), isBeyond))
+    .all()
 }
 
 function askedCohort(round: VerifiedRound, manifests: readonly SignedManifest[]): AskedCohort {

@@ -1,4 +1,6 @@
-import { blob, index, integer, primaryKey, sqliteTable, text, unique } from 'drizzle-orm/sqlite-core'
+import { sql } from 'drizzle-orm'
+import { blob, index, integer, primaryKey, sqliteTable, text, unique, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import type { CharterBundle } from '#specs/api.ts'
 import type {
   CharterId,
   CohortId,
@@ -12,18 +14,42 @@ import type {
 
 /**
  * What a node remembers of the protocol (its data is elsewhere: warehouse.ts). Times are milliseconds since 1970. Rows of
- * contributions, agreements, openings, recounts, revocations, policies and decisions can be added and never changed: triggers in
- * migrations/ see to it.
+ * contributions, agreements, openings, recounts, confirmations, revocations, policies and decisions can be added and never changed:
+ * triggers in migrations/ see to it.
  */
 
-export const charters = sqliteTable('charters', {
-  id: text().$type<CharterId>().primaryKey(),
-  epoch: integer().notNull(),
+/** A node goes from one charter in force to the one that follows it, never back and never sideways: triggers see to it. */
+export const charters = sqliteTable(
+  'charters',
+  {
+    id: text().$type<CharterId>().primaryKey(),
+    epoch: integer().notNull(),
+    compact: text().notNull(),
+    /** Own signature under it, stored before it is sent; none where others were enough. */
+    consent: text(),
+    /** Set once every signature that it needs was seen. */
+    inForceAt: integer('in_force_at'),
+  },
+  table => [uniqueIndex('charters_one_in_force').on(table.epoch).where(sql`in_force_at IS NOT NULL`)],
+)
+
+/** What was seen under a charter that is in force, for a coordinator that has lost it. */
+export const charterSignatures = sqliteTable('charter_signatures', {
+  charter: text().$type<CharterId>().primaryKey(),
+  signatures: text({ mode: 'json' }).$type<Omit<CharterBundle, 'charter'>>().notNull(),
+})
+
+/** Charters under which this custodian agrees to nothing any more, because it signed one that changes the custodians. */
+export const endedCustodies = sqliteTable('ended_custodies', {
+  charter: text().$type<CharterId>().primaryKey(),
+  next: text().$type<CharterId>().notNull(),
+})
+
+/** What this node confirmed, stored before it is sent: one charter after each. */
+export const confirmations = sqliteTable('confirmations', {
+  previous: text().$type<CharterId>().primaryKey(),
+  charter: text().$type<CharterId>().notNull(),
   compact: text().notNull(),
-  /** Own signature under it, stored before it is sent. */
-  consent: text().notNull(),
-  /** Set once every signature was seen. */
-  inForceAt: integer('in_force_at'),
 })
 
 /** What this member said of researchers; stored before it is sent. */

@@ -1,3 +1,4 @@
+import { messageId } from '#crypto/signature.ts'
 import { systemClock } from '#party/clock.ts'
 import { type CommonOptions, readTextFile, type Terminal } from '#party/command.ts'
 import type { Coordinates } from '#party/coordinates.ts'
@@ -8,8 +9,9 @@ import { Operator } from '#party/operator.ts'
 import { claimDirectory } from '#party/running.ts'
 import type { FederationInfo } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { unsigned, verifyProposal } from '#specs/rules/charter.ts'
-import { charterInForce } from './charters.ts'
+import { standingOf, verifyProposal } from '#specs/rules/charter.ts'
+import { inWords, isFulfilled } from '#specs/rules/succession.ts'
+import { charterInForce, placeOf } from './charters.ts'
 import type { Config } from './config.ts'
 import { levelOf, type NodeEvent, observer, policyNews, type Tell, untold } from './events.ts'
 import { mailServer } from './mail-server.ts'
@@ -18,7 +20,7 @@ import type { Node } from './node.ts'
 import { keepTelling, mail, type Way, webhook } from './notices.ts'
 import { keepOffering } from './offers.ts'
 import { warehouseFile, withNode } from './open.ts'
-import { work } from './work.ts'
+import { type Observer, work } from './work.ts'
 
 const PENDING_CHECK_MS = 2_000
 const SHORTEST_SECRET = 16
@@ -43,7 +45,7 @@ export function start(path: string, options: CommonOptions, terminal: Terminal):
       const ways = [logging(tell), ...(await waysOf(settings))]
       tell({ msg: 'started', coordinator: url })
       await Promise.all([
-        work(node, observer(tell), terminal.signal),
+        work(node, withPlace(node, observer(tell), tell), terminal.signal),
         keepOffering(node, observer(tell).failed, terminal.signal),
         sayWhoIsAwaited(node, settings.coordinator, tell, terminal.signal),
         keepTelling(node, ways, (way, error) => tell(untold(way, error)), terminal.signal),
@@ -54,6 +56,26 @@ export function start(path: string, options: CommonOptions, terminal: Terminal):
     }
   })
 }
+
+/** Says it when a charter has left this member out, or has another key in its place. */
+function withPlace(node: Node, inner: Observer, tell: Tell): Observer {
+  let said = placeOf(node)
+  if (said === 'left' || said === 'replaced') tell({ msg: OUT[said] })
+  return {
+    ...inner,
+    done: item => {
+      inner.done(item)
+      const place = item.kind === 'charter' ? placeOf(node) : said
+      if (place !== said && (place === 'left' || place === 'replaced')) tell({ msg: OUT[place] })
+      said = place
+    },
+  }
+}
+
+const OUT = {
+  left: 'the charter in force has left this member out: it answers nothing',
+  replaced: 'the charter in force has another key in the place of this one: it answers nothing',
+} as const
 
 /** A line of the log, once a question. */
 function logging(tell: Tell): Way {
@@ -81,11 +103,13 @@ async function waysOf({ notify }: Config): Promise<Way[]> {
   return ways
 }
 
-/** Before a charter is in force there is nothing to answer: says whose signature is missing, whenever that changes. */
+/** Before a charter is in force that names this member there is nothing to answer: says what is awaited, whenever that changes. */
 async function sayWhoIsAwaited(node: Node, to: Coordinates, tell: Tell, signal: AbortSignal): Promise<void> {
   let said = ''
-  while (!signal.aborted && charterInForce(node) === undefined) {
-    const waits = await meetCoordinator(to).then(awaited, error => `the coordinator: ${(error as Error).message}`)
+  while (!signal.aborted && placeOf(node) === 'awaited') {
+    const waits = await meetCoordinator(to)
+      .then(heard => awaited(node, heard))
+      .catch(error => `the coordinator: ${(error as Error).message}`)
     if (waits !== said) tell({ msg: 'waits', for: waits })
     said = waits
     await systemClock.wait(PENDING_CHECK_MS, signal)
@@ -93,8 +117,10 @@ async function sayWhoIsAwaited(node: Node, to: Coordinates, tell: Tell, signal: 
   if (said !== '' && !signal.aborted) tell({ msg: 'the charter is in force' })
 }
 
-async function awaited({ proposed, inForce, publicKey }: FederationInfo): Promise<string> {
-  if (proposed === null) return inForce === null ? 'a charter to be proposed' : 'the charter in force to be verified'
-  const missing = await unsigned(await verifyProposal(proposed.charter, publicKey), proposed)
-  return `${missing.join(', ')} to sign the charter`
+async function awaited(node: Node, { proposed, inForce, publicKey }: FederationInfo): Promise<string> {
+  const current = charterInForce(node)
+  if (inForce !== null && messageId(inForce.charter) !== current?.id) return 'the charter in force to be verified'
+  if (proposed === null) return 'a charter to be proposed'
+  const { consents } = await standingOf(await verifyProposal(proposed.charter, publicKey), proposed, current)
+  return isFulfilled(consents) ? 'the charter to be confirmed' : `${inWords(consents)} to sign the charter`
 }

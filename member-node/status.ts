@@ -3,8 +3,10 @@ import { table } from '#party/command.ts'
 import { describeDisk, diskConcern, diskOf, duration, verdict } from '#party/glance.ts'
 import type { FederationInfo } from '#specs/api.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
+import { charter } from '#specs/messages.ts'
 import { describeMonths } from '#specs/period.ts'
-import { charterInForce } from './charters.ts'
+import { claims } from '#specs/signed.ts'
+import { charterInForce, placeOf } from './charters.ts'
 import type { Node } from './node.ts'
 import { latestPolicy, type PolicyKeeper } from './policy-in-force.ts'
 import { pendingQuestions } from './queue.ts'
@@ -29,7 +31,8 @@ export function overview(
   keeper: Pick<PolicyKeeper, 'trouble'>,
 ) {
   const { db } = node
-  const charter = charterInForce(node)
+  const inForce = charterInForce(node)
+  const place = placeOf(node)
   const pending = db.select().from(charters).where(isNull(charters.inForceAt)).all()
   const usable = and(isNotNull(prekeys.privateKey), isNull(prekeys.round), gt(prekeys.notAfter, node.clock.now()))
   const done = <T extends { round: string }>(rows: T[]) => new Set(rows.map(row => row.round))
@@ -54,9 +57,10 @@ export function overview(
     policyTrouble: keeper.trouble?.message ?? null,
     waiting: pendingQuestions(node).length,
     coordinator: standingOf(node, coordinator),
-    charter: charter === undefined ? null : { id: charter.id, epoch: charter.payload.epoch },
-    charterSigned: pending.length > 0 || charter !== undefined,
-    custodian: charter?.payload.custodians.includes(node.id) ?? false,
+    charter: inForce === undefined ? null : { id: inForce.id, epoch: inForce.payload.epoch },
+    place,
+    charterSigned: pending.length > 0,
+    custodian: place === 'member' && (inForce?.payload.custodians.includes(node.id) ?? false),
     prekeys: db.select({ id: prekeys.id }).from(prekeys).where(usable).all().length,
     datasets: [...catalogue.values()].map(dataset => warehouse.status(dataset)),
     contributed: contributed.size,
@@ -78,11 +82,13 @@ export function overview(
 function standingOf(node: Node, coordinator: FederationInfo | Error) {
   if (coordinator instanceof Error) return { answers: false as const, reason: coordinator.message }
   const { now, proposed } = coordinator
+  const own = proposed && claims(charter, proposed.charter).payload.members.find(one => one.id === node.id)
   const isSigned = proposed?.consents.some(one => one.member === node.id)
+  const isForThisNode = own?.publicKey === node.key.publicKey
   return {
     answers: true as const,
     clockDifferenceMs: Date.parse(now) - node.clock.now(),
-    proposedCharter: proposed === null ? null : isSigned ? ('signed' as const) : ('unsigned' as const),
+    proposedCharter: !isForThisNode ? null : isSigned ? ('signed' as const) : ('unsigned' as const),
   }
 }
 
@@ -100,6 +106,12 @@ export function concernsOf(status: Overview, now: number): string[] {
   if (status.policyTrouble !== null) {
     concerns.push(`The policy cannot be read, and the one before stays in force: ${status.policyTrouble}.`)
   }
+  if (status.place === 'left')
+    concerns.unshift(
+      `${status.id} was left out by the charter of epoch ${status.charter?.epoch}: this node answers nothing.`,
+    )
+  if (status.place === 'replaced')
+    concerns.unshift(`${status.id} has another key since epoch ${status.charter?.epoch}: this node answers nothing.`)
   if (!coordinator.answers) concerns.push(`The coordinator cannot be asked: ${coordinator.reason}.`)
   else {
     if (coordinator.proposedCharter === 'unsigned')
@@ -127,9 +139,9 @@ export function concernsOf(status: Overview, now: number): string[] {
 
 /** @param now milliseconds since 1970 */
 export function describeOverview(status: Overview, now: number): string {
-  const charter =
-    status.charter !== null
-      ? `in force, epoch ${status.charter.epoch}`
+  const named =
+    status.charter !== null && status.place !== 'awaited'
+      ? `in force, epoch ${status.charter.epoch}${status.place === 'member' ? '' : ', without this node'}`
       : status.charterSigned
         ? 'signed; waits for others'
         : 'not signed; see: inbond member charter sign DIR'
@@ -152,7 +164,7 @@ export function describeOverview(status: Overview, now: number): string {
     ['coordinator', status.coordinator.answers ? 'answers' : 'cannot be asked'],
     ['policy', status.policy === 'open' ? 'open: answers everything that the charter allows' : status.policy],
     ['', `version ${status.policyVersion}, SHA-256 ${status.policySha256?.slice(0, 12)}…`],
-    ['charter', charter],
+    ['charter', named],
     ['custodian', custodian],
     ...data,
     ['answered', `${status.contributed} contributions, ${status.opened} openings`],

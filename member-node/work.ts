@@ -7,7 +7,7 @@ import { type WorkItem, type WorkResponse, workResponse } from '#specs/api.ts'
 import type { Refusal, RoundId } from '#specs/messages.ts'
 import { isCleared } from './announcements.ts'
 import { answer } from './answer.ts'
-import { learnCharter } from './charters.ts'
+import { confirmCharter, learnCharter } from './charters.ts'
 import { agree, forgetOldPrekeys, forgetRound, giveUp, open, publishPrekeys, withdrawLostPrekeys } from './custody.ts'
 import { ciphertextFile, type Node, partOf } from './node.ts'
 import { addUpAgain } from './recount.ts'
@@ -98,6 +98,7 @@ function keyOf(item: WorkItem): string {
     case 'prekeys':
       return item.kind
     case 'charter':
+    case 'confirm':
       return `${item.kind} ${item.charter}`
     case 'contribute':
     case 'agree':
@@ -190,6 +191,8 @@ function act(node: Node, item: WorkItem, signal: AbortSignal | undefined): Promi
   switch (item.kind) {
     case 'charter':
       return item.inForce ? learnCharter(node, item.charter, signal) : Promise.resolve()
+    case 'confirm':
+      return confirmCharter(node, item.charter, signal)
     case 'prekeys':
       return publishPrekeys(node, item.missing, signal)
     case 'contribute':

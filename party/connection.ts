@@ -27,16 +27,16 @@ export class RefusedRequest extends InbondError {
   }
 }
 
-/** Requests to the coordinator, each with a token of its own that is signed for this method and path. */
+/** Requests to the coordinator, each with a token of its own that is signed for this method and path; without one where there is no key yet. */
 export class Connection {
   readonly #to: Coordinates
-  readonly #key: IdentityKey
+  readonly #key: IdentityKey | undefined
   readonly #clock: Clock
   readonly #fetch: Fetch
   #grantedAt: number | undefined
 
   /** @throws InbondError `plain-http` */
-  constructor(to: Coordinates, key: IdentityKey, clock: Clock, fetch: Fetch = globalThis.fetch) {
+  constructor(to: Coordinates, key: IdentityKey | undefined, clock: Clock, fetch: Fetch = globalThis.fetch) {
     checkEncryption(to)
     this.#to = to
     this.#key = key
@@ -80,13 +80,10 @@ export class Connection {
     headers: Record<string, string>,
     signal: AbortSignal | undefined,
   ): Promise<Response> {
-    const issuedAt = isoTime(this.#clock.now())
-    const pathname = path.split('?')[0] as string
-    const bearer = await sign(this.#key, token, { federation: this.#to.federation, method, path: pathname, issuedAt })
     const response = await this.#fetch(`${this.#to.url}${path}`, {
       method,
       body,
-      headers: { ...headers, authorization: `Bearer ${bearer.compact}` },
+      headers: { ...headers, ...(await this.#authorization(method, path)) },
       // A coordinator leads nowhere else; what would, could lead to where nothing is encrypted.
       redirect: 'manual',
       ...(signal ? { signal } : {}),
@@ -97,6 +94,14 @@ export class Connection {
     if (!response.ok) throw await refusalOf(response)
     this.#grantedAt = this.#clock.now()
     return response
+  }
+
+  async #authorization(method: string, path: string): Promise<Record<string, string>> {
+    if (this.#key === undefined) return {}
+    const issuedAt = isoTime(this.#clock.now())
+    const pathname = path.split('?')[0] as string
+    const bearer = await sign(this.#key, token, { federation: this.#to.federation, method, path: pathname, issuedAt })
+    return { authorization: `Bearer ${bearer.compact}` }
   }
 }
 

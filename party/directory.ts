@@ -120,3 +120,15 @@ export async function openDirectory<S extends ConfigSchema>(
   })
   return { path, config, key: await readKeyFile(keyFile, passphrase) }
 }
+
+/** Writes a party's key file with another passphrase, or without one. @throws like `openDirectory` */
+export async function sealAnew(
+  path: string,
+  schema: ConfigSchema,
+  before: string | undefined,
+  after: string | undefined,
+): Promise<IdentityKey> {
+  const { key } = await openDirectory(path, schema, before)
+  await writeWhole(join(path, KEY), await writeKeyFile(key, after))
+  return key
+}

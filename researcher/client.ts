@@ -123,6 +123,7 @@ function isRefusedForGood(error: unknown): boolean {
     'unknown-dataset',
     'too-many-slots',
     'query-expired',
+    'charter-superseded',
     'bad-certificate',
     'researcher-revoked',
     'wrong-federation',

@@ -22,6 +22,7 @@ import { Connection, mayPass } from '#party/connection.ts'
 import { openDatabase } from '#party/database.ts'
 import { checkUnused, enrolDirectory, openDirectory } from '#party/directory.ts'
 import { meetCoordinator, parseInvitation } from '#party/invitation.ts'
+import { keyCommands } from '#party/key-command.ts'
 import { enrolmentReceipt, type QueryStatus, queryList } from '#specs/api.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
@@ -307,6 +308,7 @@ export function program(terminal: Terminal): Command {
       initCommand(terminal),
       loginCommand(terminal),
       statusCommand(terminal),
+      keyCommands(terminal, config),
       acceptLogCommand(terminal),
       ...backupCommands(terminal, backupContents),
     ]),

@@ -24,7 +24,7 @@ export function loginCommand(terminal: Terminal) {
       const passphrase = await passphraseOf(options, terminal)
       const enter = (key: IdentityKey, to: Coordinates) => {
         const connection = new Connection(to, key, systemClock)
-        const newcomer = { key, to, connection, fetch: globalThis.fetch, randomness: randomBytes }
+        const newcomer = { key, to, connection, fetch: globalThis.fetch, clock: systemClock, randomness: randomBytes }
         return becomeResearcher(newcomer, options.organisation, showing(terminal), terminal.signal)
       }
       if (await exists(join(path, CONFIG))) {

@@ -1,16 +1,18 @@
 import { messageId } from '#crypto/signature.ts'
+import { type Followed, followCharters } from '#party/charter-chain.ts'
+import { Connection } from '#party/connection.ts'
 import { meetCoordinator } from '#party/invitation.ts'
 import { loginReceipt, organisationList } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { login, type OrganisationSponsorship, type SponsorshipId } from '#specs/messages.ts'
-import { type SignedCharter, verifyCharter } from '#specs/rules/charter.ts'
+import { type CharterId, login, type OrganisationSponsorship, type SponsorshipId } from '#specs/messages.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
 import { verifyCertificate, verifySponsorship } from '#specs/rules/researcher.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { logIn } from './login.ts'
 import type { Researcher } from './researcher.ts'
 
 /** What of a researcher it takes to become one. */
-type Newcomer = Pick<Researcher, 'key' | 'to' | 'connection' | 'fetch' | 'randomness'>
+type Newcomer = Pick<Researcher, 'key' | 'to' | 'connection' | 'fetch' | 'clock' | 'randomness'>
 
 interface Sponsored {
   readonly id: SponsorshipId
@@ -29,10 +31,8 @@ export async function becomeResearcher(
   show: (address: string) => void,
   signal: AbortSignal,
 ): Promise<string> {
-  const { key, to, connection, fetch, randomness } = newcomer
-  const { inForce, publicKey } = await meetCoordinator(to, fetch)
-  if (inForce === null) throw fault('charter-pending', 'the federation has no charter in force yet')
-  const charter = await verifyCharter(inForce, publicKey)
+  const { key, to, connection, randomness } = newcomer
+  const charter = await meetFederation(newcomer, signal)
   const sponsored = choose(await organisations(newcomer, charter, signal), organisation)
   const idToken = await logIn({ sponsored: sponsored.payload, publicKey: key.publicKey, randomness, show, signal })
   const signed = await sign(key, login, {
@@ -46,6 +46,16 @@ export async function becomeResearcher(
   const { payload } = await verifyCertificate(receipt.certificate, charter.payload)
   if (payload.publicKey === key.publicKey) return payload.name
   throw fault('bad-certificate', 'the certificate is of another researcher')
+}
+
+/** The charter in force, followed from the first: nobody knows the key yet that could sign a token. */
+async function meetFederation({ to, clock, fetch }: Newcomer, signal: AbortSignal): Promise<SignedCharter> {
+  const { inForce } = await meetCoordinator(to, fetch)
+  if (inForce === null) throw fault('charter-pending', 'the federation has no charter in force yet')
+  const stranger = new Connection(to, undefined, clock, fetch)
+  const id = messageId(inForce.charter) as CharterId
+  const followed = await followCharters(stranger, to.federation, id, undefined, signal)
+  return (followed.at(-1) as Followed).charter
 }
 
 /** Those that a member on the roster signed: a coordinator that makes one up would lead people to a provider of its own. */

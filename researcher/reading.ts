@@ -2,17 +2,16 @@ import { and, eq, isNull } from 'drizzle-orm'
 import { read as decrypt } from '#crypto/one-shot.ts'
 import { loadSeal } from '#crypto/seal.ts'
 import { forgetForGood } from '#party/database.ts'
-import { meetCoordinator } from '#party/invitation.ts'
 import { answerEvidence, type QueryStatus } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import type { MemberId, RoundId } from '#specs/messages.ts'
-import { type SignedCharter, verifyCharter } from '#specs/rules/charter.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
 import { type Answer, coverageRanges, rowsOf, unitsOf } from './answer.ts'
 import { addUpAgain, type CheckedEvidence, checkEvidence, ciphertextBytes, sha256, unsealOpenings } from './evidence.ts'
 import { followLog, lastCheckpoint } from './history.ts'
 import { patiently } from './patience.ts'
 import { hasRecount, recountedBy } from './recount.ts'
-import { type Researcher, storedQuery } from './researcher.ts'
+import { knownCharter, type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
 
 /** How many contributions the recipient itself has added up again. */
@@ -90,8 +89,7 @@ async function fetchEvidence(
   // Before the request: whatever is shown after it has to be at least as long.
   const before = lastCheckpoint(researcher.db)
   const evidence = await researcher.connection.get(`/rounds/${round}/answer`, answerEvidence, signal)
-  const federation = await meetCoordinator(researcher.to, researcher.fetch)
-  const charter = await verifyCharter(evidence.charter, federation.publicKey)
+  const charter = await knownCharter(researcher, evidence.charter.charter)
   const checked = await checkEvidence(evidence, query, charter)
   await followLog(researcher, checked.log, before, signal)
   return checked

@@ -1,13 +1,17 @@
-import { max } from 'drizzle-orm'
+import { desc, eq } from 'drizzle-orm'
 import type { Randomness } from '#crypto/sampling.ts'
-import type { IdentityKey } from '#crypto/signature.ts'
+import { type IdentityKey, messageId } from '#crypto/signature.ts'
+import { followCharters } from '#party/charter-chain.ts'
 import type { Clock } from '#party/clock.ts'
 import type { Connection, Fetch } from '#party/connection.ts'
 import type { Coordinates } from '#party/coordinates.ts'
 import type { PartyDatabase } from '#party/database.ts'
 import { meetCoordinator } from '#party/invitation.ts'
+import { charterBundle } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { type SignedCharter, verifyCharter } from '#specs/rules/charter.ts'
+import { type CharterId, charter } from '#specs/messages.ts'
+import { type SignedCharter, verifyProposal } from '#specs/rules/charter.ts'
+import { claims } from '#specs/signed.ts'
 import * as schema from './schema.ts'
 
 /** A researcher: its identity, its memory, and its way to the coordinator. */
@@ -23,21 +27,39 @@ export interface Researcher {
   readonly recountFrom: number
 }
 
-/** The charter in force, with every signature under it verified; never one older than a researcher has seen. */
+/**
+ * The charter in force, followed from the newest that this researcher has seen in force, or from the first: never back, never sideways.
+ * @throws InbondError `charter-pending`, `bad-charter`, `wrong-federation`, and those of a connection
+ */
 export async function fetchCharter(researcher: Researcher): Promise<SignedCharter> {
-  const federation = await meetCoordinator(researcher.to, researcher.fetch)
-  if (federation.inForce === null) throw fault('charter-pending', 'the federation has no charter in force yet')
-  const charter = await verifyCharter(federation.inForce, federation.publicKey)
-  const newest =
-    researcher.db
-      .select({ epoch: max(schema.charters.epoch) })
-      .from(schema.charters)
-      .get()?.epoch ?? 0
-  const { epoch } = charter.payload
-  if (epoch < newest)
-    throw fault('bad-charter', `the coordinator shows charter ${epoch}; charter ${newest} was in force before`)
-  researcher.db.insert(schema.charters).values({ epoch, id: charter.id }).onConflictDoNothing().run()
-  return charter
+  const { inForce } = await meetCoordinator(researcher.to, researcher.fetch)
+  if (inForce === null) throw fault('charter-pending', 'the federation has no charter in force yet')
+  const id = messageId(inForce.charter) as CharterId
+  const { charters } = schema
+  const newest = researcher.db.select().from(charters).orderBy(desc(charters.epoch)).limit(1).get()
+  if (newest?.id === id) return knownCharter(researcher, inForce.charter)
+  const known = newest && (await recallCharter(researcher, newest))
+  const followed = await followCharters(researcher.connection, researcher.to.federation, id, known)
+  const rows = followed.map(({ charter }) => ({ epoch: charter.payload.epoch, id: charter.id }))
+  if (rows.length > 0) researcher.db.insert(charters).values(rows).onConflictDoNothing().run()
+  return (followed.at(-1)?.charter ?? known) as SignedCharter
+}
+
+/** Only ids are remembered: the document to an id is the same wherever it comes from. */
+async function recallCharter(researcher: Researcher, { id, epoch }: { id: string; epoch: number }) {
+  const found = await researcher.connection.get(`/charters/${id}`, charterBundle).catch(error => {
+    if (error.code !== 'not-found') throw error
+    throw fault('bad-charter', `the coordinator does not know charter ${epoch}, which was in force before`)
+  })
+  return knownCharter(researcher, found.charter)
+}
+
+/** A charter that this researcher has seen in force. @throws InbondError `bad-charter` */
+export async function knownCharter(researcher: Pick<Researcher, 'db'>, compact: string): Promise<SignedCharter> {
+  const signed: SignedCharter = await verifyProposal(compact, claims(charter, compact).payload.coordinator)
+  const row = researcher.db.select().from(schema.charters).where(eq(schema.charters.id, signed.id)).get()
+  if (row) return signed
+  throw fault('bad-charter', `the charter ${signed.id} was not seen in force`)
 }
 
 /** A query by its id, or by the first digits of it. @throws InbondError `not-found` */

@@ -14,8 +14,9 @@ const seed = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 
 export const charterBundle = z.object({
   charter: compact,
-  /** Consents of members so far; the charter is in force when everybody on its roster is here. */
+  /** Of members, so far. Whether they are enough follows from the charter before: rules/succession.ts. */
   consents: z.array(z.object({ member: memberId, consent: compact })),
+  confirmations: z.array(z.object({ member: memberId, confirmation: compact })),
 })
 export type CharterBundle = z.infer<typeof charterBundle>
 
@@ -69,6 +70,7 @@ export const certificateAnswer = z.object({
 /** What the coordinator asks a member to do. The list follows from what is stored, so it may be asked for again at any time. */
 export const workItem = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('charter'), charter: charterId, inForce: z.boolean() }),
+  z.object({ kind: z.literal('confirm'), charter: charterId }),
   z.object({ kind: z.literal('prekeys'), missing: z.int().positive() }),
   z.object({ kind: z.literal('contribute'), round: compact, query: compact }),
   z.object({ kind: z.literal('agree'), round: compact, query: compact, cohort: compact }),
@@ -178,6 +180,7 @@ export const voidCertificateAnswer = z.object({ certificate: compact })
 export const done = z.object({})
 
 export const consentRequest = z.object({ consent: compact })
+export const confirmationRequest = z.object({ confirmation: compact })
 export const prekeysRequest = z.object({ prekeys: z.array(compact).min(1).max(200) })
 /** Ids of prekeys. */
 export const prekeyIds = z.object({ prekeys: z.array(hash).max(200) })

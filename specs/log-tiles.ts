@@ -47,6 +47,7 @@ export function parseTilePath(path: string): Tile {
   const isThere =
     Number.isSafeInteger(tile.index) &&
     (tile.level === 'entries' || tile.level <= HIGHEST_LEVEL) &&
+    tile.width <= TILE_WIDTH &&
     tilePath(tile) === path
   if (level === '' || !isThere) throw fault('not-found', 'there is no tile of this name: see specs/log.md')
   return tile

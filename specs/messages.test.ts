@@ -180,12 +180,19 @@ const samples: Record<string, Json> = {
     members: ['JP', 'KR', 'VN'].map(id => ({ id, name: id, publicKey: key43, conventions: member })),
     custodians: ['JP', 'KR', 'VN'],
     threshold: 3,
+    quorum: 2,
     minimumCohort: 3,
     datasets: [{ id: 'declarations', version: 1 }],
     logHead: noHead,
     proposedAt: at(NOON),
   },
   'inbond-charter-consent': { protocol: PROTOCOL, charter: hashOf('charter'), member: 'KR' },
+  'inbond-charter-confirmation': {
+    protocol: PROTOCOL,
+    charter: hashOf('charter'),
+    previous: hashOf('charter before'),
+    member: 'KR',
+  },
   'inbond-prekey': {
     protocol: PROTOCOL,
     federation: key43,
@@ -296,6 +303,7 @@ const samples: Record<string, Json> = {
 
 /** Fields that the first release did not write. */
 const LATER: Readonly<Record<string, readonly string[]>> = {
+  'inbond-charter': ['quorum'],
   'inbond-manifest': ['policy'],
   'inbond-refusal': ['policy'],
 }

@@ -263,7 +263,7 @@ export type Revocation = z.infer<typeof revocation.schema>
 export const charter = kind(
   'charter',
   'coordinator',
-  'Who the federation is and by which rules. In force when every member of its roster has consented.',
+  'Who the federation is and by which rules. In force when those have signed whom the charter before it demands.',
   z.strictObject({
     protocol,
     federation: partyName,
@@ -278,6 +278,8 @@ export const charter = kind(
     /** In order: a custodian's number, the point of its shares, is its place in this list, from 1. */
     custodians: z.array(memberId).min(SMALLEST_COHORT).max(15),
     threshold: z.int().min(2),
+    /** Members that it takes to remove one or to replace a key; without it all but one. See rules/succession.ts. */
+    quorum: z.int().min(2).nullable().default(null),
     minimumCohort: z.int().min(SMALLEST_COHORT),
     datasets: z.array(z.strictObject({ id: z.string().max(64), version: z.int().positive() })).min(1),
     logHead,
@@ -291,6 +293,13 @@ export const consent = kind(
   'member',
   'A member signs a charter.',
   z.strictObject({ protocol, charter: charterId, member: memberId }),
+)
+
+export const confirmation = kind(
+  'charter-confirmation',
+  'member',
+  'A member has seen every consent that a charter needs, and confirms no other one after `previous`.',
+  z.strictObject({ protocol, charter: charterId, previous: charterId, member: memberId }),
 )
 
 export const prekey = kind(
@@ -540,6 +549,7 @@ export const messageKinds = [
   revocation,
   charter,
   consent,
+  confirmation,
   prekey,
   query,
   cancellation,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Observer, work } from '#member-node/work.ts'
 import { Federation } from './federation.ts'
+import { forgetCharters } from './restart.ts'
 import { pose, roundRow } from './steps.ts'
 
 /** A node that was away while the charter came into force and the first question was asked finds both in its first list. */
@@ -23,7 +24,7 @@ beforeEach(async () => {
       return direct(url, init)
     },
   })
-  federation.node('KR').db.$client.exec('UPDATE charters SET in_force_at = NULL')
+  forgetCharters(federation.node('KR'))
 })
 afterEach(() => federation[Symbol.dispose]())
 

@@ -42,7 +42,7 @@ function blocksOf(page: string): Block[] {
   const found: Block[] = []
   let heading = ''
   for (const [, title, language = '', file, content = ''] of text.matchAll(
-    /^## (.*)$|^```(\S*)(?: (\S+))?\n([\s\S]*?)^```$/gm,
+    /^##+ (.*)$|^```(\S*)(?: (\S+))?\n([\s\S]*?)^```$/gm,
   )) {
     if (title === undefined) found.push({ page, heading, language, file, text: content })
     else heading = title
@@ -216,6 +216,44 @@ test('a researcher is revoked', async () => {
   await execute(revoking, { ...passphrase(), ...told })
   await follow('coordinator', ['Researchers'], told)
   ran.push(revoking)
+})
+
+/** The blocks under a heading of a page, one by one. */
+async function block(page: string, heading: string, at: number, environment: Record<string, string> = {}) {
+  const found = blocks.filter(one => one.page === page && one.heading === heading)[at] as Block
+  await execute(found, environment)
+  ran.push(found)
+}
+
+const inForce = (epoch: number) =>
+  until(
+    async () =>
+      JSON.parse(await line.succeed('coordinator', 'status', line.path('wco'), '--json')).charter.epoch === epoch,
+    () => `epoch ${epoch}`,
+  )
+const sign = (...ids: string[]) =>
+  Promise.all(ids.map(id => line.succeed('member', 'charter', 'sign', line.path(id), '--yes')))
+
+test('a member joins, leaves, and another one gets a new key', async () => {
+  await block('coordinator', 'A member joins', 0)
+  const named = ['--id', 'SG', '--name', 'Customs of SG', '--invite', invitation('SG').INVITATION]
+  await line.succeed('member', 'init', line.path('SG'), ...named)
+  await block('coordinator', 'A member joins', 1)
+  await sign('JP', 'VN', 'SG')
+  await follow('member-node', ['Sign the charter'], passphrase())
+  await inForce(2)
+  await block('coordinator', 'A member leaves', 0)
+  await sign('JP', 'VN')
+  await follow('member-node', ['Sign the charter'], passphrase())
+  await inForce(3)
+  await block('coordinator', 'A member lost its key', 0)
+  await block('member-node', 'Get another key', 0, { ...invitation('KR'), ...passphrase() })
+  await block('coordinator', 'A member lost its key', 1)
+  await sign('JP', 'VN')
+  await block('member-node', 'Get another key', 1, passphrase())
+  await inForce(4)
+  await says('kr.log', /key-replaced/)
+  await block('member-node', 'Get another key', 2, passphrase())
 })
 
 test('everybody watches, backs up and restores', async () => {

@@ -6,12 +6,14 @@ import { nonceFor } from '#specs/login.ts'
 import {
   agreement,
   type Certificate,
+  type Charter,
   type CharterId,
   type Cohort,
   type CohortId,
   certificate,
   charter,
   cohort,
+  confirmation,
   consent,
   type Manifest,
   type ManifestId,
@@ -129,15 +131,22 @@ export async function federationKeys({
     return { member, consent: signed.compact }
   }
 
+  async function confirm(to: Signed<Charter, CharterId>, member: MemberId, by = keyOf(member)) {
+    const previous = to.payload.previous as CharterId
+    const signed = await sign(by, confirmation, { protocol: PROTOCOL, charter: to.id, previous, member })
+    return { member, confirmation: signed.compact }
+  }
+
   async function bundleOf(proposed: Signed<unknown, CharterId>): Promise<CharterBundle> {
     return {
       charter: proposed.compact,
       consents: await Promise.all(ids.map(member => consentTo(proposed.id, member))),
+      confirmations: [],
     }
   }
 
   const bundle = await bundleOf(await propose())
-  const inForce = await verifyCharter(bundle, coordinator.publicKey)
+  const inForce = await verifyCharter(bundle, coordinator.publicKey, undefined)
   const recipient = await generateSealingKeyPair(randomness)
 
   /** By the member that the researcher belongs to, or by the first. */
@@ -330,6 +339,7 @@ export async function federationKeys({
     keyOf,
     propose,
     consentTo,
+    confirm,
     bundleOf,
     vouch,
     certify,

@@ -4,15 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Aggregate, aggregate } from '#coordinator/aggregation.ts'
 import { type Coordinator, createCoordinator } from '#coordinator/app.ts'
-import { proposeCharter } from '#coordinator/charters.ts'
 import type { Context } from '#coordinator/context.ts'
 import { type Invitee, invite } from '#coordinator/enrolment.ts'
+import { proposeCharter } from '#coordinator/proposals.ts'
 import * as coordinatorSchema from '#coordinator/schema.ts'
 import type { Randomness } from '#crypto/sampling.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { addUp } from '#member-node/addition.ts'
-import { checkProposal, signCharter } from '#member-node/charters.ts'
+import { checkProposal } from '#member-node/charters.ts'
 import { compute } from '#member-node/computation.ts'
+import { signCharter } from '#member-node/consents.ts'
 import { examineFile } from '#member-node/examination.ts'
 import { importFile } from '#member-node/import/importer.ts'
 import { parseMapping } from '#member-node/import/mapping.ts'
@@ -46,7 +47,7 @@ import { seededIdentityKey, seededRandomness } from './randomness.ts'
  * clock that the test moves. Nothing happens unless the test lets it: `settle` lets everybody do what there is to do.
  */
 
-const URL = 'https://coordinator.test'
+export const URL = 'https://coordinator.test'
 // Thousands of sealings would take most of the time.
 useNativeX25519()
 
@@ -285,7 +286,10 @@ function newInvitation(context: Context, invitee: Invitee, randomness: Randomnes
   return { protocol: PROTOCOL, federation: context.key.fingerprint, invitation: code } as const
 }
 
-/** Invites a member, in the coordinator's database, and enrols it, over `fetch`. Its directory is `root`/`name`. */
+/**
+ * Invites a member, in the coordinator's database, and enrols it, over `fetch`. Its directory is `root`/`name`; that of another key for
+ * a member that has one is `root`/`name` again.
+ */
 export async function enrolMember(
   coordinator: Context,
   url: string,
@@ -294,11 +298,13 @@ export async function enrolMember(
   name: string,
   fetch?: Fetch,
   source = platform,
+  isReplacement = false,
 ): Promise<TestNode> {
   const id = name as MemberId
   const key = await source.identityKey()
   const connection = new Connection({ url, federation: coordinator.key.fingerprint }, key, clock, fetch)
-  const invitation = newInvitation(coordinator, { role: 'member', subject: id, sponsor: null }, source.randomness)
+  const invitee: Invitee = { role: 'member', subject: id, sponsor: null, isReplacement }
+  const invitation = newInvitation(coordinator, invitee, source.randomness)
   const signed = await sign(key, enrolment, {
     ...invitation,
     role: 'member',
@@ -309,7 +315,8 @@ export async function enrolMember(
   })
   await connection.post('/enrolments', { enrolment: signed.compact }, enrolmentReceipt)
   const { federation } = invitation
-  return openNode(join(root, id), { id, key, federation, connection, clock, randomness: source.randomness })
+  const folder = isReplacement ? `${id} again` : id
+  return openNode(join(root, folder), { id, key, federation, connection, clock, randomness: source.randomness })
 }
 
 /** A member's node on what is in `directory`. */

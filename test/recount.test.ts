@@ -147,7 +147,6 @@ describe('a large sum', () => {
     expect(own.filter(one => !/\/contributions\/|\/log\/tile\//.test(one))).toEqual([
       'researcher GET /queries/…',
       'researcher GET /rounds/…/answer',
-      'researcher GET /federation',
       'researcher GET /rounds/…/sum',
     ])
     expect(storedQuery(federation.researcher, query).sum).toBeNull()

@@ -20,6 +20,17 @@ function reopen<S extends Record<string, unknown>>(db: PartyDatabase<S>, schema:
   return openDatabase(file, schema, join(ROOT, migrations))
 }
 
+/** What a node is like that was restored from before it learned of any charter. */
+export function forgetCharters({ db }: TestNode): void {
+  const { $client } = db
+  const tables = ['charters', 'charter_signatures', 'confirmations']
+  const sql = `SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name IN ('${tables.join("', '")}')`
+  const triggers = $client.prepare(sql).all() as { name: string; sql: string }[]
+  for (const { name } of triggers) $client.exec(`DROP TRIGGER ${name}`)
+  for (const table of tables) $client.exec(`DELETE FROM ${table}`)
+  for (const { sql } of triggers) $client.exec(sql)
+}
+
 /** The member's process ends and another one takes its place: nothing remains but its directory. */
 export function restartNode(federation: Federation, id: string): void {
   const node = federation.node(id)

@@ -2,7 +2,9 @@ import { rmSync, truncateSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { unusedPrekeys } from '#coordinator/custodians.ts'
 import { generateIdentityKey } from '#crypto/signature.ts'
-import { learnCharter } from '#member-node/charters.ts'
+import type { Announcement } from '#member-node/announcements.ts'
+import { answer } from '#member-node/answer.ts'
+import { learnCharter, placeOf } from '#member-node/charters.ts'
 import { withdrawLostPrekeys } from '#member-node/custody.ts'
 import { ciphertextFile } from '#member-node/node.ts'
 import { cancel, prepare } from '#researcher/client.ts'
@@ -11,7 +13,8 @@ import { done } from '#specs/api.ts'
 import type { CharterId, MemberId } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import { Federation } from './federation.ts'
-import { doWork, pose } from './steps.ts'
+import { forgetCharters } from './restart.ts'
+import { doWork, pose, workOf } from './steps.ts'
 
 /** What a party does that has forgotten, because it was restored from a backup, what the others remember of it. */
 
@@ -96,20 +99,26 @@ describe('a member that forgot', () => {
 
   test('the charter that it signed finds its signature under it', async () => {
     const id = inForce()
-    federation.node('KR').db.$client.exec('DELETE FROM charters')
+    forgetCharters(federation.node('KR'))
     await federation.settle()
     expect(inForce()).toBe(id)
     expect((await federation.ask(QUESTION)).cohort).toEqual(['BR', 'JP', 'KR'])
   })
 
-  test('a charter that somebody else signed in its place stays unknown', async () => {
+  test('a charter follows it from the first, and answers nothing where that has another key', async () => {
     const id = inForce()
-    federation.node('KR').db.$client.exec('DELETE FROM charters')
-    const other = { ...federation.node('KR'), key: await generateIdentityKey() }
-    await expect(learnCharter(other, id)).rejects.toMatchObject({ code: 'bad-charter' })
+    forgetCharters(federation.node('KR'))
     const foreign = { ...federation.node('KR'), federation: 'f'.repeat(43) }
     await expect(learnCharter(foreign, id)).rejects.toMatchObject({ code: 'wrong-federation' })
     expect(inForce()).toBeUndefined()
+    const other = { ...federation.node('KR'), key: await generateIdentityKey() }
+    await learnCharter({ ...other, connection: federation.node('KR').connection }, id)
+    expect(placeOf(other)).toBe('awaited')
+    expect(placeOf(federation.node('KR'))).toBe('member')
+    await pose(federation, QUESTION)
+    const [asked] = await workOf(federation.node('KR'), 'contribute')
+    await expect(answer(other, asked as Announcement)).rejects.toMatchObject({ code: 'not-on-roster' })
+    await federation.settle()
   })
 
   test.each([

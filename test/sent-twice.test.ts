@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { bundle, charterInForce } from '#coordinator/context.ts'
 import { withdrawLostPrekeys } from '#member-node/custody.ts'
 import { makeOffer } from '#member-node/offers.ts'
 import { type Policy, presets } from '#member-node/policy.ts'
 import { revoke, sponsor } from '#member-node/researchers.ts'
 import type { Fetch } from '#party/connection.ts'
 import { cancel } from '#researcher/client.ts'
+import { done } from '#specs/api.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
 import { Federation, VOUCHING } from './federation.ts'
 import { logInMadeUp } from './login/made-up.ts'
-import { pose, step } from './steps.ts'
+import { pose, proposeAndSign, step } from './steps.ts'
 
 /** Every request that writes arrives twice at the same moment, as from two processes of one party. */
 
@@ -76,6 +79,15 @@ test('lost prekeys are withdrawn', async () => {
   const node = federation.node('BR')
   node.db.$client.exec('UPDATE prekeys SET private_key = NULL WHERE round IS NULL')
   await withdrawLostPrekeys(node)
+})
+
+test('a charter is signed and confirmed, and given back', async () => {
+  await proposeAndSign(federation)
+  await federation.settle()
+  const { context } = federation.coordinator
+  const charter = bundle(context.db, charterInForce(context.db) as SignedCharter)
+  expect(charter.confirmations).toHaveLength(3)
+  await federation.node('BR').connection.post('/charters', charter, done)
 })
 
 test('nothing is in the log twice', () => {

@@ -1,11 +1,16 @@
+import { charterInForce } from '#coordinator/context.ts'
+import { type Proposal, proposeCharter } from '#coordinator/proposals.ts'
+import { checkProposal, learnCharter } from '#member-node/charters.ts'
+import { signCharter } from '#member-node/consents.ts'
 import { perform, poll } from '#member-node/work.ts'
+import type { Fetch } from '#party/connection.ts'
 import { prepare } from '#researcher/client.ts'
 import { storedQuery } from '#researcher/researcher.ts'
 import { queryReceipt, type WorkItem } from '#specs/api.ts'
-import { type QueryId, type RoundId, round } from '#specs/messages.ts'
+import { type CharterId, type QueryId, type RoundId, round } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import { claims } from '#specs/signed.ts'
-import type { Federation, TestNode } from './federation.ts'
+import { enrolMember, type Federation, type TestNode, URL } from './federation.ts'
 
 /** A round step by step, where `Federation.settle` would do all of it at once. */
 
@@ -36,6 +41,33 @@ export async function step(federation: Federation, kind: WorkItem['kind'], ids?:
     if (!stopped && (ids === undefined || ids.includes(id))) await doWork(federation, id, kind)
   }
   await federation.coordinator.lifecycle.finish()
+}
+
+/** Proposes a charter, and lets these members sign it, or everybody on its roster. No node has confirmed it yet. */
+export async function proposeAndSign(
+  federation: Federation,
+  proposal: Proposal = {},
+  signers?: readonly string[],
+): Promise<CharterId> {
+  const { context } = federation.coordinator
+  const { id, payload, compact } = await proposeCharter(context, proposal)
+  for (const { id: member } of payload.members) {
+    if (signers !== undefined && !signers.includes(member)) continue
+    const node = federation.node(member)
+    const inForce = charterInForce(context.db)
+    if (inForce) await learnCharter(node, inForce.id)
+    await signCharter(node, (await checkProposal(node, { charter: compact, consents: [], confirmations: [] })).proposal)
+  }
+  return id
+}
+
+/** Enrols a member, or another key of one, whose node then takes the place of the one before. */
+export async function enrol(federation: Federation, id: string, isReplacement = false): Promise<TestNode> {
+  const { coordinator, directory, clock } = federation
+  const fetch: Fetch = async (url, init) => federation.coordinator.app.request(url, init)
+  const node = await enrolMember(coordinator.context, URL, directory, clock, id, fetch, undefined, isReplacement)
+  ;(federation.nodes as Map<string, TestNode>).set(id, node)
+  return node
 }
 
 /** Sends a question without waiting for its answer. */

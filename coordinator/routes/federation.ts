@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { isoTime } from '#party/clock.ts'
 import {
   charterBundle,
+  confirmationRequest,
   consentRequest,
   done,
   enrolmentReceipt,
@@ -12,11 +13,12 @@ import {
 } from '#specs/api.ts'
 import { charterId } from '#specs/messages.ts'
 import { PROTOCOL } from '#specs/signed.ts'
-import { charterBundles, takeConsent } from '../charters.ts'
+import { charterBundles, takeConfirmation, takeConsent } from '../charters.ts'
 import { bundle, charterById } from '../context.ts'
 import { takePrekeys, unusedPrekeys, withdrawPrekeys } from '../custodians.ts'
 import { enrol } from '../enrolment.ts'
-import { type App, body, enrolledMember, json, memberOf, route, type Service } from '../http.ts'
+import { type App, body, enrolledMember, isMember, json, memberOf, route, type Service } from '../http.ts'
+import { takeBackCharter } from '../recovery.ts'
 
 const tags = ['Federation']
 
@@ -63,14 +65,17 @@ export function federationRoutes(app: App, { context, lifecycle }: Service): voi
   )
 
   app.openapi(
-    route({
-      method: 'get',
-      path: '/charters/{charter}',
-      tags,
-      summary: 'A charter and the signatures under it',
-      request: { params: z.object({ charter: charterId }) },
-      responses: { 200: json('The charter', charterBundle) },
-    }),
+    route(
+      {
+        method: 'get',
+        path: '/charters/{charter}',
+        tags,
+        summary: 'A charter and the signatures under it',
+        request: { params: z.object({ charter: charterId }) },
+        responses: { 200: json('The charter', charterBundle) },
+      },
+      'public',
+    ),
     c => c.json(bundle(context.db, charterById(context.db, c.req.valid('param').charter)), 200),
   )
 
@@ -85,6 +90,39 @@ export function federationRoutes(app: App, { context, lifecycle }: Service): voi
     }),
     async c => {
       await takeConsent(context, enrolledMember(c.var.party).id, c.req.valid('json').consent)
+      return c.json({}, 201)
+    },
+  )
+
+  app.openapi(
+    route({
+      method: 'post',
+      path: '/confirmations',
+      tags,
+      summary: 'Confirm a charter that has its signatures',
+      request: body(confirmationRequest),
+      responses: { 201: json('Confirmed', done) },
+    }),
+    async c => {
+      await takeConfirmation(context, enrolledMember(c.var.party).id, c.req.valid('json').confirmation)
+      await lifecycle.advance()
+      return c.json({}, 201)
+    },
+  )
+
+  app.openapi(
+    route({
+      method: 'post',
+      path: '/charters',
+      tags,
+      summary: 'Give back a charter in force that the coordinator lost',
+      request: body(charterBundle),
+      responses: { 201: json('It is in force', done) },
+    }),
+    async c => {
+      enrolledMember(c.var.party)
+      await takeBackCharter(context, c.req.valid('json'))
+      await lifecycle.advance()
       return c.json({}, 201)
     },
   )
@@ -113,7 +151,11 @@ export function federationRoutes(app: App, { context, lifecycle }: Service): voi
       summary: 'Own prekeys that no round uses yet',
       responses: { 200: json('Their ids', prekeyIds) },
     }),
-    c => c.json({ prekeys: unusedPrekeys(context, enrolledMember(c.var.party).id) }, 200),
+    c => {
+      const member = enrolledMember(c.var.party)
+      // A key that waits for a charter has none, though the member has, with its other key.
+      return c.json({ prekeys: isMember(context, member) ? unusedPrekeys(context, member.id) : [] }, 200)
+    },
   )
 
   app.openapi(
@@ -126,7 +168,7 @@ export function federationRoutes(app: App, { context, lifecycle }: Service): voi
       responses: { 201: json('Withdrawn', done) },
     }),
     c => {
-      withdrawPrekeys(context, enrolledMember(c.var.party).id, c.req.valid('json').prekeys)
+      withdrawPrekeys(context, memberOf(context, c.var.party).id, c.req.valid('json').prekeys)
       return c.json({}, 201)
     },
   )

@@ -35,7 +35,7 @@ export function roundRoutes(app: App, { context, lifecycle }: Service): void {
     }),
     async c => {
       const member = enrolledMember(c.var.party)
-      return c.json(await longPoll(c, context, 'members', () => workFor(context, member.id)), 200)
+      return c.json(await longPoll(c, context, 'members', () => workFor(context, member)), 200)
     },
   )
 

@@ -1,3 +1,14 @@
+CREATE TABLE `charter_signatures` (
+	`charter` text PRIMARY KEY NOT NULL,
+	`signatures` text NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `confirmations` (
+	`previous` text PRIMARY KEY NOT NULL,
+	`charter` text NOT NULL,
+	`compact` text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `decisions` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`round` text NOT NULL,
@@ -10,6 +21,11 @@ CREATE TABLE `decisions` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `decisions_round_steward_basis_verdict_unique` ON `decisions` (`round`,`steward`,`basis`,`verdict`);--> statement-breakpoint
+CREATE TABLE `ended_custodies` (
+	`charter` text PRIMARY KEY NOT NULL,
+	`next` text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `log_entries` (
 	`history` integer NOT NULL,
 	`index` integer NOT NULL,
@@ -35,6 +51,12 @@ CREATE TABLE `notices` (
 	`sent_at` integer,
 	PRIMARY KEY(`round`, `event`, `way`),
 	FOREIGN KEY (`round`) REFERENCES `queue`(`round`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE TABLE `offers` (
+	`issued_at` integer PRIMARY KEY NOT NULL,
+	`compact` text NOT NULL,
+	`sent_at` integer
 );
 --> statement-breakpoint
 CREATE TABLE `past_cohorts` (
@@ -94,3 +116,18 @@ CREATE TABLE `void_statements` (
 	`compact` text NOT NULL,
 	`created_at` integer NOT NULL
 );
+--> statement-breakpoint
+PRAGMA foreign_keys=OFF;--> statement-breakpoint
+CREATE TABLE `__new_charters` (
+	`id` text PRIMARY KEY NOT NULL,
+	`epoch` integer NOT NULL,
+	`compact` text NOT NULL,
+	`consent` text,
+	`in_force_at` integer
+);
+--> statement-breakpoint
+INSERT INTO `__new_charters`("id", "epoch", "compact", "consent", "in_force_at") SELECT "id", "epoch", "compact", "consent", "in_force_at" FROM `charters`;--> statement-breakpoint
+DROP TABLE `charters`;--> statement-breakpoint
+ALTER TABLE `__new_charters` RENAME TO `charters`;--> statement-breakpoint
+PRAGMA foreign_keys=ON;--> statement-breakpoint
+CREATE UNIQUE INDEX `charters_one_in_force` ON `charters` (`epoch`) WHERE in_force_at IS NOT NULL;

@@ -102,3 +102,45 @@ END;
 CREATE TRIGGER `recounts_no_replace` BEFORE INSERT ON `recounts` WHEN EXISTS (SELECT 1 FROM `recounts` WHERE `round` = NEW.`round`) BEGIN
   SELECT RAISE(ABORT, 'a recount is never changed');
 END;
+--> statement-breakpoint
+-- Confirm once after each charter, and never go back, sideways, or away from a charter in force.
+CREATE TRIGGER `confirmations_no_update` BEFORE UPDATE ON `confirmations` BEGIN
+  SELECT RAISE(ABORT, 'a confirmation is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `confirmations_no_delete` BEFORE DELETE ON `confirmations` BEGIN
+  SELECT RAISE(ABORT, 'a confirmation is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `confirmations_no_replace` BEFORE INSERT ON `confirmations` WHEN EXISTS (SELECT 1 FROM `confirmations` WHERE `previous` = NEW.`previous`) BEGIN
+  SELECT RAISE(ABORT, 'a confirmation is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `charters_stay_in_force` BEFORE UPDATE ON `charters` WHEN OLD.`in_force_at` IS NOT NULL BEGIN
+  SELECT RAISE(ABORT, 'a charter that is in force is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `charters_no_delete` BEFORE DELETE ON `charters` WHEN OLD.`in_force_at` IS NOT NULL BEGIN
+  SELECT RAISE(ABORT, 'a charter that is in force is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `charters_forward` BEFORE UPDATE OF `in_force_at` ON `charters` WHEN EXISTS (SELECT 1 FROM `charters` AS `other` WHERE `other`.`in_force_at` IS NOT NULL AND `other`.`epoch` >= NEW.`epoch`) BEGIN
+  SELECT RAISE(ABORT, 'a node goes from one charter to the next');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `charters_begin_forward` BEFORE INSERT ON `charters` WHEN NEW.`in_force_at` IS NOT NULL AND EXISTS (SELECT 1 FROM `charters` AS `other` WHERE `other`.`in_force_at` IS NOT NULL AND `other`.`epoch` >= NEW.`epoch`) BEGIN
+  SELECT RAISE(ABORT, 'a node goes from one charter to the next');
+END;
+--> statement-breakpoint
+-- New custodians do not see what is agreed to after the head that their charter names.
+CREATE TRIGGER `ended_custodies_no_update` BEFORE UPDATE ON `ended_custodies` BEGIN
+  SELECT RAISE(ABORT, 'a custody that ended does not begin again');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `ended_custodies_no_delete` BEFORE DELETE ON `ended_custodies` BEGIN
+  SELECT RAISE(ABORT, 'a custody that ended does not begin again');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `agreements_in_custody` BEFORE INSERT ON `agreements` WHEN EXISTS (SELECT 1 FROM `ended_custodies` JOIN `rounds` ON `rounds`.`charter` = `ended_custodies`.`charter` WHERE `rounds`.`id` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'a custodian that signed another custody agrees to nothing more');
+END;

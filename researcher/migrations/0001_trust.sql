@@ -13,6 +13,21 @@ CREATE TABLE `checkpoints` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `checkpoints_of_one_history` ON `checkpoints` (`history`,`size`) WHERE "checkpoints"."history" > 0;--> statement-breakpoint
+CREATE TABLE `ledger` (
+	`history` integer NOT NULL,
+	`index` integer NOT NULL,
+	`typ` text NOT NULL,
+	`message` text NOT NULL,
+	`content` text,
+	PRIMARY KEY(`history`, `index`)
+);
+--> statement-breakpoint
+CREATE TABLE `offers` (
+	`member` text PRIMARY KEY NOT NULL,
+	`compact` text NOT NULL,
+	`issued_at` integer NOT NULL
+);
+--> statement-breakpoint
 ALTER TABLE `queries` ADD `seed` blob;--> statement-breakpoint
 ALTER TABLE `queries` ADD `sum` text;--> statement-breakpoint
 ALTER TABLE `queries` ADD `revealed_at` integer;

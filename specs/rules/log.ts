@@ -9,6 +9,7 @@ import {
   agreement,
   charter,
   cohort,
+  confirmation,
   consent,
   manifest,
   opening,
@@ -42,6 +43,7 @@ export function entriesOf(evidence: SignedEvidence): LogEntry[] {
   return [
     ...entries(charter, evidence.charter.charter),
     ...entries(consent, ...evidence.charter.consents.map(one => one.consent)),
+    ...entries(confirmation, ...evidence.charter.confirmations.map(one => one.confirmation)),
     ...entries(query, evidence.query),
     ...entries(round, evidence.round),
     ...entries(manifest, ...evidence.manifests),

@@ -3,7 +3,7 @@ import { contributionBound } from '#crypto/parameters.ts'
 import { at, DAY, type FederationKeys, federationKeys, HOUR, hashOf, NOON } from '#test/federation-keys.ts'
 import { type Manifest, type ManifestId, type MemberId, memberId } from '../messages.ts'
 import type { Signed } from '../signed.ts'
-import { unsigned, verifyCharter, verifyProposal } from './charter.ts'
+import { standingOf, verifyCharter, verifyProposal } from './charter.ts'
 import { type SignedCohort, verifyAgreements, verifyCohort, verifyManifest } from './cohort.ts'
 import { type VerifiedRound, verifyRound } from './round.ts'
 
@@ -29,7 +29,7 @@ async function refused(attempt: Promise<unknown>, code: string, reason: RegExp):
 
 describe('a charter', () => {
   test('is in force when everybody on its roster signed it', async () => {
-    const { payload } = await verifyCharter(five.bundle, five.coordinator.publicKey)
+    const { payload } = await verifyCharter(five.bundle, five.coordinator.publicKey, undefined)
     expect(payload.members.map(one => one.id)).toEqual([JP, KE, KR, NO, VN])
   })
 
@@ -41,8 +41,8 @@ describe('a charter', () => {
   test('says who has not signed', async () => {
     const consents = five.bundle.consents.filter(one => one.member !== KR)
     const bundle = { ...five.bundle, consents }
-    await refused(verifyCharter(bundle, five.coordinator.publicKey), 'charter-pending', /not signed by KR$/)
-    expect(await unsigned(five.charter, bundle)).toEqual([KR])
+    await refused(verifyCharter(bundle, five.coordinator.publicKey, undefined), 'charter-pending', /not signed by KR$/)
+    expect((await standingOf(five.charter, bundle, undefined)).consents.members).toEqual([KR])
   })
 
   test('signed by somebody else is refused', async () => {
@@ -57,7 +57,7 @@ describe('a charter', () => {
 
   async function signedBy(id: MemberId, consent: { member: MemberId; consent: string }) {
     const consents = five.bundle.consents.map(one => (one.member === id ? consent : one))
-    return verifyCharter({ ...five.bundle, consents }, five.coordinator.publicKey)
+    return verifyCharter({ ...five.bundle, consents }, five.coordinator.publicKey, undefined)
   }
 
   test("with another member's signature in a member's place is refused", async () => {
@@ -96,6 +96,8 @@ describe('a charter', () => {
     ['a threshold of three of five', () => ({ threshold: 3 }), /3 of 5 custodians protects too little/],
     ['a threshold of two of three', () => ({ custodians: [JP, KE, KR], threshold: 2 }), /2 of 3 custodians/],
     ['a threshold above the custodians', () => ({ threshold: 6 }), /6 of 5 custodians/],
+    ['a quorum of two of five', () => ({ quorum: 2 }), /quorum of 2 of 5 members is not between 3 and 4/],
+    ['a quorum of everybody', () => ({ quorum: 5 }), /quorum of 5 of 5 members/],
   ])('with %s is refused', async (_, change, reason) => {
     const proposed = await five.propose(change())
     await refused(verifyProposal(proposed.compact, five.coordinator.publicKey), 'bad-charter', reason)

@@ -9,6 +9,7 @@ import { attacks as decisionOfOne } from './decision-of-one.ts'
 import { attacks as differentHistories } from './different-histories.ts'
 import { attacks as floods } from './floods.ts'
 import { attacks as formerMember } from './former-member.ts'
+import { attacks as hiddenCohort } from './hidden-cohort.ts'
 import { attacks as inconsistentShares } from './inconsistent-shares.ts'
 import { attacks as injections } from './injections.ts'
 import { attacks as inventedResearcher } from './invented-researcher.ts'
@@ -33,6 +34,7 @@ export const attacks: readonly Attack[] = [
   ...sockPuppets,
   ...twoCohorts,
   ...overlappingQuestions,
+  ...hiddenCohort,
   ...contributionUnderAnotherName,
   ...contributionOfAnotherRound,
   ...changedQuery,

@@ -7,7 +7,7 @@ import { MEMBERS, type Scene } from './scene.ts'
 /**
  * The coordinator has friends among the custodians, and wants them to be enough. It writes the next charter, with three custodians who
  * all are its friends, and puts under it the signatures that everybody gave to the charter in force. A signature must count
- * under the very charter that was signed.
+ * under the very charter that was signed. (What nodes confirm stands beside it: they would not confirm this one.)
  */
 async function replaceCustodians(scene: Scene): Promise<unknown> {
   const { id } = await signCharter(scene, MEMBERS, { custodians: ['BR', 'FR', 'JP'] })
@@ -28,9 +28,10 @@ export const attacks: readonly Attack[] = [
     protection: [
       edit(
         'specs/rules/charter.ts',
-        'payload.charter === to && payload.member === member',
-        'payload.member === member',
+        'if (payload.charter === signed.id && payload.member === member) return true',
+        'if (payload.member === member) return true',
       ),
+      edit('specs/rules/charter.ts', 'if (confirmations.needed > 0) {', 'if (confirmations === undefined) {'),
     ],
     fails: { has: ['BR', 'FR', 'JP'] },
   },

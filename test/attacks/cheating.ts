@@ -241,6 +241,7 @@ export async function signCharter(scene: Scene, members: readonly string[], chan
     members: payload.members.filter(one => members.includes(one.id)),
     custodians: payload.custodians.filter(one => members.includes(one)),
     threshold: 3,
+    quorum: 3,
     ...change,
   })
   db.$client

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { Fetch } from '#party/connection.ts'
 import { resume } from '#researcher/client.ts'
 import type { AnswerEvidence } from '#specs/api.ts'
-import { cohort, manifest, type QueryId, sum } from '#specs/messages.ts'
+import { charter, cohort, manifest, type QueryId, sum } from '#specs/messages.ts'
 import { claims, sign } from '#specs/signed.ts'
 import { pose, roundRow } from '../steps.ts'
 import { foundFederation, QUESTION, Scene, TOTAL } from './scene.ts'
@@ -184,14 +184,15 @@ const cases: [string, string, RegExp, () => (who: string, direct: Fetch) => Fetc
       })),
   ],
   [
-    'a charter that not everybody signed',
-    'charter-pending',
-    /not signed by BR/,
+    'a charter that was not in force',
+    'bad-charter',
+    /was not seen in force/,
     () =>
-      changed(evidence => ({
-        ...evidence,
-        charter: { ...evidence.charter, consents: evidence.charter.consents.slice(1) },
-      })),
+      changed(async evidence => {
+        const { payload } = claims(charter, evidence.charter.charter)
+        const { compact } = await sign(scene.coordinatorKey, charter, { ...payload, threshold: payload.threshold + 1 })
+        return { ...evidence, charter: { ...evidence.charter, charter: compact } }
+      }),
   ],
 ]
 

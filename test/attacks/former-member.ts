@@ -1,4 +1,5 @@
-import { checkProposal, signCharter as consentTo } from '#member-node/charters.ts'
+import { checkProposal } from '#member-node/charters.ts'
+import { signCharter as consentTo } from '#member-node/consents.ts'
 import { publishPrekeys } from '#member-node/custody.ts'
 import type { FederationInfo } from '#specs/api.ts'
 import { edit } from '../edits.ts'
@@ -39,7 +40,9 @@ export const attacks: readonly Attack[] = [
     name: 'a former custodian goes on to publish prekeys',
     attempt: goOn,
     holds: { refused: 'not-on-roster', saying: /JP is not on the roster of the charter in force/ },
-    protection: [edit('coordinator/http.ts', 'charter && entry?.publicKey !== party.publicKey', 'charter === null')],
+    protection: [
+      edit('coordinator/http.ts', 'if (isMember(context, member)) return member', 'if (member) return member'),
+    ],
     fails: { has: 'prekeys taken' },
   },
 ]

@@ -1,8 +1,10 @@
+import { bundle } from '#coordinator/context.ts'
 import { answer } from '#member-node/answer.ts'
 import { isoTime } from '#party/clock.ts'
 import { prepare } from '#researcher/client.ts'
 import { fetchCharter, storedQuery } from '#researcher/researcher.ts'
-import { type CharterId, query, round } from '#specs/messages.ts'
+import type { FederationInfo } from '#specs/api.ts'
+import { query, round } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { edit } from '../edits.ts'
@@ -46,14 +48,17 @@ async function announce(scene: Scene): Promise<unknown> {
 /** It shows the older charter to a researcher that has seen the newer one. */
 async function show(scene: Scene): Promise<unknown> {
   const { researcher } = scene.federation
-  const older = (await fetchCharter(researcher)).id
+  const older = await fetchCharter(researcher)
+  const inForce = bundle(scene.coordinator.db, older)
   await withoutJp(scene)
-  const newer = (await fetchCharter(researcher)).id
-  const inForceAt = 'UPDATE charters SET in_force_at = ? WHERE id = ?'
-  scene.coordinator.db.$client.prepare(inForceAt).run(null, newer)
-  scene.coordinator.db.$client.prepare('UPDATE charters SET withdrawn_at = 0 WHERE id = ?').run(newer)
-  const shown: CharterId = (await fetchCharter(researcher)).id
-  return shown === older
+  await fetchCharter(researcher)
+  scene.between = (_, direct) => async (url, init) => {
+    const answer = await direct(url, init)
+    return url.endsWith('/federation')
+      ? Response.json({ ...((await answer.json()) as FederationInfo), inForce })
+      : answer
+  }
+  return (await fetchCharter(researcher)).payload.epoch
 }
 
 export const attacks: readonly Attack[] = [
@@ -65,7 +70,7 @@ export const attacks: readonly Attack[] = [
     protection: [
       edit(
         'member-node/announcements.ts',
-        'verifyRound(announced, requireCharter(node), node',
+        'verifyRound(announced, requirePlace(node), node',
         "verifyRound(announced, charterOf(node, JSON.parse(Buffer.from(announced.round.split('.')[1], 'base64url')).charter), node",
       ),
     ],
@@ -75,8 +80,14 @@ export const attacks: readonly Attack[] = [
     row: 7,
     name: 'the coordinator shows a researcher an older charter',
     attempt: show,
-    holds: { refused: 'bad-charter', saying: /shows charter 1; charter 2 was in force before/ },
-    protection: [edit('researcher/researcher.ts', 'if (epoch < newest)', 'if (epoch < 0)')],
-    fails: { has: true },
+    holds: { refused: 'bad-charter', saying: /a charter of epoch 1 does not follow the one in force here \(epoch 2\)/ },
+    protection: [
+      edit(
+        'researcher/researcher.ts',
+        'researcher.to.federation, id, known)',
+        'researcher.to.federation, id, undefined)',
+      ),
+    ],
+    fails: { has: 1 },
   },
 ]

@@ -37,8 +37,11 @@ function columnsOf(kind: Kind) {
     })
 }
 
-/** Tables and operations that no scenario here comes to: a login takes a provider, and nobody reads the log yet. */
-const ELSEWHERE = ['logins', 'GET /organisations', 'POST /logins', 'GET /revocations/{revocation}']
+/**
+ * Tables and operations that no scenario here comes to: a login takes a provider, nobody reads the log yet, and charters are given back
+ * to a restored coordinator alone.
+ */
+const ELSEWHERE = ['logins', 'GET /organisations', 'POST /logins', 'GET /revocations/{revocation}', 'POST /charters']
 
 function commits(kind: Kind): string[] {
   const columns = columnsOf(kind).filter(one => !ELSEWHERE.includes(one.table))
@@ -77,11 +80,12 @@ const CLIENTS: Readonly<Record<string, Kind>> = {
   Ledger: 'member',
   Queries: 'researcher',
 }
-/** The checkpoint is asked for by witnesses alone. */
+/** Whose business others are. The checkpoint is asked for by witnesses alone. */
 const READERS: Readonly<Record<string, readonly Kind[]>> = {
   'GET /log/checkpoint': [],
   'GET /log/tile/entries/{index}': ['member'],
   'GET /log/tile/{level}/{index}': ['member', 'researcher'],
+  'GET /charters/{charter}': ['member', 'researcher'],
 }
 
 function sends(kind: Kind, app: Coordinator['app']): string[] {

@@ -6,6 +6,7 @@ import { answerOf, type Finished, until } from '#test/processes/federation.ts'
 import { type AfflictedFederation, byHand, expectedRows, MEMBERS, question, rowsOf } from './afflicted.ts'
 import type { Killing } from './killing.ts'
 
+const ENROLLED = 'SELECT public_key FROM parties WHERE subject = ? AND NOT is_replacement'
 /** A member's prekeys that the coordinator may have already. */
 const PUBLISHING = 'private_key IS NOT NULL AND published_at IS NULL'
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
@@ -146,7 +147,10 @@ export class Scenarios {
     for (const one of inForce) one.database.close()
   }
 
-  /** A member and a researcher are invited and enrol. AA vouches for the researcher, who asks once and is revoked. */
+  /**
+   * A member and a researcher are invited and enrol; the member enrols another key, and once more another one. AA vouches for the
+   * researcher, who asks once and is revoked.
+   */
   readonly enrol = async (): Promise<void> => {
     const { line } = this.#afflicted.federation
     const [name, folder] = [`Somebody ${++this.#enrolled}`, `enrolled-${this.#enrolled}`]
@@ -154,6 +158,11 @@ export class Scenarios {
     const [member, researcher] = [line.path(folder, 'AA'), line.path(folder, 'researcher')]
     const invitation = await this.#invite('--member', id)
     await this.#init(byHand('AA'), ['member', 'init', member, '--id', id, '--name', name, '--invite', invitation])
+    for (const other of ['another', 'one more']) {
+      const invite = await this.#invite('--member', id, '--replace')
+      const directory = line.path(folder, other)
+      await this.#init(byHand('AA'), ['member', 'init', directory, '--id', id, '--name', name, '--invite', invite])
+    }
     const other = await this.#invite('--researcher', name, '--sponsor', 'BB')
     await this.#init('researcher', ['researcher', 'init', researcher, '--name', name, '--invite', other])
     await this.#killing.persist(byHand('AA'), ['member', 'status', member])
@@ -177,7 +186,7 @@ export class Scenarios {
       [name, researcher],
     ] as const) {
       const key = JSON.parse(readFileSync(join(path, 'keys', 'identity'), 'utf8')) as { x: string }
-      const enrolled = coordinator.prepare('SELECT public_key FROM parties WHERE subject = ?').pluck().all(subject)
+      const enrolled = coordinator.prepare(ENROLLED).pluck().all(subject)
       expect(enrolled).toEqual([key.x])
       expect(existsSync(join(path, 'config.yaml'))).toBe(true)
     }

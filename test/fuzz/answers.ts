@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { z } from 'zod'
+import { bundle, charterById, charterInForce } from '#coordinator/context.ts'
 import { takeContribution } from '#coordinator/uploads.ts'
 import { InbondError } from '#crypto/error.ts'
 import { type IdToken, verifyIdToken } from '#crypto/id-token.ts'
@@ -13,6 +14,7 @@ import { meetCoordinator } from '#party/invitation.ts'
 import { addUpAgain, type CheckedEvidence, checkEvidence } from '#researcher/evidence.ts'
 import {
   answerEvidence,
+  type CharterBundle,
   certificateAnswer,
   charterBundle,
   enrolmentReceipt,
@@ -31,6 +33,7 @@ import {
 import { fault } from '#specs/errors.ts'
 import {
   type Certificate,
+  type CharterId,
   certificate,
   cohort,
   login,
@@ -64,9 +67,12 @@ export async function answerDecoders(recording: Recording): Promise<Decoder[]> {
   const said = (method: string, path: RegExp) =>
     exchanges.filter(one => one.method === method && path.test(one.path) && one.status < 300).map(json)
   const list = await researcher.connection.get('/queries', queryList)
-  const [told] = said('GET', /^\/charters\//)
-  const charter = await verifyCharter(told as z.infer<typeof charterBundle>, coordinator.context.key.publicKey)
-  const known: Known = { recording, charter, key: coordinator.context.key }
+  const { key, db } = coordinator.context
+  const second = charterInForce(db) as SignedCharter
+  const bundles = [charterById(db, second.payload.previous as CharterId), second].map(one => bundle(db, one))
+  const [one, two] = bundles as [CharterBundle, CharterBundle]
+  const first = await verifyCharter(one, key.publicKey, undefined)
+  const known: Known = { recording, charter: await verifyCharter(two, key.publicKey, first), key }
   return [
     shape(known, 'GET /federation', federationInfo, said('GET', /^\/federation$/)),
     shape(known, 'GET /charters/…', charterBundle, said('GET', /^\/charters\//)),
@@ -83,7 +89,8 @@ export async function answerDecoders(recording: Recording): Promise<Decoder[]> {
     shape(known, 'GET /rounds/…/answer', answerEvidence, said('GET', /\/answer$/)),
     refusals(known),
     introductions(known, said('GET', /^\/federation$/)),
-    charters(known, said('GET', /^\/charters\//)),
+    charters(known, 'the first charter', one, first, undefined),
+    charters(known, 'a charter after another', two, known.charter, first),
     certificates(known),
     idTokens(known),
     revocations(known),
@@ -181,14 +188,19 @@ function parsed<S extends z.ZodType>(schema: S, text: string): z.output<S> {
 
 const UNSIGNED = ['bad-answer', 'bad-signature', 'bad-message', 'upgrade-needed'] as const
 
-function charters({ key, charter }: Known, said: readonly unknown[]): Decoder {
-  const examples = said.slice(-1)
+function charters(
+  { key }: Known,
+  name: string,
+  intact: CharterBundle,
+  charter: SignedCharter,
+  previous: SignedCharter | undefined,
+): Decoder {
   return decoder<string, SignedCharter>({
-    name: 'a charter with its signatures',
-    examples: examples.map(one => JSON.stringify(one)),
-    inputs: mutatedJson(examples),
+    name: `${name} with its signatures`,
+    examples: [JSON.stringify(intact)],
+    inputs: mutatedJson([intact]),
     codes: [...UNSIGNED, 'bad-charter', 'charter-pending'],
-    decode: text => verifyCharter(parsed(charterBundle, text), key.publicKey),
+    decode: text => verifyCharter(parsed(charterBundle, text), key.publicKey, previous),
     believe: read => expect(read).toEqual(charter),
   })
 }

@@ -1,4 +1,5 @@
 import { decodeProtectedHeader } from 'jose'
+import { bundle, charterInForce } from '#coordinator/context.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { makeOffer } from '#member-node/offers.ts'
 import { revoke, sponsor } from '#member-node/researchers.ts'
@@ -6,10 +7,12 @@ import { revocations } from '#member-node/schema.ts'
 import { cancel } from '#researcher/client.ts'
 import { fetchOffers } from '#researcher/offers.ts'
 import { fetchCharter } from '#researcher/researcher.ts'
+import { done } from '#specs/api.ts'
 import { messageKinds, type QueryId, type RoundId } from '#specs/messages.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
 import { enrolResearcher, Federation, VOUCHING } from '../federation.ts'
 import { logInMadeUp } from '../login/made-up.ts'
-import { pose, step } from '../steps.ts'
+import { pose, proposeAndSign, step } from '../steps.ts'
 
 const QUESTION = `dataset: declarations
 where: { flow: import }
@@ -73,6 +76,10 @@ export async function record(): Promise<Recording> {
       return new Response([204, 304].includes(response.status) ? null : answer, response)
     },
   })
+  await proposeAndSign(federation, {}, ['BR', 'JP', 'KR'])
+  await federation.settle()
+  const { db } = federation.coordinator.context
+  await federation.node('BR').connection.post('/charters', bundle(db, charterInForce(db) as SignedCharter), done)
   federation.load('BR', 'flow,period,hs6,value\nimport,2020-01,010121,5\n')
   federation.node('VN').rules = { ...federation.node('VN').rules, smallestCohort: 4 }
   const rounds = {} as Record<keyof Recording['rounds'], Run>

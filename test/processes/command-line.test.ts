@@ -98,6 +98,7 @@ describe('help', () => {
     'coordinator researcher revoke',
     'coordinator charter propose',
     'coordinator status',
+    'coordinator key passphrase',
     'coordinator backup',
     'coordinator restore',
     'member init',
@@ -111,6 +112,7 @@ describe('help', () => {
     'member period reopen',
     'member start',
     'member status',
+    'member key passphrase',
     'member steward',
     'member queue',
     'member show',
@@ -123,6 +125,7 @@ describe('help', () => {
     'researcher init',
     'researcher login',
     'researcher status',
+    'researcher key passphrase',
     'researcher backup',
     'researcher restore',
     'query explain',
@@ -143,6 +146,7 @@ describe('help', () => {
     'coordinator',
     'coordinator charter',
     'member',
+    'member key',
     'member period',
     'policy',
     'query',
@@ -198,8 +202,14 @@ describe('coordinator, typed wrongly', () => {
     ['the end of nobody', () => ['coordinator', 'researcher', 'revoke', at('coordinator'), 'nobody', '--reason', 'x'], 'not-found', /no researcher/],
     ['the end of somebody for no reason', () => ['coordinator', 'researcher', 'revoke', at('coordinator'), 'nobody'], 'bad-option', /'--reason <text>' not specified/],
     ['an invitation of a member that is there', () => ['coordinator', 'invite', at('coordinator'), '--member', 'AA'], 'already-enrolled', /AA is enrolled already/],
-    ['a charter over one member', () => ['coordinator', 'charter', 'propose', young.coordinator], 'bad-charter', /3 to 4096 members; 1 /],
+    ['a charter over one member', () => ['coordinator', 'charter', 'propose', young.coordinator], 'bad-charter', /3 to 4096 members; 1 would be in it/],
     ['a charter with a strange custodian', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--custodians', 'AA,BB,XX'], 'bad-charter', /XX is not an enrolled member; there are AA, BB, CC/],
+    ['a charter without a stranger', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--without', 'XX'], 'bad-charter', /XX is neither a member nor enrolled/],
+    ['a charter without too many', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--without', 'AA,BB'], 'bad-charter', /3 to 4096 members|would keep their keys/],
+    ['a charter with too high a quorum', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--quorum', '999'], 'bad-charter', /the quorum lies between/],
+    ['a charter with a strange quorum', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--quorum', 'most'], 'bad-option', /--quorum most is not a number/],
+    ['another key for a stranger', () => ['coordinator', 'invite', at('coordinator'), '--member', 'XX', '--replace'], 'not-found', /XX is not enrolled/],
+    ['another key for a researcher', () => ['coordinator', 'invite', at('coordinator'), '--researcher', 'Ada', '--replace'], 'bad-option', /--replace is for the key of a --member/],
     ['a charter with too low a threshold', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--threshold', '2'], 'bad-charter', /between 3 and 3/],
     ['a charter with a strange threshold', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--threshold', 'all'], 'bad-option', /all is not a number/],
   ])
@@ -398,6 +408,23 @@ describe('before there is a charter', () => {
     await node.says(/"msg":"waits","for":"a charter to be proposed"/)
     node.send('SIGTERM')
     expect(await node.ended).toMatchObject({ status: 0, stdout: '' })
+  })
+
+  it('a key is sealed with another passphrase', async () => {
+    const [first, second] = ['first', 'second'].map(name => young.line.write(name, `${name}\n`)) as [string, string]
+    const passphrase = ['researcher', 'key', 'passphrase', young.researcher]
+    const without = await young.line.run([...passphrase, '--new-passphrase-file', first])
+    expect(without).toMatchObject({ status: 0, stdout: expect.stringMatching(/^[\w-]{43}\n$/) })
+    expectRefusal(
+      await young.line.run([...passphrase, '--passphrase-file', second, '--without-passphrase']),
+      'wrong-passphrase',
+      /does not open the identity key/,
+    )
+    expectRefusal(await young.line.run(passphrase), 'bad-option', /--new-passphrase-file, or --without-passphrase/)
+    const again = ['--passphrase-file', first, '--new-passphrase-file', second]
+    expect(await young.line.run([...passphrase, ...again])).toMatchObject({ status: 0, stdout: without.stdout })
+    const plain = await young.line.run([...passphrase, '--passphrase-file', second, '--without-passphrase'])
+    expect(plain).toMatchObject({ status: 0, stderr: expect.stringMatching(/^Warning: .* without a passphrase/) })
   })
 
   it('a key that is sealed needs its passphrase', async () => {
@@ -661,7 +688,7 @@ describe('what a command prints', () => {
     ])) as [Finished, Finished, Finished, ...Finished[]]
     const firstLines = [coordinator, member, researcher].map(one => one.stdout.split('\n')[0])
     expect(firstLines).toEqual([
-      expect.stringMatching(/^The proposed charter is not signed by BB, CC/),
+      expect.stringMatching(/^The proposed charter is not signed by GG, HH, BB, CC/),
       'A charter waits for your signature: inbond member charter sign DIR',
       'All is well.',
     ])

@@ -102,6 +102,6 @@ export class Member {
 
 /** The same for the same thing to do. */
 function keyOf(item: WorkItem): string {
-  if (item.kind === 'charter' || item.kind === 'prekeys') return item.kind
+  if (item.kind === 'charter' || item.kind === 'confirm' || item.kind === 'prekeys') return item.kind
   return `${item.kind} ${item.round.includes('.') ? messageId(item.round) : item.round}`
 }

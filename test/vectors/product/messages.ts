@@ -90,7 +90,14 @@ async function recordRounds(input: Inputs['record-rounds']): Promise<RoundId[]> 
   try {
     const { id, compact, payload } = charter
     db.insert(memberSchema.charters).values({ id, epoch: payload.epoch, compact, consent: '', inForceAt: 0 }).run()
-    const node: Pick<Node, 'db' | 'clock'> = { db, clock: new TestClock(Date.parse(input.at)) }
+    const [{ id: member, publicKey }] = payload.members as [(typeof payload.members)[0]]
+    const key = { publicKey, fingerprint: '', privateKey: '' }
+    const node: Pick<Node, 'db' | 'clock' | 'id' | 'key'> = {
+      db,
+      clock: new TestClock(Date.parse(input.at)),
+      id: member,
+      key,
+    }
     const recorded: RoundId[] = []
     for (const announced of input.rounds) recorded.push((await verifyAnnouncement(node as Node, announced)).id)
     return recorded

@@ -25,6 +25,7 @@ export interface Terms {
   readonly members: readonly { readonly id: string; readonly publicKey: string }[]
   readonly custodians: readonly string[]
   readonly threshold: number
+  readonly quorum?: number | null
   readonly minimumCohort: number
 }
 
@@ -32,6 +33,7 @@ export function verifyCharter(compact: string, coordinator: string): Terms {
   const { id, payload } = verify(compact, 'inbond-charter', coordinator)
   const terms = { ...payload, id, federation: fingerprint(coordinator) } as unknown as Terms
   const { members, custodians, threshold } = terms
+  const quorum = terms.quorum ?? members.length - 1
   const names = members.map(one => one.id)
   const sound =
     terms.coordinator === coordinator &&
@@ -40,7 +42,9 @@ export function verifyCharter(compact: string, coordinator: string): Terms {
     distinct(custodians) &&
     custodians.every(one => names.includes(one)) &&
     threshold >= Math.ceil(custodians.length / 2) + 1 &&
-    threshold <= custodians.length
+    threshold <= custodians.length &&
+    quorum > members.length / 2 &&
+    quorum < members.length
   require(sound, 'bad-charter', 'the charter breaks a rule')
   return terms
 }

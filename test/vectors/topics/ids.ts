@@ -28,6 +28,10 @@ async function writeCharter(file: Writing, { federation, input }: Scenario): Pro
     charter: (await federation.propose(change, by)).compact,
   })
   await file.takes('verify-charter', 'a charter', { coordinator: input.coordinator, charter: input.charter })
+  await file.takes('verify-charter', 'a charter that declares a quorum', {
+    coordinator: input.coordinator,
+    ...(await charter({ quorum: 2 })),
+  })
   file.refuses('a charter', [
     ['bad-signature', 'another coordinator is expected', { coordinator: federation.stranger.publicKey }],
     ['bad-signature', 'signed by a stranger', await charter({}, federation.stranger)],
@@ -38,6 +42,15 @@ async function writeCharter(file: Writing, { federation, input }: Scenario): Pro
     ['bad-charter', 'a custodian who is no member', await charter({ custodians: [JP, KE, 'NO'] })],
     ['bad-charter', 'a threshold of two of three', await charter({ threshold: 2 })],
     ['bad-charter', 'a threshold of four of three', await charter({ threshold: 4 })],
+    ['bad-charter', 'a quorum of all three', await charter({ quorum: 3 })],
+    [
+      'bad-charter',
+      'a quorum of half of four',
+      await charter({
+        members: [...members, { ...first, id: 'NO', publicKey: federation.stranger.publicKey }],
+        quorum: 2,
+      }),
+    ],
   ])
 }
 

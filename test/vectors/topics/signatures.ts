@@ -69,6 +69,8 @@ async function writeKinds(file: Writing): Promise<void> {
     name: 'A. Researcher',
   })
   const { consent } = federation.bundle.consents[0] as (typeof federation.bundle.consents)[0]
+  const next = await federation.propose({ epoch: 2, previous: federation.charter.id })
+  const confirmed = await federation.confirm(next, member)
   const cancelled = await sign(researcher, cancellation, { protocol: PROTOCOL, query: asked.id })
   const { sponsorship } = claims(certificate, asked.payload.certificate).payload
   const stopped = await sign(own, revocation, {
@@ -107,6 +109,7 @@ async function writeKinds(file: Writing): Promise<void> {
   await verified('inbond-researcher-certificate', coordinator, asked.payload.certificate)
   await verified('inbond-charter', coordinator, federation.charter.compact)
   await verified('inbond-charter-consent', own, consent)
+  await verified('inbond-charter-confirmation', own, confirmed.confirmation)
   await verified('inbond-prekey', own, prekeys[0] as string)
   await verified('inbond-query', researcher, asked.compact)
   await verified('inbond-cancellation', researcher, cancelled.compact)

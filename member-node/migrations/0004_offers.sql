@@ -1,5 +1,0 @@
-CREATE TABLE `offers` (
-	`issued_at` integer PRIMARY KEY NOT NULL,
-	`compact` text NOT NULL,
-	`sent_at` integer
-);
