@@ -4,7 +4,7 @@ import { fault } from '#specs/errors.ts'
 import { cancellation, type MemberId, type Query, type QueryId, query, type RoundId, round } from '#specs/messages.ts'
 import { plan } from '#specs/query.ts'
 import { describeExposure } from '#specs/rules/pattern.ts'
-import { checkLasts, verifyCertificate } from '#specs/rules/researcher.ts'
+import { checkLasts, checkPurpose, verifyCertificate } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
 import { isHandingOver } from './charters.ts'
 import { type Context, charterById, charterInForce, requireCharter } from './context.ts'
@@ -91,6 +91,7 @@ async function checkQuery(context: Context, researcher: Researcher, asked: Query
   if (payload.publicKey !== researcher.publicKey)
     throw fault('bad-certificate', 'the certificate is of another researcher')
   checkLasts(payload, now)
+  checkPurpose(asked, payload)
   refuseRevoked(context.db, payload)
   plan(asked.question)
   if (asked.need !== 'all' && asked.need.atLeast > members.length) {

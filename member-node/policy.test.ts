@@ -113,10 +113,11 @@ describe('a policy file of the first release', () => {
   })
 
   test('cannot come of taking lines out of one of today', () => {
+    const { published: _, ...needed } = whole
     fc.assert(
-      fc.property(fc.subarray(Object.entries(whole)), lines => {
+      fc.property(fc.subarray(Object.entries(needed)), lines => {
         const rest = Object.fromEntries(lines)
-        if (lines.length < Object.keys(whole).length) expect(() => parsePolicy(stringify(rest))).toThrow(badPolicy())
+        if (lines.length < Object.keys(needed).length) expect(() => parsePolicy(stringify(rest))).toThrow(badPolicy())
       }),
     )
   })

@@ -6,10 +6,11 @@ import { isoTime } from '#party/clock.ts'
 import { forgetForGood } from '#party/database.ts'
 import { done, type QueryStatus, queryReceipt, queryStatus } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { cancellation, type QueryId, query } from '#specs/messages.ts'
+import { cancellation, certificate, type QueryId, query } from '#specs/messages.ts'
 import type { QueryFile } from '#specs/query.ts'
 import { drawOf, SEED_BYTES } from '#specs/rules/recount.ts'
-import { PROTOCOL, sign } from '#specs/signed.ts'
+import { checkPurpose } from '#specs/rules/researcher.ts'
+import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import type { Answer } from './answer.ts'
 import { fetchCertificate } from './certificate.ts'
 import { patiently } from './patience.ts'
@@ -66,7 +67,7 @@ function isUnfinished(error: unknown, status: QueryStatus): boolean {
 
 /**
  * Signs a query with a fresh key for its answer and remembers both; nothing leaves yet.
- * @throws InbondError `charter-pending`, `bad-query`, `not-sponsored`, `researcher-revoked`
+ * @throws InbondError `charter-pending`, `bad-query`, `not-sponsored`, `researcher-revoked`, `bad-certificate`
  */
 export async function prepare(researcher: Researcher, file: QueryFile): Promise<QueryId> {
   const charter = await fetchCharter(researcher)
@@ -74,13 +75,15 @@ export async function prepare(researcher: Researcher, file: QueryFile): Promise<
   if (file.need !== 'all' && file.need.atLeast > roster) {
     throw fault('bad-query', `need: at least ${file.need.atLeast} members, but the federation has ${roster}`)
   }
+  const asking = await fetchCertificate(researcher, charter)
+  checkPurpose(file, claims(certificate, asking).payload)
   const recipient = await generateSealingKeyPair(researcher.randomness)
   const seed = researcher.randomness(SEED_BYTES)
   const now = researcher.clock.now()
   const signed = await sign<typeof query.schema, QueryId>(researcher.key, query, {
     protocol: PROTOCOL,
     charter: charter.id,
-    certificate: await fetchCertificate(researcher, charter),
+    certificate: asking,
     question: file.question,
     need: file.need,
     closesAfter: file.closesAfter,

@@ -20,7 +20,7 @@ import type { Offered } from './offers.ts'
 export interface Scene {
   readonly charter: Pick<Charter, 'members' | 'custodians' | 'minimumCohort' | 'datasets'>
   /** Who asks. */
-  readonly certificate: Pick<Certificate, 'organisation' | 'role' | 'administration'>
+  readonly certificate: Pick<Certificate, 'organisation' | 'role' | 'administration' | 'purposes'>
   readonly offers: ReadonlyMap<MemberId, Offered>
   /** Oldest first. */
   readonly past: readonly PastAnswer[]

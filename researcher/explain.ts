@@ -2,6 +2,7 @@ import { fault } from '#specs/errors.ts'
 import { certificate, type MemberId } from '#specs/messages.ts'
 import { measureName, type QueryFile, type Question } from '#specs/query.ts'
 import { describeCondition, regionsIntersect } from '#specs/rules/region.ts'
+import { checkPurpose } from '#specs/rules/researcher.ts'
 import { claims } from '#specs/signed.ts'
 import { type CoverageRanges, coverageRanges } from './answer.ts'
 import { fetchCertificate } from './certificate.ts'
@@ -33,7 +34,7 @@ export type Explanation = ReturnType<typeof explain>
 
 /**
  * Everything that can be said of a question before it is asked, as `--json` prints it.
- * @throws InbondError `bad-query`, `unknown-dataset`, `too-many-slots`
+ * @throws InbondError `bad-query`, `unknown-dataset`, `too-many-slots`, `bad-certificate`
  */
 export function explain(file: QueryFile, scene: Scene) {
   const { question, need } = file
@@ -41,6 +42,7 @@ export function explain(file: QueryFile, scene: Scene) {
   if (need !== 'all' && need.atLeast > roster) {
     throw fault('bad-query', `need: at least ${need.atLeast} members, but the federation has ${roster}`)
   }
+  checkPurpose(file, scene.certificate)
   const foreseen = forecast(file, scene)
   const search = foreseen.outcome === 'answered' ? undefined : nearest(file, scene)
   const found = search?.nearest

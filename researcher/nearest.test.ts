@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { purposeCodes } from '#specs/code-lists/purposes.ts'
 import { type MemberId, memberId } from '#specs/messages.ts'
 import { approvals, judge } from '#specs/policy.ts'
 import { MOST_SLOTS, parseQueryFile, plan, type QueryFile } from '#specs/query.ts'
@@ -73,7 +74,7 @@ const scene: fc.Arbitrary<Scene> = fc
         minimumCohort: 3,
         datasets: [{ id: 'declarations', version: 1 }],
       },
-      certificate: { organisation: 'Institute of tests', role: 'analyst', administration },
+      certificate: { organisation: 'Institute of tests', role: 'analyst', purposes: purposeCodes, administration },
       offers: new Map(members.map((id, i) => [id, offers[i] as Offered])),
       past: before.map(([file, asked], i) =>
         past(

@@ -34,6 +34,7 @@ import { RECOUNT_FROM } from '#researcher/recount.ts'
 import type { Researcher } from '#researcher/researcher.ts'
 import * as researcherSchema from '#researcher/schema.ts'
 import { enrolmentReceipt, type FederationInfo, type QueryStatus, type WorkItem } from '#specs/api.ts'
+import { purposeCodes } from '#specs/code-lists/purposes.ts'
 import { declarations } from '#specs/datasets/declarations.ts'
 import { conventions, enrolment, type MemberId } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
@@ -275,7 +276,7 @@ export function startCoordinator(
 export const VOUCHING: Vouching = {
   organisation: 'Institute of tests',
   role: 'analyst',
-  purposes: ['official-statistics'],
+  purposes: purposeCodes,
   isOwn: false,
   lasts: 365 * 86_400_000,
 }

@@ -132,6 +132,15 @@ export function checkTerm({ notAfter }: Sponsorship, at: number): void {
   }
 }
 
+/** Checks that a researcher asks for a purpose for which it is sponsored. @throws InbondError `bad-certificate` */
+export function checkPurpose(
+  { question: { purposeCode } }: Pick<Query, 'question'>,
+  { purposes }: Pick<Certificate, 'purposes'>,
+): void {
+  if (purposes.includes(purposeCode)) return
+  throw fault('bad-certificate', `the researcher is sponsored for ${purposes.join(', ')}, not for ${purposeCode}`)
+}
+
 /**
  * Verifies a question and who asks it.
  * @throws InbondError `bad-certificate`, `bad-round`, `bad-signature`, `bad-message`
@@ -144,6 +153,7 @@ export async function verifyQuery(
   const { payload: researcher } = await verifyCertificate(certified, charter.payload)
   const asked: Signed<Query, QueryId> = await verify(query, compact, researcher.publicKey)
   if (asked.payload.charter !== charter.id) throw fault('bad-round', 'the query is under another charter')
+  checkPurpose(asked.payload, researcher)
   return { asked, researcher }
 }
 

@@ -64,4 +64,15 @@ export const attacks: readonly Attack[] = [
     protection: [edit('specs/rules/researcher.ts', 'if (strayed !== undefined) {', "if (strayed === 'publicKey') {")],
     fails: { has: 'a contribution of VN' },
   },
+  {
+    row: 8,
+    name: 'a researcher asks for a purpose for which nobody vouches, and the coordinator lets it',
+    attempt: scene =>
+      askAs(scene, scene.federation.researcher.key, async () => ({ purposes: ['official-statistics'] })),
+    holds: { refused: 'bad-certificate', saying: /sponsored for official-statistics, not for research/ },
+    protection: [
+      edit('specs/rules/researcher.ts', '  if (purposes.includes(purposeCode)) return', '  if (purposes) return'),
+    ],
+    fails: { has: 'a contribution of VN' },
+  },
 ]

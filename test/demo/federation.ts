@@ -90,7 +90,7 @@ export class DemoFederation {
     const invitation = await this.#inbond('coordinator', 'invite', this.path('coordinator'), ...asked)
     const named = ['--name', 'Ada', '--invite', invitation]
     const fingerprint = await this.#inbond('researcher', 'init', this.path('researcher'), ...named)
-    const said = ['--organisation', 'Institute of trade', '--role', 'analyst', '--purpose', 'official-statistics']
+    const said = ['--organisation', 'Institute of trade', '--role', 'analyst', '--purpose', 'research']
     await this.#inbond('member', 'researcher', 'sponsor', this.path(sponsor), fingerprint, ...said)
   }
 

@@ -56,7 +56,8 @@ afterAll(async () => {
 
 async function vouch(): Promise<SponsorshipId> {
   const keys = await providerKeys(provider.issuer, fetch)
-  const said = { ...VOUCHING, organisation: 'Bank of Korea', issuer: provider.issuer, clientId: CLIENT, keys }
+  const purposes = ['official-statistics', 'research'] as const
+  const said = { ...VOUCHING, purposes, organisation: 'Bank of Korea', issuer: provider.issuer, clientId: CLIENT, keys }
   return sponsorOrganisation(federation.node('KR'), said)
 }
 
@@ -316,7 +317,7 @@ describe('an ID token', () => {
       administration: null,
       organisation: 'Bank of Korea',
       role: VOUCHING.role,
-      purposes: [...VOUCHING.purposes],
+      purposes: ['official-statistics'],
       sponsor: federation.node('KR').id,
       notAfter: new Date(now() + 30 * DAY_MS).toISOString(),
     }

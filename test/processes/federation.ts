@@ -283,7 +283,7 @@ export class Federation {
   /** The first member vouches for a researcher. */
   async sponsor(fingerprint: string): Promise<void> {
     const node = this.of(this.ids[0] as string)
-    await this.line.succeed('member', 'researcher', 'sponsor', node, fingerprint, '--purpose', 'official-statistics')
+    await this.line.succeed('member', 'researcher', 'sponsor', node, fingerprint, '--purpose', 'research')
   }
 
   /** The directory of a party. */
