@@ -736,7 +736,9 @@ describe('what a command prints', () => {
   it('a period is closed and reopened', async () => {
     const period = (verb: string, text: string) => run('member', 'period', verb, at('BB'), 'declarations', text)
     expect((await period('close', '2022-01..2022-03')).stderr).toBe('3 months changed; 2022-01..2022-03 is complete.\n')
-    expect((await period('reopen', '2022-02')).stderr).toBe('1 month changed; 2022-02 is provisional.\n')
+    expect((await period('reopen', '2022-02')).stderr).toBe(
+      '1 month changed; 2022-02 is provisional, and questions are answered from the closed version until it is closed again.\n',
+    )
     expect((await period('reopen', '2022-02')).stderr).toBe('Nothing to change; 2022-02 is provisional.\n')
   })
 
