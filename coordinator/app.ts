@@ -8,6 +8,7 @@ import { federationRoutes } from './routes/federation.ts'
 import { ledgerRoutes } from './routes/ledger.ts'
 import { logRoutes } from './routes/log.ts'
 import { queryRoutes } from './routes/queries.ts'
+import { releaseRoutes } from './routes/releases.ts'
 import { researcherRoutes } from './routes/researchers.ts'
 import { roundRoutes } from './routes/rounds.ts'
 import { serviceRoutes } from './routes/service.ts'
@@ -48,17 +49,20 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     })
   }
   // Whoever shows who it is does not depend on how much strangers read.
-  app.use('/log/*', (c, next) => {
-    if (c.req.header('authorization') !== undefined) return authenticated(c, next)
-    countRequest('anonymous reader')
-    return next()
-  })
+  for (const path of ['/log/*', '/releases/*']) {
+    app.use(path, (c, next) => {
+      if (c.req.header('authorization') !== undefined) return authenticated(c, next)
+      countRequest('anonymous reader')
+      return next()
+    })
+  }
   const service = { context, lifecycle }
   federationRoutes(app, service)
   logRoutes(app, service)
   roundRoutes(app, service)
   ledgerRoutes(app, service)
   queryRoutes(app, service)
+  releaseRoutes(app, service)
   researcherRoutes(app, service)
   serviceRoutes(app, service)
   app.notFound(() => {

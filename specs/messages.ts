@@ -22,6 +22,9 @@ export const LONGEST_SPONSORSHIP_MS = 366 * 86_400_000
 /** Characters of a refusal's reason. */
 export const LONGEST_REASON = 1000
 
+/** Characters of what a recipient says beside an answer that it releases. */
+export const LONGEST_NOTE = 1000
+
 export const memberId = z
   .string()
   .regex(/^[A-Z][A-Z0-9]{1,15}$/, 'a member id is 2 to 16 capital letters and digits, a letter first')
@@ -43,6 +46,8 @@ export const voidCertificateId = hash.brand<'VoidCertificateId'>()
 export type VoidCertificateId = z.infer<typeof voidCertificateId>
 export const sumId = hash.brand<'SumId'>()
 export type SumId = z.infer<typeof sumId>
+export const releaseId = hash.brand<'ReleaseId'>()
+export type ReleaseId = z.infer<typeof releaseId>
 export const sponsorshipId = hash.brand<'SponsorshipId'>()
 export type SponsorshipId = z.infer<typeof sponsorshipId>
 export const revocationId = hash.brand<'RevocationId'>()
@@ -64,6 +69,9 @@ export const typedName = z.string().trim().pipe(partyName)
 const reason = printable.min(1).max(LONGEST_REASON)
 /** As somebody types it. */
 export const typedReason = z.string().trim().pipe(reason)
+const note = printable.min(1, 'a note has 1 to 1000 characters').max(LONGEST_NOTE, 'a note has 1 to 1000 characters')
+/** As somebody types it. */
+export const typedNote = z.string().trim().pipe(note)
 /** What a researcher is in its organisation, such as analyst. */
 const role = printable.min(1, 'a role has 1 to 100 characters').max(100, 'a role has 1 to 100 characters')
 export const typedRole = z.string().trim().pipe(role)
@@ -461,6 +469,24 @@ export const recount = kind(
 )
 export type Recount = z.infer<typeof recount.schema>
 
+export const release = kind(
+  'release',
+  'researcher',
+  'The recipient publishes an answer, with everything from which anybody can decrypt it again.',
+  z.strictObject({
+    protocol,
+    query: queryId,
+    round: roundId,
+    /** SHA-256 of the content as it is written: see specs/release.ts. */
+    content: hash,
+    /** Who found that the contributions add up to the sum: the recipient gives its word, or the drawn custodian signed a recount. */
+    addedUpAgain: z.enum(['by-recipient', 'by-custodian']),
+    note: note.nullable(),
+    releasedAt: instant,
+  }),
+)
+export type Release = z.infer<typeof release.schema>
+
 export const token = kind(
   'token',
   'any party',
@@ -495,5 +521,6 @@ export const messageKinds = [
   voidCertificate,
   sum,
   recount,
+  release,
   token,
 ] as const satisfies readonly Kind<z.ZodType>[]

@@ -89,3 +89,20 @@ END;
 CREATE TRIGGER `rounds_one_sum` BEFORE UPDATE OF `sum` ON `rounds` WHEN OLD.`sum` IS NOT NULL BEGIN
   SELECT RAISE(ABORT, 'a round has one sum');
 END;
+--> statement-breakpoint
+-- A round has one release, and what was published stands.
+CREATE TRIGGER `releases_no_update` BEFORE UPDATE ON `releases` BEGIN
+  SELECT RAISE(ABORT, 'a release is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `releases_no_delete` BEFORE DELETE ON `releases` BEGIN
+  SELECT RAISE(ABORT, 'a release is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `releases_no_replace` BEFORE INSERT ON `releases` WHEN EXISTS (SELECT 1 FROM `releases` WHERE `round` = NEW.`round` OR `id` = NEW.`id`) BEGIN
+  SELECT RAISE(ABORT, 'a release is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `releases_of_opened_rounds` BEFORE INSERT ON `releases` WHEN NOT EXISTS (SELECT 1 FROM `rounds` WHERE `id` = NEW.`round` AND `state` = 'opened') BEGIN
+  SELECT RAISE(ABORT, 'an answer is released once its round is opened');
+END;

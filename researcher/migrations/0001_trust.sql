@@ -13,6 +13,20 @@ CREATE TABLE `checkpoints` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `checkpoints_of_one_history` ON `checkpoints` (`history`,`size`) WHERE "checkpoints"."history" > 0;--> statement-breakpoint
+CREATE TABLE `readings` (
+	`query` text PRIMARY KEY NOT NULL,
+	`content` text NOT NULL,
+	FOREIGN KEY (`query`) REFERENCES `queries`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE TABLE `releases` (
+	`query` text PRIMARY KEY NOT NULL,
+	`id` text NOT NULL,
+	`compact` text NOT NULL,
+	`released_at` integer NOT NULL,
+	FOREIGN KEY (`query`) REFERENCES `queries`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
 ALTER TABLE `queries` ADD `seed` blob;--> statement-breakpoint
 ALTER TABLE `queries` ADD `sum` text;--> statement-breakpoint
 ALTER TABLE `queries` ADD `revealed_at` integer;

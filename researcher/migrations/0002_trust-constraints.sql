@@ -2,3 +2,20 @@
 CREATE TRIGGER `queries_one_sum` BEFORE UPDATE OF `sum` ON `queries` WHEN OLD.`sum` IS NOT NULL AND NEW.`sum` IS NOT OLD.`sum` BEGIN
   SELECT RAISE(ABORT, 'a seed is revealed for one sum');
 END;
+--> statement-breakpoint
+-- What was read, and what was published of it, stands.
+CREATE TRIGGER `readings_no_update` BEFORE UPDATE ON `readings` BEGIN
+  SELECT RAISE(ABORT, 'a reading is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `releases_no_update` BEFORE UPDATE ON `releases` BEGIN
+  SELECT RAISE(ABORT, 'a release is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `releases_no_delete` BEFORE DELETE ON `releases` BEGIN
+  SELECT RAISE(ABORT, 'a release is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `releases_no_replace` BEFORE INSERT ON `releases` WHEN EXISTS (SELECT 1 FROM `releases` WHERE `query` = NEW.`query`) BEGIN
+  SELECT RAISE(ABORT, 'a release is never changed');
+END;
