@@ -255,6 +255,15 @@ const samples: Record<string, Json> = {
     custodian: 'KR',
     ciphertext: hashOf('sum'),
   },
+  'inbond-release': {
+    protocol: PROTOCOL,
+    query: hashOf('query'),
+    round: hashOf('round'),
+    content: hashOf('content'),
+    addedUpAgain: 'by-recipient',
+    note: 'Preliminary figures',
+    releasedAt: at(NOON),
+  },
   'inbond-token': { federation: key43, method: 'GET', path: '/work', issuedAt: at(NOON) },
 }
 
@@ -403,6 +412,8 @@ describe('fields', () => {
     ['inbond-charter', { minimumCohort: 2 }],
     ['inbond-manifest', { slots: 0 }],
     ['inbond-refusal', { step: 'answer' }],
+    ['inbond-release', { addedUpAgain: 'by-coordinator' }],
+    ['inbond-release', { note: '' }],
     ['inbond-enrolment', { role: 'coordinator' }],
   ]
   test.each(malformed)('of %s are not %j', async (typ, change) => {

@@ -4,6 +4,8 @@ import { type Policy, presets } from '#member-node/policy.ts'
 import { revoke, sponsor } from '#member-node/researchers.ts'
 import type { Fetch } from '#party/connection.ts'
 import { cancel } from '#researcher/client.ts'
+import { publish } from '#researcher/release.ts'
+import type { QueryId } from '#specs/messages.ts'
 import { Federation, VOUCHING } from './federation.ts'
 import { logInMadeUp } from './login/made-up.ts'
 import { pose, step } from './steps.ts'
@@ -39,10 +41,11 @@ function twice(direct: Fetch): Fetch {
   }
 }
 
-test('an answer comes of it, added up again by a custodian', async () => {
-  const { rows, evidence } = await federation.ask(QUESTION)
+test('an answer comes of it, added up again by a custodian, and is released', async () => {
+  const { rows, evidence, query } = await federation.ask(QUESTION)
   expect(rows).toEqual([{ 'sum(value)': '5.00' }])
   expect([...federation.nodes.keys()]).toContain(evidence.recountedBy)
+  await publish(federation.researcher, query as QueryId, null)
 })
 
 test('a query is withdrawn, and custodians give its round up', async () => {

@@ -14,6 +14,7 @@ import { attempt, type Decoder, fuzz } from './decoder.ts'
 import { fileDecoders } from './files.ts'
 import { logDecoders } from './log.ts'
 import { record } from './recording.ts'
+import { releaseDecoders } from './releases.ts'
 import { messageDecoders } from './signed.ts'
 import { wordDecoders } from './words.ts'
 
@@ -37,6 +38,7 @@ const decoders: readonly Decoder[] = [
   ...(await fileDecoders(join(federation.directory, 'files'), federation.researcher.key)),
   ...wordDecoders,
   ...logDecoders(recording),
+  ...(await releaseDecoders(recording)),
 ]
 const named = decoders.map(one => [one.name, one] as const)
 

@@ -110,12 +110,14 @@ const honest: readonly Attempt[] = [
   },
   { who: 'BR', method: 'GET', path: `/revocations/${recording.revocation}`, body: Buffer.of() },
   { who: 'researcher', method: 'GET', path: '/queries', body: Buffer.of() },
-  ...['checkpoint', 'tile/0/000.p/3', 'tile/entries/000.p/3'].map(path => ({
-    who: NOBODY,
-    method: 'GET',
-    path: `/log/${path}`,
-    body: Buffer.of(),
-  })),
+  ...['/log/checkpoint', '/log/tile/0/000.p/3', '/log/tile/entries/000.p/3', '/releases', recording.release].map(
+    path => ({
+      who: NOBODY,
+      method: 'GET',
+      path,
+      body: Buffer.of(),
+    }),
+  ),
 ]
 
 /** One of each operation and sender, newest first. */
@@ -329,8 +331,8 @@ describe(`with seed ${seed}`, () => {
 })
 
 describe('who asks for what', () => {
-  /** Who is enrolled sees charters and the ledger of cohorts. */
-  const isForAll = (path: string) => /^\/(charters|cohorts|revocations|void-certificates)\//.test(path)
+  /** Who is enrolled sees charters and the ledger of cohorts; everybody sees releases. */
+  const isForAll = (path: string) => /^\/(charters|cohorts|releases|revocations|void-certificates)\//.test(path)
   /** A recipient adds up again, or the custodian that was drawn. */
   const isForBoth = (path: string) => path.includes('/contributions/')
   const secured = operations.filter(one => !one.isPublic)

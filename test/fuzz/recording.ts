@@ -3,6 +3,7 @@ import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { revoke, sponsor } from '#member-node/researchers.ts'
 import { revocations } from '#member-node/schema.ts'
 import { cancel } from '#researcher/client.ts'
+import { publish } from '#researcher/release.ts'
 import { messageKinds, type QueryId, type RoundId } from '#specs/messages.ts'
 import { enrolResearcher, Federation, VOUCHING } from '../federation.ts'
 import { logInMadeUp } from '../login/made-up.ts'
@@ -40,6 +41,8 @@ export interface Recording {
   readonly rounds: Readonly<Record<'opened' | 'recounted' | 'void' | 'agreed' | 'closed' | 'open', Run>>
   /** Of a researcher beside the one who asked. */
   readonly revocation: string
+  /** The path of what was published of the opened one. */
+  readonly release: string
   /** BR's contribution to the open round, which was held back. */
   readonly held: Buffer
   /** By the `typ` of the message: what honest parties signed. */
@@ -75,6 +78,7 @@ export async function record(): Promise<Recording> {
   const rounds = {} as Record<keyof Recording['rounds'], Run>
   const answer = await federation.ask(QUESTION)
   rounds.opened = { query: answer.query as QueryId, round: answer.round as RoundId }
+  const { address } = await publish(federation.researcher, rounds.opened.query, 'Preliminary figures')
   Object.assign(federation, { researcher: { ...federation.researcher, recountFrom: 0 } })
   const large = await federation.ask(QUESTION)
   rounds.recounted = { query: large.query as QueryId, round: large.round as RoundId }
@@ -101,6 +105,7 @@ export async function record(): Promise<Recording> {
     exchanges,
     rounds,
     revocation,
+    release: new URL(address).pathname,
     held: held as unknown as Buffer,
     messages: messagesIn(exchanges),
     signerOf: compact => {
