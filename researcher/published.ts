@@ -49,7 +49,7 @@ type Public = Pick<Coordinates, 'url' | 'plainHttp'>
 
 /** @throws InbondError `plain-http`, `coordinator-unreachable`, `not-found`, `bad-answer`, `not-a-release` for a file that is too long */
 export async function fetchRelease(from: Public, fetch: Fetch, signal?: AbortSignal): Promise<Uint8Array> {
-  return bytesOf(await requested(from, fetch, signal), LONGEST_RELEASE)
+  return bytesOf(await requested(from, fetch, signal), from.url, LONGEST_RELEASE)
 }
 
 /** The public part of a coordinator's interface, for readers of its log. */
@@ -73,7 +73,7 @@ async function requested(from: Public, fetch: Fetch, signal: AbortSignal | undef
   })
   if (response.ok) return response
   if (response.status === 404) throw fault('not-found', `there is nothing at ${address}`)
-  const text = Buffer.from(await bytesOf(response, LONGEST_PROBLEM).catch(() => new Uint8Array(0))).toString()
+  const text = Buffer.from(await bytesOf(response, address, LONGEST_PROBLEM).catch(() => new Uint8Array(0))).toString()
   const refused = problem.safeParse(parsed(text))
   throw refused.success ? fault('bad-answer', `${address}: ${refused.data.detail}`) : notTheCoordinator(response.status)
 }
@@ -86,7 +86,7 @@ function parsed(text: string): unknown {
   }
 }
 
-async function bytesOf(response: Response, most: number): Promise<Uint8Array> {
+async function bytesOf(response: Response, address: string, most: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let length = 0
   try {
@@ -96,7 +96,7 @@ async function bytesOf(response: Response, most: number): Promise<Uint8Array> {
       parts.push(part)
     }
   } catch (error) {
-    throw (error as { code?: unknown }).code === 'not-a-release' ? error : unreachable(response.url, error)
+    throw (error as { code?: unknown }).code === 'not-a-release' ? error : unreachable(address, error)
   }
   return Buffer.concat(parts)
 }

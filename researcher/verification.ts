@@ -3,6 +3,7 @@ import { InbondError } from '#crypto/error.ts'
 import { read as decrypt } from '#crypto/one-shot.ts'
 import { unpackShare } from '#crypto/packing.ts'
 import { loadSeal } from '#crypto/seal.ts'
+import type { Share } from '#crypto/shamir.ts'
 import { fingerprint, type PublicKey } from '#crypto/signature.ts'
 import { type Connection, mayPass } from '#party/connection.ts'
 import { LogReader } from '#party/log-reader.ts'
@@ -12,7 +13,7 @@ import { inOneLine } from '#specs/printable.ts'
 import { LONGEST_DETAIL } from '#specs/problem.ts'
 import { type PublishedRelease, publishedRelease, type ReleaseContent, readFileOf } from '#specs/release.ts'
 import { type SignedCharter, verifyCharter } from '#specs/rules/charter.ts'
-import { type SignedCohort, type SignedManifest, verifyCohort } from '#specs/rules/cohort.ts'
+import { type SignedCohort, verifyCohort } from '#specs/rules/cohort.ts'
 import { entriesOf, verifyLogged } from '#specs/rules/log.ts'
 import { type SignedSum, verifyRecount, verifySum } from '#specs/rules/recount.ts'
 import { entryOf, messagesIn, type SignedRelease, verifyReleaseMessage } from '#specs/rules/release.ts'
@@ -20,6 +21,23 @@ import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
 import { claims } from '#specs/signed.ts'
 import { type Answer, answerOf } from './answer.ts'
 import { checkAgreed, checkManifests, checkOpening, ciphertextBytes, requireDistinct, sha256 } from './evidence.ts'
+import {
+  describeAdded,
+  describeAddress,
+  describeAgreements,
+  describeCharter,
+  describeCohort,
+  describeFigures,
+  describeFile,
+  describeKey,
+  describeLog,
+  describeManifests,
+  describeRelease,
+  describeRound,
+  describeShares,
+  describeSum,
+  describeToday,
+} from './findings.ts'
 
 /**
  * Verifies a published answer from its file alone, with the checks of its recipient, and decrypts it again. It stands on the
@@ -101,31 +119,18 @@ export async function verifyRelease(
   const round = await take('round', () => verifyRound(content, terms, undefined), describeRound)
   const of = { recipient: round.researcher.publicKey, query: round.query.id, round: round.id }
   const release = await take('release', () => verifyReleaseMessage(file, of), describeRelease(round))
-  if (expected.id !== undefined)
-    await take(
-      'address',
-      () => checkAddress(release, expected.id),
-      () => 'it is the one asked for',
-    )
+  if (expected.id !== undefined) await take('address', () => checkAddress(release, expected.id), describeAddress)
   const cohort = await take('cohort', () => verifyCohort(content.cohort, round), describeCohort(round))
   const manifests = await take('contributions', () => manifestsIn(content, round, cohort), describeManifests)
   await take('agreements', () => agreementsIn(content, round, cohort), describeAgreements(round))
   const shares = await take('shares', () => sharesIn(content, round, cohort), describeShares)
   const sum = await take('sum', () => sumIn(content, round, cohort), describeSum)
   const recountedBy = await take('added up again', () => addedUp(content, round, sum.signed), describeAdded(round))
-  const { cells, disagreeing } = await take(
-    'key',
-    async () => {
-      const { threshold } = terms.payload
-      const roundId = Buffer.from(round.id, 'hex')
-      const openings = shares.map(one => one.share)
-      const sealed = { roundId, sum: sum.ciphertext, openings, threshold, contributors: manifests.length }
-      return decrypt(await loadSeal(), sealed)
-    },
-    describeKey(round, shares.length),
-  )
+  const openings = shares.map(one => one.share)
+  const opened = () => decrypted(round, sum.ciphertext, openings, manifests.length)
+  const { cells, disagreeing } = await take('key', opened, describeKey(round, shares.length))
   const log = await take('log', () => logIn(file, terms.payload.coordinator), describeLog)
-  const fitting = shares.map(one => one.share.index).filter(index => !disagreeing.includes(index))
+  const fitting = openings.map(one => one.index).filter(index => !disagreeing.includes(index))
   const answered = { round, cohort, manifests, openings: shares, log, reasonOf: () => 'not in the cohort' }
   const answer = answerOf(answered, cells, fitting, { addedUpAgain: recountedBy !== null, recountedBy })
   await take('figures', async () => requireFigures(content, answer), describeFigures(content))
@@ -166,10 +171,6 @@ function stepsOf(observer: Observer) {
   }
 }
 
-function describeFile(bytes: Uint8Array) {
-  return () => `${bytes.length} bytes, in the one form that a release has: another byte would be another file`
-}
-
 /** The charter with everybody's signature, of the federation that the reader means. */
 async function checkFederation(content: ReleaseContent, expected: string | undefined): Promise<SignedCharter> {
   const { coordinator } = claims(charter, content.charter.charter).payload
@@ -182,32 +183,8 @@ async function checkFederation(content: ReleaseContent, expected: string | undef
   throw fault('bad-release', 'there are more signatures under the charter than members')
 }
 
-function describeCharter({ payload }: SignedCharter): string {
-  const { federation, epoch, members } = payload
-  return `charter ${epoch} of ${federation} is signed by its coordinator and by all ${members.length} members on its roster`
-}
-
-function describeRound({ query, researcher, custodians }: VerifiedRound): string {
-  const { name, sponsor, organisation } = researcher
-  const who = `${name}${organisation === null ? '' : ` of ${organisation}`}, for whom ${sponsor} vouches`
-  const asked = `${who}, signed the question "${query.payload.question.purpose}"`
-  return `${asked}; the coordinator announced it, to be opened by ${custodians.length} custodians`
-}
-
-function describeRelease(round: VerifiedRound) {
-  return ({ payload }: SignedRelease) =>
-    `${round.researcher.name} signed the hash of this content on ${payload.releasedAt.slice(0, 10)}, with the key of the question`
-}
-
 async function checkAddress({ id }: SignedRelease, expected: string | undefined): Promise<void> {
   if (id !== expected) throw fault('bad-release', `the address is of release ${expected}, the file of ${id}`)
-}
-
-function describeCohort({ charter: { payload } }: VerifiedRound) {
-  return (cohort: SignedCohort) => {
-    const members = cohort.payload.manifests.map(one => one.member)
-    return `${members.length} members, at least the ${payload.minimumCohort} that the charter demands: ${members.join(', ')}`
-  }
 }
 
 async function manifestsIn(content: ReleaseContent, round: VerifiedRound, cohort: SignedCohort) {
@@ -216,19 +193,10 @@ async function manifestsIn(content: ReleaseContent, round: VerifiedRound, cohort
   throw fault('bad-release', 'there are more manifests than members of the cohort')
 }
 
-function describeManifests(manifests: readonly SignedManifest[]): string {
-  return `each of the ${manifests.length} members signed the hash of its encrypted contribution; no two are the same`
-}
-
 async function agreementsIn(content: ReleaseContent, round: VerifiedRound, cohort: SignedCohort): Promise<MemberId[]> {
   const agreed = await checkAgreed(content.agreements, round, cohort)
   if (agreed.length === content.agreements.length) return agreed
   throw fault('bad-release', 'a custodian agreed twice')
-}
-
-function describeAgreements({ charter: { payload } }: VerifiedRound) {
-  return (agreed: readonly MemberId[]) =>
-    `${agreed.length} custodians signed that they open this cohort and no other, ${payload.threshold} must: ${agreed.join(', ')}`
 }
 
 async function sharesIn(content: ReleaseContent, round: VerifiedRound, cohort: SignedCohort) {
@@ -244,10 +212,6 @@ async function sharesIn(content: ReleaseContent, round: VerifiedRound, cohort: S
   return shares
 }
 
-function describeShares(shares: readonly { readonly custodian: MemberId }[]): string {
-  return `${shares.map(one => one.custodian).join(', ')} signed the hashes of these shares of the key`
-}
-
 async function sumIn(content: ReleaseContent, round: VerifiedRound, cohort: SignedCohort) {
   const signed = await verifySum(content.sum, round, cohort)
   const ciphertext = new Uint8Array(Buffer.from(content.ciphertext, 'base64url'))
@@ -257,27 +221,15 @@ async function sumIn(content: ReleaseContent, round: VerifiedRound, cohort: Sign
   throw fault('bad-release', 'the sum is not the one that the coordinator signed')
 }
 
-function describeSum({ ciphertext }: { readonly ciphertext: Uint8Array }): string {
-  return `the coordinator signed the hash of the encrypted sum, ${ciphertext.length} bytes`
-}
-
 async function addedUp({ recount }: ReleaseContent, round: VerifiedRound, sum: SignedSum): Promise<MemberId | null> {
   if (recount === null) return null
   return verifyRecount(recount.recount, round, sum, Buffer.from(recount.seed, 'base64url'))
 }
 
-function describeAdded({ researcher }: VerifiedRound) {
-  return (custodian: MemberId | null) =>
-    custodian === null
-      ? `${researcher.name} gives its word that the contributions add up to this sum: the file does not prove it`
-      : `${custodian}, drawn among the custodians, signed that the contributions add up to this sum`
-}
-
-function describeKey({ charter: { payload } }: VerifiedRound, shares: number) {
-  return ({ disagreeing }: { readonly disagreeing: readonly number[] }) => {
-    const rest = disagreeing.length === 0 ? 'all of them fit' : `${disagreeing.length} of them do not fit`
-    return `${payload.threshold} of the ${shares} shares give a short key that opens every chunk of the sum; ${rest}`
-  }
+async function decrypted(round: VerifiedRound, sum: Uint8Array, openings: readonly Share[], contributors: number) {
+  const { threshold } = round.charter.payload
+  const roundId = Buffer.from(round.id, 'hex')
+  return decrypt(await loadSeal(), { roundId, sum, openings, threshold, contributors })
 }
 
 async function logIn(file: PublishedRelease, coordinator: PublicKey): Promise<Checkpoint> {
@@ -290,25 +242,13 @@ async function logIn(file: PublishedRelease, coordinator: PublicKey): Promise<Ch
   throw fault('bad-release', 'the proofs are not one for each message, in their order')
 }
 
-function describeLog({ size, root }: Checkpoint): string {
-  return `all of these messages and the release are in the coordinator's log of ${size} entries, root ${root}`
-}
-
 async function requireFigures(content: ReleaseContent, { rows }: Answer): Promise<void> {
   if (JSON.stringify(content.rows) === JSON.stringify(rows)) return
   throw fault('bad-release', 'the figures are not those that the sum decrypts to')
-}
-
-function describeFigures({ rows }: ReleaseContent) {
-  return () => `the sum decrypts to exactly the figures of this answer: ${rows.length} rows`
 }
 
 async function followToday(reader: LogReader, log: Checkpoint, coordinator: PublicKey): Promise<Checkpoint> {
   const today = await reader.checkpoint(coordinator)
   await reader.verifyExtension(log, today)
   return today
-}
-
-function describeToday({ size }: Checkpoint): string {
-  return `the log that the coordinator shows today, of ${size} entries, begins with that one`
 }

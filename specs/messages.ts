@@ -56,7 +56,9 @@ export type RevocationId = z.infer<typeof revocationId>
 const instant = z.iso.datetime({ precision: 3 })
 const identityKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'expected an Ed25519 public key, base64url')
 /** RFC 7638 thumbprint of an identity key; that of the coordinator's key names the federation. */
-export const keyFingerprint = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
+export const keyFingerprint = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/, 'a fingerprint has 43 letters, digits, hyphens and underscores')
 const sealingKey = z.string().regex(/^[A-Za-z0-9_-]{1622}$/, 'expected an X-Wing public key, base64url')
 const nameLength = 'a name has 1 to 200 characters'
 /** Of a federation, a member or a researcher; nothing around it, or two could look the same. */
