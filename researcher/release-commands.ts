@@ -108,7 +108,7 @@ function observer(terminal: Terminal, options: VerifyOptions, steps: Step[]) {
 }
 
 function linesOf(steps: readonly Step[]): string {
-  return steps.map(({ step, found }) => `✓ ${step}: ${found}\n`).join('')
+  return steps.map(({ step, found, proved }) => `${proved ? '✓' : '–'} ${step}: ${found}\n`).join('')
 }
 
 function jsonOf(verified: Verified, steps: readonly Step[]): string {

@@ -67,6 +67,8 @@ export type StepName = (typeof stepNames)[number]
 export interface Step {
   readonly step: StepName
   readonly found: string
+  /** Whether the file proves it; else it is somebody's word. */
+  readonly proved: boolean
 }
 
 export interface Verified {
@@ -121,7 +123,8 @@ export async function verifyRelease(
   const release = await take('release', () => verifyReleaseMessage(file, of), describeRelease(round))
   if (expected.id !== undefined) await take('address', () => checkAddress(release, expected.id), describeAddress)
   const cohort = await take('cohort', () => verifyCohort(content.cohort, round), describeCohort(round))
-  const manifests = await take('contributions', () => manifestsIn(content, round, cohort), describeManifests)
+  const signedBy = () => checkManifests(content.manifests, round, cohort)
+  const manifests = await take('contributions', signedBy, describeManifests)
   await take('agreements', () => agreementsIn(content, round, cohort), describeAgreements(round))
   const shares = await take('shares', () => sharesIn(content, round, cohort), describeShares)
   const sum = await take('sum', () => sumIn(content, round, cohort), describeSum)
@@ -160,7 +163,7 @@ function stepsOf(observer: Observer) {
     observer.begun(step)
     try {
       const found = await work()
-      observer.done({ step, found: describe(found) })
+      observer.done({ step, found: describe(found), proved: found !== null })
       return found
     } catch (error) {
       if (!(error instanceof InbondError)) throw error
@@ -185,12 +188,6 @@ async function checkFederation(content: ReleaseContent, expected: string | undef
 
 async function checkAddress({ id }: SignedRelease, expected: string | undefined): Promise<void> {
   if (id !== expected) throw fault('bad-release', `the address is of release ${expected}, the file of ${id}`)
-}
-
-async function manifestsIn(content: ReleaseContent, round: VerifiedRound, cohort: SignedCohort) {
-  const manifests = await checkManifests(content.manifests, round, cohort)
-  if (manifests.length === cohort.payload.manifests.length) return manifests
-  throw fault('bad-release', 'there are more manifests than members of the cohort')
 }
 
 async function agreementsIn(content: ReleaseContent, round: VerifiedRound, cohort: SignedCohort): Promise<MemberId[]> {

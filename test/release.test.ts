@@ -119,6 +119,7 @@ describe('a release', () => {
     const { federation: named } = await verifyRelease(bytes, {}, observer)
     expect(named).toBe(federation.coordinator.context.key.fingerprint)
     expect(steps.map(one => one.step)).toEqual(stepNames.filter(one => one !== 'address' && one !== 'log today'))
+    expect(steps.filter(one => !one.proved).map(one => one.step)).toEqual(['added up again'])
     steps.length = 0
     const id = messageId(file.release)
     await verifyRelease(bytes, { federation: named, id, coordinator: asPublished() }, observer)
@@ -150,14 +151,24 @@ describe('a release', () => {
     })
   })
 
-  test('of a sum that a custodian added up again says so', async () => {
+  test('of a sum that a custodian added up again says so, and with another seed does not hold', async () => {
     const { researcher } = federation
     Object.assign(federation, { researcher: { ...researcher, recountFrom: 0 } })
-    const large = await federation.ask(QUESTION)
+    const { query, round, evidence } = await federation.ask(QUESTION)
     Object.assign(federation, { researcher })
-    const { verified } = await publish(researcher, large.query as QueryId, null)
-    expect(verified.recountedBy).toBe(large.evidence.recountedBy)
-    expect(summary(verified)).toContain(`signed by ${large.evidence.recountedBy}, a custodian drawn by lot`)
+    const content = keptContent(researcher, query as QueryId)
+    const recount = { recount: content.recount?.recount as string, seed: 'A'.repeat(43) }
+    const said = { query: query as QueryId, round: round as RoundId, addedUpAgain: 'by-custodian' as const }
+    const bent = await lying({ ...content, recount }, said)
+    expect(await failing(bent)).toMatchObject({ at: 'added up again', message: expect.stringContaining('the seed') })
+    const { release: compact } = readFileOf(publishedRelease, bent)
+    const body = fileOf({ release: compact, content: { ...content, recount } })
+    const path = `/rounds/${round}/release`
+    const refused = request(federation.coordinator, researcher.key, path, { method: 'PUT', body })
+    expect((await problemOf(refused)).code).toBe('bad-release')
+    const { verified } = await publish(researcher, query as QueryId, null)
+    expect(verified.recountedBy).toBe(evidence.recountedBy)
+    expect(summary(verified)).toContain(`signed by ${evidence.recountedBy}, a custodian drawn by lot`)
   })
 })
 
