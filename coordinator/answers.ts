@@ -5,6 +5,7 @@ import { SEALED_BYTES } from '#crypto/sealing.ts'
 import type { AnswerEvidence, CohortBundle } from '#specs/api.ts'
 import { sealedShareOffset, shareFrame } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
+import type { LogEntry } from '#specs/log-tiles.ts'
 import {
   type CohortId,
   cohort,
@@ -14,7 +15,7 @@ import {
   round,
   type VoidCertificateId,
 } from '#specs/messages.ts'
-import { entriesOf, type headed, headNamedIn, type SignedEvidence } from '#specs/rules/log.ts'
+import { type AnswerMessages, entriesOf, type headed, headNamedIn, type SignedEvidence } from '#specs/rules/log.ts'
 import { claims } from '#specs/signed.ts'
 import { bundle, type Context, charterById } from './context.ts'
 import { agreements, contributions, openings, queries, recounts, refusals, rounds } from './schema.ts'
@@ -39,11 +40,17 @@ export function answeredRound(context: Context, researcher: string, id: RoundId)
 
 /** Everything signed that an answer rests on. */
 export function evidenceOf(context: Context, researcher: string, id: RoundId): AnswerEvidence {
+  const evidence = evidenceMessagesOf(context, researcher, id)
+  return { ...evidence, log: loggedProofs(context, evidence) }
+}
+
+/** The same, without proofs that the log has it. */
+export function evidenceMessagesOf(context: Context, researcher: string, id: RoundId): SignedEvidence {
   const { db } = context
   const { run, asked } = answeredRound(context, researcher, id)
   const members = claims(cohort, run.cohort as string).payload.manifests.map(one => one.member)
   const sent = db.select().from(contributions).where(eq(contributions.round, id)).all()
-  const evidence: SignedEvidence = {
+  return {
     charter: bundle(db, charterById(db, claims(round, run.compact).payload.charter)),
     query: asked.compact,
     round: run.compact,
@@ -70,14 +77,25 @@ export function evidenceOf(context: Context, researcher: string, id: RoundId): A
     sum: run.sum as string,
     recount: db.select().from(recounts).where(eq(recounts.round, id)).get()?.compact ?? null,
   }
-  return { ...evidence, log: loggedProofs(context, evidence) }
 }
 
-/** Where the messages of an answer are in the log, with proofs, all under the head that the log has now. */
-export function loggedProofs({ log }: Pick<Context, 'log'>, evidence: SignedEvidence): AnswerEvidence['log'] {
+/**
+ * Where the messages of an answer are in the log, in their order, with proofs, all under the head that the log has now.
+ * @param further what else is to be proved, after them
+ */
+export function loggedProofs(
+  { log }: Pick<Context, 'log'>,
+  evidence: AnswerMessages,
+  further: readonly LogEntry[] = [],
+): AnswerEvidence['log'] {
   // Another process may add to the log meanwhile.
   const head = log.head()
-  const found = [...log.indicesOf(entriesOf(evidence).map(one => one.message))]
+  const messages = [...entriesOf(evidence), ...further].map(one => one.message)
+  const indices = log.indicesOf(messages)
+  const found = messages.flatMap(message => {
+    const index = indices.get(message)
+    return index === undefined ? [] : [[message, index] as const]
+  })
   const proofs = log.proofs(found.map(([, index]) => inclusionOutline(index, head.size)))
   const fromHead = (which: (typeof headed)[number]) =>
     log

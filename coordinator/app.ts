@@ -9,6 +9,7 @@ import { ledgerRoutes } from './routes/ledger.ts'
 import { logRoutes } from './routes/log.ts'
 import { offerRoutes } from './routes/offers.ts'
 import { queryRoutes } from './routes/queries.ts'
+import { releaseRoutes } from './routes/releases.ts'
 import { researcherRoutes } from './routes/researchers.ts'
 import { roundRoutes } from './routes/rounds.ts'
 import { serviceRoutes } from './routes/service.ts'
@@ -50,7 +51,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     })
   }
   // Whoever shows who it is does not depend on how much strangers read.
-  for (const path of ['/log/*', '/charters/:charter']) {
+  for (const path of ['/log/*', '/charters/:charter', '/releases/*']) {
     app.use(path, (c, next) => {
       if (c.req.header('authorization') !== undefined) return authenticated(c, next)
       countRequest('anonymous reader')
@@ -64,6 +65,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   ledgerRoutes(app, service)
   offerRoutes(app, service)
   queryRoutes(app, service)
+  releaseRoutes(app, service)
   researcherRoutes(app, service)
   serviceRoutes(app, service)
   app.notFound(() => {

@@ -1,6 +1,6 @@
 import type { Level, LogEvent } from '#party/log.ts'
 import type { LoggedError } from '#party/logged-error.ts'
-import type { CharterId, MemberId, QueryId, RoundId } from '#specs/messages.ts'
+import type { CharterId, MemberId, QueryId, ReleaseId, RoundId } from '#specs/messages.ts'
 
 /** A request that was answered. Its path stands here as a template, with the ids beside it. */
 export type RequestEvent = {
@@ -55,6 +55,7 @@ export type CoordinatorEvent =
   | { readonly msg: 'round given up'; readonly round: RoundId; readonly custodians: number }
   | { readonly msg: 'custodian drawn'; readonly round: RoundId; readonly custodian: MemberId }
   | { readonly msg: 'sum added up again'; readonly round: RoundId; readonly custodian: MemberId }
+  | { readonly msg: 'answer released'; readonly round: RoundId; readonly release: ReleaseId }
   | { readonly msg: 'sum made'; readonly round: RoundId; readonly ms: number }
   /** It will be made again; why it failed is told as what went wrong. */
   | { readonly msg: 'sum failed'; readonly round: RoundId; readonly ms: number }

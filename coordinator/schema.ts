@@ -6,6 +6,7 @@ import type {
   ManifestId,
   MemberId,
   QueryId,
+  ReleaseId,
   RevocationId,
   RoundId,
   SponsorshipId,
@@ -13,8 +14,8 @@ import type {
 
 /**
  * What the coordinator remembers. Times are milliseconds since 1970; `compact` columns hold signed messages. Rows of
- * contributions, agreements, openings, draws, recounts, consents, confirmations, sponsorships, revocations, the log and its hashes can be
- * added and never changed: triggers in migrations/ see to it.
+ * contributions, agreements, openings, draws, recounts, releases, consents, confirmations, sponsorships, revocations, the log and its
+ * hashes can be added and never changed: triggers in migrations/ see to it.
  */
 
 const member = () => text().$type<MemberId>().notNull()
@@ -295,6 +296,16 @@ export const recounts = sqliteTable('recounts', {
   round: roundColumn().primaryKey(),
   custodian: member(),
   compact: text().notNull(),
+  receivedAt: integer('received_at').notNull(),
+})
+
+/** Answers that their recipients published, at most one a round. */
+export const releases = sqliteTable('releases', {
+  round: roundColumn().primaryKey(),
+  id: text().$type<ReleaseId>().notNull().unique(),
+  compact: text().notNull(),
+  /** The file that everybody reads: specs/release.ts. */
+  file: blob({ mode: 'buffer' }).notNull(),
   receivedAt: integer('received_at').notNull(),
 })
 

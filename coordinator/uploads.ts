@@ -168,7 +168,8 @@ function store(context: Context, id: RoundId, member: MemberId, signed: Signed<M
   context.tell({ msg: 'contribution counted', round: id, party: member, bytes })
 }
 
-async function* unlessIdle(body: AsyncIterable<Uint8Array>, clock: Clock): AsyncGenerator<Uint8Array> {
+/** @throws InbondError `truncated-body` for a body that stands still */
+export async function* unlessIdle(body: AsyncIterable<Uint8Array>, clock: Clock): AsyncGenerator<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]()
   for (;;) {
     const moved = new AbortController()

@@ -1,8 +1,8 @@
-import { fingerprint, messageId } from '#crypto/signature.ts'
+import { messageId } from '#crypto/signature.ts'
 import { type CharterBundle, charterBundle } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { type CharterId, charter } from '#specs/messages.ts'
-import { type SignedCharter, verifyCharter } from '#specs/rules/charter.ts'
+import { type SignedCharter, verifyChain } from '#specs/rules/charter.ts'
 import { claims } from '#specs/signed.ts'
 import type { Connection } from './connection.ts'
 
@@ -21,7 +21,7 @@ export interface Followed {
  * @param federation fingerprint of the coordinator's key
  * @param known the newest that was verified here before
  * @returns those that follow it, oldest first
- * @throws InbondError `bad-charter`, `wrong-federation`, and what `verifyCharter` throws
+ * @throws InbondError `bad-charter`, `wrong-federation`, and what `verifyChain` throws
  */
 export async function followCharters(
   connection: Pick<Connection, 'get'>,
@@ -30,24 +30,23 @@ export async function followCharters(
   known: SignedCharter | undefined,
   signal?: AbortSignal,
 ): Promise<Followed[]> {
-  const bundles = await fetchBack(connection, to, known, signal)
-  const followed: Followed[] = []
-  for (const bundle of bundles.reverse()) {
-    const { coordinator } = claims(charter, bundle.charter).payload
-    if ((await fingerprint(coordinator)) !== federation) {
-      throw fault(
-        'wrong-federation',
-        'the charter is of another federation than the one that this party was invited to',
-      )
-    }
-    const previous = followed.at(-1)?.charter ?? known
-    const { consents, confirmations } = bundle
-    followed.push({
-      charter: await verifyCharter(bundle, coordinator, previous),
-      signatures: { consents, confirmations },
-    })
-  }
-  return followed
+  const bundles = (await fetchBack(connection, to, known, signal)).reverse()
+  const verified = await verifyChain(bundles, federation, known)
+  return verified.map((charter, i) => {
+    const { consents, confirmations } = bundles[i] as CharterBundle
+    return { charter, signatures: { consents, confirmations } }
+  })
+}
+
+/** All charters to this one, the first one first, for others to verify: they are not verified here. */
+export async function chainTo(
+  connection: Pick<Connection, 'get'>,
+  bundle: CharterBundle,
+  signal?: AbortSignal,
+): Promise<CharterBundle[]> {
+  const { previous } = claims(charter, bundle.charter).payload
+  if (previous === null) return [bundle]
+  return [bundle, ...(await fetchBack(connection, previous, undefined, signal))].reverse()
 }
 
 async function fetchBack(

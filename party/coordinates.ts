@@ -28,7 +28,7 @@ export const coordinates = z.strictObject({
 export type Coordinates = Readonly<z.infer<typeof coordinates>>
 
 /** Nothing is sent to a coordinator before this. @throws InbondError `plain-http` */
-export function checkEncryption({ url, plainHttp }: Coordinates): void {
+export function checkEncryption({ url, plainHttp }: Pick<Coordinates, 'url' | 'plainHttp'>): void {
   if (!plainHttp && isReadable(url)) throw fault('plain-http', `requests to ${url} would not be encrypted`)
 }
 

@@ -25,9 +25,9 @@ const PATIENCE_MS = 60_000
  * `verifiedEntries` and `verifyExtension`, or a frontier (`extend`) and `headOf`. Sizes given to it are those of heads that the coordinator signed.
  */
 export class LogReader {
-  readonly #connection: Connection
+  readonly #connection: Pick<Connection, 'stream'>
 
-  constructor(connection: Connection) {
+  constructor(connection: Pick<Connection, 'stream'>) {
     this.#connection = connection
   }
 

@@ -1,7 +1,8 @@
 import type { LogHead } from '#crypto/log.ts'
-import type { Coverage, MemberId } from '#specs/messages.ts'
+import type { Conventions, Coverage, MemberId } from '#specs/messages.ts'
 import { monthIndex } from '#specs/period.ts'
 import { type Axis, axisLength, type Measure, measureName, type Plan, type Question } from '#specs/query.ts'
+import type { CheckedEvidence } from './evidence.ts'
 
 /** What a query gives: exact figures, and what they rest on. */
 export interface Answer {
@@ -33,6 +34,65 @@ export interface Answer {
     /** The head of the coordinator's log that has all of it; answers of the first release have none. */
     readonly log?: LogHead
   }
+}
+
+/** Verified documents, from which an answer is described. */
+export interface Answered extends Pick<CheckedEvidence, 'round' | 'cohort' | 'manifests' | 'log'> {
+  /** Whose openings there are. */
+  readonly openings: readonly { readonly custodian: MemberId }[]
+  /** Why an eligible member is missing. */
+  readonly reasonOf: (member: MemberId) => string
+}
+
+/**
+ * @param cells what was decrypted
+ * @param fitting numbers of the custodians whose openings gave the key
+ */
+export function answerOf(
+  answered: Answered,
+  cells: BigInt64Array,
+  fitting: readonly number[],
+  added: Pick<Answer['evidence'], 'addedUpAgain' | 'recountedBy'>,
+): Answer {
+  const { round, cohort, manifests, openings, log } = answered
+  const { question } = round.query.payload
+  const terms = round.charter.payload
+  const members = cohort.payload.manifests.map(one => one.member)
+  const coverageOf = (id: string) => manifests.find(one => one.payload.member === id)?.payload.coverage ?? []
+  const indexOf = (id: string) => round.custodians.find(one => one.id === id)?.index ?? 0
+  const custodians = openings.map(one => one.custodian)
+  return {
+    query: round.query.id,
+    round: round.id,
+    purpose: question.purpose,
+    asOf: round.round.asOf,
+    newer: members.filter(id => coverageOf(id).some(one => one.latest > one.version)),
+    cohort: members,
+    missing: round.round.eligible
+      .filter(id => !members.includes(id))
+      .map(member => ({ member, reason: answered.reasonOf(member) })),
+    coverage: Object.fromEntries(members.map(id => [id, coverageRanges(coverageOf(id))])),
+    units: unitsOf(round.plan, question, terms.currency),
+    rows: rowsOf(round.plan, question, cells),
+    notes: terms.members.filter(one => members.includes(one.id)).flatMap(one => deviations(one.id, one.conventions)),
+    evidence: {
+      charter: round.charter.id,
+      cohort: cohort.id,
+      openedBy: custodians.filter(id => fitting.includes(indexOf(id))),
+      disagreeing: custodians.filter(id => !fitting.includes(indexOf(id))),
+      ...added,
+      log: { size: log.size, root: log.root },
+    },
+  }
+}
+
+/** Where a member's figures are made otherwise than international merchandise trade statistics recommend. */
+function deviations(member: string, made: Conventions): string[] {
+  return [
+    made.importValuation === 'CIF' ? [] : [`${member} values imports ${made.importValuation}`],
+    made.exportValuation === 'FOB' ? [] : [`${member} values exports ${made.exportValuation}`],
+    made.tradeSystem === 'general' ? [] : [`${member} counts by the ${made.tradeSystem} trade system`],
+  ].flat()
 }
 
 export type Row = Readonly<Record<string, string | number>>

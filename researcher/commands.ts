@@ -41,12 +41,14 @@ import { loginCommand } from './login-command.ts'
 import { csvOf, describeAnswer, describeProgress } from './presentation.ts'
 import { Progress } from './progress.ts'
 import { RECOUNT_FROM } from './recount.ts'
+import { releaseCommand, verifyCommand } from './release-commands.ts'
 import { type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
 import { concernsOf, describeOverview, overview } from './status.ts'
 
 const MIGRATIONS = join(import.meta.dirname, 'migrations')
 
+/** Opens the directory of a researcher for as long as the work takes. */
 async function withResearcher<T>(
   path: string,
   options: CommonOptions,
@@ -301,7 +303,7 @@ function acceptLogCommand(terminal: Terminal) {
     )
 }
 
-/** The commands of a researcher: `inbond researcher …` and `inbond query …`. */
+/** The commands of a researcher, `inbond researcher …` and `inbond query …`, and that of whoever reads what it published. */
 export function program(terminal: Terminal): Command {
   return group('inbond', 'who asks questions', [
     group('researcher', 'who asks questions', [
@@ -318,6 +320,8 @@ export function program(terminal: Terminal): Command {
       listCommand(terminal),
       followCommand(terminal),
       cancelCommand(terminal),
+      releaseCommand(terminal, withResearcher),
     ]),
+    verifyCommand(terminal),
   ])
 }

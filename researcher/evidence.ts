@@ -31,13 +31,21 @@ export interface CheckedEvidence {
   readonly manifests: readonly SignedManifest[]
   /** With the SHA-256 of the joint ciphertext. */
   readonly sum: SignedSum
-  readonly openings: readonly { readonly custodian: MemberId; readonly sealed: Uint8Array }[]
+  readonly openings: readonly SealedOpening[]
   /** What the drawn custodian signed, where it has come: whether it is the drawn one's, the seed says. */
   readonly recount: string | null
   /** Why a member that is not in the cohort is missing, where it said so. */
   readonly refusals: ReadonlyMap<MemberId, string>
   /** The head of the coordinator's log under which all of it is. */
   readonly log: Checkpoint
+  /** As it came. */
+  readonly sent: AnswerEvidence
+}
+
+export interface SealedOpening {
+  readonly custodian: MemberId
+  readonly compact: string
+  readonly sealed: Uint8Array
 }
 
 /**
@@ -53,22 +61,16 @@ export async function checkEvidence(
   if (evidence.query !== query) throw fault('bad-evidence', 'the answer is to another query')
   const round = await verifyRound(evidence, charter, undefined)
   const cohort = await verifyCohort(evidence.cohort, round)
-  const manifests = await Promise.all(evidence.manifests.map(compact => verifyManifest(compact, round, cohort)))
-  if (new Set(manifests.map(one => one.payload.member)).size !== cohort.payload.manifests.length) {
-    throw fault('bad-evidence', 'there is not one manifest of every member of the cohort')
-  }
-  if (new Set(manifests.map(one => one.payload.ciphertext)).size !== manifests.length) {
-    throw fault('bad-evidence', 'two members of the cohort contributed the same ciphertext')
-  }
-  const agreed = await verifyAgreements(evidence.agreements, round, cohort.id)
-  if (agreed.length < charter.payload.threshold) {
-    throw fault('bad-evidence', `${agreed.length} custodians agreed to the cohort; ${charter.payload.threshold} must`)
-  }
+  const manifests = await checkManifests(evidence.manifests, round, cohort)
+  await checkAgreed(evidence.agreements, round, cohort)
   const sum = await verifySum(evidence.sum, round, cohort)
-  const openings = await Promise.all(evidence.openings.map(one => checkOpening(one, round, cohort)))
-  if (new Set(openings.map(one => one.custodian)).size !== openings.length) {
-    throw fault('bad-evidence', 'a custodian opened twice')
-  }
+  const openings = await Promise.all(
+    evidence.openings.map(async ({ opening: compact, sealed }) => {
+      const bytes = new Uint8Array(Buffer.from(sealed, 'base64url'))
+      return { custodian: await checkOpening(compact, 'sealed', bytes, round, cohort), compact, sealed: bytes }
+    }),
+  )
+  requireDistinct(openings)
   return {
     round,
     cohort,
@@ -78,20 +80,69 @@ export async function checkEvidence(
     recount: evidence.recount,
     refusals: await readRefusals(evidence, round),
     log: await verifyLogged(evidence, charter.payload.coordinator),
+    sent: evidence,
   }
 }
 
-async function checkOpening(sent: AnswerEvidence['openings'][number], round: VerifiedRound, cohort: SignedCohort) {
-  const { custodian } = claims(opening, sent.opening).payload
-  const { payload } = await verify(opening, sent.opening, keyOf(round, custodian))
-  const sealed = new Uint8Array(Buffer.from(sent.sealed, 'base64url'))
-  if (payload.round !== round.id || payload.cohort !== cohort.id || payload.sealed !== sha256(sealed)) {
+/** One manifest of every member of a cohort. @throws InbondError `bad-evidence`, and the codes of `verifyManifest` */
+export async function checkManifests(
+  compacts: readonly string[],
+  round: VerifiedRound,
+  cohort: SignedCohort,
+): Promise<SignedManifest[]> {
+  const manifests = await Promise.all(compacts.map(compact => verifyManifest(compact, round, cohort)))
+  if (new Set(manifests.map(one => one.payload.member)).size !== cohort.payload.manifests.length) {
+    throw fault('bad-evidence', 'there is not one manifest of every member of the cohort')
+  }
+  if (new Set(manifests.map(one => one.payload.ciphertext)).size !== manifests.length) {
+    throw fault('bad-evidence', 'two members of the cohort contributed the same ciphertext')
+  }
+  return manifests
+}
+
+/**
+ * That as many custodians as needed agreed to a cohort.
+ * @throws InbondError `bad-evidence`, and the codes of `verifyAgreements`
+ */
+export async function checkAgreed(
+  compacts: readonly string[],
+  round: VerifiedRound,
+  cohort: SignedCohort,
+): Promise<MemberId[]> {
+  const { threshold } = round.charter.payload
+  const agreed = await verifyAgreements(compacts, round, cohort.id)
+  if (agreed.length >= threshold) return agreed
+  throw fault('bad-evidence', `${agreed.length} custodians agreed to the cohort; ${threshold} must`)
+}
+
+/**
+ * That a custodian signed the hash of what it opened.
+ * @param form in which of its two forms that is here: sealed to the recipient, or the share itself
+ * @throws InbondError `bad-evidence`, `bad-signature`, `bad-message`
+ */
+export async function checkOpening(
+  compact: string,
+  form: 'sealed' | 'share',
+  bytes: Uint8Array,
+  round: VerifiedRound,
+  cohort: SignedCohort,
+): Promise<MemberId> {
+  const { custodian } = claims(opening, compact).payload
+  const { payload } = await verify(opening, compact, keyOf(round, custodian))
+  if (payload.round !== round.id || payload.cohort !== cohort.id || payload[form] !== sha256(bytes)) {
     throw fault('bad-evidence', `the opening of ${custodian} is of something else`)
   }
   if (!round.custodians.some(one => one.id === custodian)) {
     throw fault('bad-evidence', `${custodian} opened, but is not a custodian of the round`)
   }
-  return { custodian, sealed }
+  return custodian
+}
+
+/** @throws InbondError `bad-evidence` */
+export function requireDistinct(openings: readonly { readonly custodian: MemberId }[]): void {
+  if (new Set(openings.map(one => one.custodian)).size !== openings.length) {
+    throw fault('bad-evidence', 'a custodian opened twice')
+  }
 }
 
 async function readRefusals(evidence: AnswerEvidence, round: VerifiedRound): Promise<Map<MemberId, string>> {
@@ -160,6 +211,6 @@ export async function addUpAgain(
 }
 
 /** How many bytes one member's ciphertext has. */
-export function ciphertextBytes(checked: CheckedEvidence): number {
+export function ciphertextBytes(checked: Pick<CheckedEvidence, 'round'>): number {
   return chunksFor(checked.round.plan.slots) * CHUNK_BYTES
 }

@@ -1,16 +1,17 @@
 import { and, eq, isNull } from 'drizzle-orm'
 import { read as decrypt } from '#crypto/one-shot.ts'
 import { loadSeal } from '#crypto/seal.ts'
+import { chainTo } from '#party/charter-chain.ts'
 import { forgetForGood } from '#party/database.ts'
 import { answerEvidence, type QueryStatus } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import type { MemberId, RoundId } from '#specs/messages.ts'
-import type { SignedCharter } from '#specs/rules/charter.ts'
-import { type Answer, coverageRanges, rowsOf, unitsOf } from './answer.ts'
+import { type Answer, answerOf } from './answer.ts'
 import { addUpAgain, type CheckedEvidence, checkEvidence, ciphertextBytes, sha256, unsealOpenings } from './evidence.ts'
 import { followLog, lastCheckpoint } from './history.ts'
 import { patiently } from './patience.ts'
 import { hasRecount, recountedBy } from './recount.ts'
+import { releasable } from './releasable.ts'
 import { knownCharter, type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
 
@@ -68,13 +69,22 @@ export async function read(
     contributors: checked.manifests.length,
   })
   const fitting = openings.map(one => one.index).filter(index => !disagreeing.includes(index))
-  const answer = describe(checked, cells, fitting, custodian)
+  const { refusals } = checked
+  const reasonOf = (member: MemberId) => refusals.get(member) ?? 'did not contribute in time'
+  const answer = answerOf({ ...checked, reasonOf }, cells, fitting, { addedUpAgain: true, recountedBy: custodian })
+  const charters = await chainTo(researcher.connection, checked.sent.charter, signal)
+  const drawnFrom = custodian === null ? null : seed
+  const content = releasable(checked, { charters, total, openings, seed: drawnFrom, rows: answer.rows })
   // Another process may have read it meanwhile, with other openings: the answer that was stored first stands.
-  const { changes } = researcher.db
-    .update(schema.queries)
-    .set({ answer: JSON.stringify(answer), privateKey: null, seed: null })
-    .where(and(eq(schema.queries.id, id), isNull(schema.queries.answer)))
-    .run()
+  const changes = researcher.db.transaction(tx => {
+    const written = tx
+      .update(schema.queries)
+      .set({ answer: JSON.stringify(answer), privateKey: null, seed: null })
+      .where(and(eq(schema.queries.id, id), isNull(schema.queries.answer)))
+      .run()
+    if (written.changes === 1 && content !== null) tx.insert(schema.readings).values({ query: id, content }).run()
+    return written.changes
+  })
   forgetForGood(researcher.db)
   return changes === 1 ? answer : (JSON.parse(storedQuery(researcher, id).answer as string) as Answer)
 }
@@ -110,52 +120,4 @@ async function download(
   }
   if (at !== bytes) throw fault('coordinator-unreachable', `${path} ended after ${at} of ${bytes} bytes`)
   return whole
-}
-
-function describe(
-  checked: CheckedEvidence,
-  cells: BigInt64Array,
-  fitting: readonly number[],
-  custodian: MemberId | null,
-): Answer {
-  const { round, cohort, manifests, openings } = checked
-  const { question } = round.query.payload
-  const terms = round.charter.payload
-  const members = cohort.payload.manifests.map(one => one.member)
-  const coverageOf = (id: string) => manifests.find(one => one.payload.member === id)?.payload.coverage ?? []
-  const indexOf = (id: string) => round.custodians.find(one => one.id === id)?.index ?? 0
-  const custodians = openings.map(one => one.custodian)
-  return {
-    query: round.query.id,
-    round: round.id,
-    purpose: question.purpose,
-    asOf: round.round.asOf,
-    newer: members.filter(id => coverageOf(id).some(one => one.latest > one.version)),
-    cohort: members,
-    missing: round.round.eligible
-      .filter(id => !members.includes(id))
-      .map(member => ({ member, reason: checked.refusals.get(member) ?? 'did not contribute in time' })),
-    coverage: Object.fromEntries(members.map(id => [id, coverageRanges(coverageOf(id))])),
-    units: unitsOf(round.plan, question, terms.currency),
-    rows: rowsOf(round.plan, question, cells),
-    notes: terms.members.filter(one => members.includes(one.id)).flatMap(one => deviations(one.id, one.conventions)),
-    evidence: {
-      charter: round.charter.id,
-      cohort: cohort.id,
-      openedBy: custodians.filter(id => fitting.includes(indexOf(id))),
-      disagreeing: custodians.filter(id => !fitting.includes(indexOf(id))),
-      addedUpAgain: true,
-      recountedBy: custodian,
-      log: { size: checked.log.size, root: checked.log.root },
-    },
-  }
-}
-
-/** Where a member's figures are made otherwise than international merchandise trade statistics recommend. */
-function deviations(member: string, made: SignedCharter['payload']['members'][number]['conventions']): string[] {
-  return [
-    made.importValuation === 'CIF' ? [] : [`${member} values imports ${made.importValuation}`],
-    made.exportValuation === 'FOB' ? [] : [`${member} values exports ${made.exportValuation}`],
-    made.tradeSystem === 'general' ? [] : [`${member} counts by the ${made.tradeSystem} trade system`],
-  ].flat()
 }

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { blob, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
-import type { MemberId, QueryId, SumId } from '#specs/messages.ts'
+import type { MemberId, QueryId, ReleaseId, SumId } from '#specs/messages.ts'
 
 /** What a researcher asked. The key to an answer is emptied once the answer is read, and never filled again. */
 export const queries = sqliteTable('queries', {
@@ -20,6 +20,29 @@ export const queries = sqliteTable('queries', {
   answer: text(),
   /** Why there is none. */
   voidReason: text('void_reason'),
+})
+
+const queryColumn = () =>
+  text()
+    .$type<QueryId>()
+    .primaryKey()
+    .references(() => queries.id)
+
+/**
+ * What a release of an answer would consist of (specs/release.ts), kept from reading on. The shares in it are those of the sum of
+ * all keys: whoever has the answer learns nothing from them about anybody's part in it. A trigger in migrations/ keeps it as it is.
+ */
+export const readings = sqliteTable('readings', {
+  query: queryColumn(),
+  content: text().notNull(),
+})
+
+/** Answers that this researcher published, one release each; triggers in migrations/ keep them. */
+export const releases = sqliteTable('releases', {
+  query: queryColumn(),
+  id: text().$type<ReleaseId>().notNull(),
+  compact: text().notNull(),
+  releasedAt: integer('released_at').notNull(),
 })
 
 /** Certificates that this researcher has asked with. */

@@ -57,6 +57,8 @@ export const statuses = {
   'cell-too-large': 422,
   'sum-not-accepted': 422,
   'bad-evidence': 422,
+  'not-a-release': 422,
+  'bad-release': 422,
   'bad-proof': 422,
   'bad-checkpoint': 422,
   'log-not-extended': 422,

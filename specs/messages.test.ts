@@ -298,6 +298,15 @@ const samples: Record<string, Json> = {
     custodian: 'KR',
     ciphertext: hashOf('sum'),
   },
+  'inbond-release': {
+    protocol: PROTOCOL,
+    query: hashOf('query'),
+    round: hashOf('round'),
+    content: hashOf('content'),
+    addedUpAgain: 'by-recipient',
+    note: 'Preliminary figures',
+    releasedAt: at(NOON),
+  },
   'inbond-token': { federation: key43, method: 'GET', path: '/work', issuedAt: at(NOON) },
 }
 
@@ -449,6 +458,8 @@ describe('fields', () => {
     ['inbond-offer', { terms: { ...(samples['inbond-offer'] as { terms: Json }).terms, records: 7 } }],
     ['inbond-offer', { terms: { ...(samples['inbond-offer'] as { terms: Json }).terms, ownRecords: 'nobody' } }],
     ['inbond-refusal', { step: 'answer' }],
+    ['inbond-release', { addedUpAgain: 'by-coordinator' }],
+    ['inbond-release', { note: '' }],
     ['inbond-enrolment', { role: 'coordinator' }],
   ]
   test.each(malformed)('of %s are not %j', async (typ, change) => {

@@ -32,6 +32,9 @@ export const LONGEST_OFFER_MS = 7 * 86_400_000
 /** Characters of a refusal's reason. */
 export const LONGEST_REASON = 1000
 
+/** Characters of what a recipient says beside an answer that it releases. */
+export const LONGEST_NOTE = 1000
+
 export const memberId = z
   .string()
   .regex(/^[A-Z][A-Z0-9]{1,15}$/, 'a member id is 2 to 16 capital letters and digits, a letter first')
@@ -53,6 +56,8 @@ export const voidCertificateId = hash.brand<'VoidCertificateId'>()
 export type VoidCertificateId = z.infer<typeof voidCertificateId>
 export const sumId = hash.brand<'SumId'>()
 export type SumId = z.infer<typeof sumId>
+export const releaseId = hash.brand<'ReleaseId'>()
+export type ReleaseId = z.infer<typeof releaseId>
 export const sponsorshipId = hash.brand<'SponsorshipId'>()
 export type SponsorshipId = z.infer<typeof sponsorshipId>
 export const revocationId = hash.brand<'RevocationId'>()
@@ -61,7 +66,9 @@ export type RevocationId = z.infer<typeof revocationId>
 const instant = z.iso.datetime({ precision: 3 })
 const identityKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'expected an Ed25519 public key, base64url')
 /** RFC 7638 thumbprint of an identity key; that of the coordinator's key names the federation. */
-export const keyFingerprint = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
+export const keyFingerprint = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/, 'a fingerprint has 43 letters, digits, hyphens and underscores')
 const sealingKey = z.string().regex(/^[A-Za-z0-9_-]{1622}$/, 'expected an X-Wing public key, base64url')
 const nameLength = 'a name has 1 to 200 characters'
 /** Of a federation, a member or a researcher; nothing around it, or two could look the same. */
@@ -74,6 +81,9 @@ export const typedName = z.string().trim().pipe(partyName)
 const reason = printable.min(1).max(LONGEST_REASON)
 /** As somebody types it. */
 export const typedReason = z.string().trim().pipe(reason)
+const note = printable.min(1, 'a note has 1 to 1000 characters').max(LONGEST_NOTE, 'a note has 1 to 1000 characters')
+/** As somebody types it. */
+export const typedNote = z.string().trim().pipe(note)
 /** What a researcher is in its organisation, such as analyst. */
 const role = printable.min(1, 'a role has 1 to 100 characters').max(100, 'a role has 1 to 100 characters')
 export const typedRole = z.string().trim().pipe(role)
@@ -528,6 +538,24 @@ export const recount = kind(
 )
 export type Recount = z.infer<typeof recount.schema>
 
+export const release = kind(
+  'release',
+  'researcher',
+  'The recipient publishes an answer, with everything from which anybody can decrypt it again.',
+  z.strictObject({
+    protocol,
+    query: queryId,
+    round: roundId,
+    /** SHA-256 of the content as it is written: see specs/release.ts. */
+    content: hash,
+    /** Who found that the contributions add up to the sum: the recipient gives its word, or the drawn custodian signed a recount. */
+    addedUpAgain: z.enum(['by-recipient', 'by-custodian']),
+    note: note.nullable(),
+    releasedAt: instant,
+  }),
+)
+export type Release = z.infer<typeof release.schema>
+
 export const token = kind(
   'token',
   'any party',
@@ -564,5 +592,6 @@ export const messageKinds = [
   voidCertificate,
   sum,
   recount,
+  release,
   token,
 ] as const satisfies readonly Kind<z.ZodType>[]

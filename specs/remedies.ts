@@ -58,6 +58,8 @@ const en: Remedies = {
   'cell-too-large': 'Ask in parts: filter with where, or use finer cells.',
   'sum-not-accepted': 'Wait for further openings, or ask the question again.',
   'bad-evidence': 'Do not use this answer. Tell the secretariat and the members.',
+  'not-a-release': 'Fetch the file again as it was published; an editor, a mail or a web page may have changed it.',
+  'bad-release': 'Do not use these figures. Tell whoever published them, and the secretariat of the federation.',
   'bad-proof': 'Ask again; if it happens twice, tell the secretariat and the members.',
   'bad-checkpoint': 'Ask again; if it happens twice, tell the secretariat and the members.',
   'log-not-extended':

@@ -31,7 +31,7 @@ let replaced: readonly (readonly [string, string])[]
 const groups: ChildProcess[] = []
 const ran: Block[] = []
 
-const pages = ['coordinator', 'member-node', 'researcher', 'steward']
+const pages = ['coordinator', 'member-node', 'researcher', 'steward', 'publisher']
 const blocks = pages.flatMap(page => blocksOf(page))
 
 /** Blocks whose content is for other programs: nothing in them is run here. */
@@ -197,6 +197,37 @@ test('a researcher is told beforehand, and what would be answered instead', asyn
   const answered = JSON.parse(await line.succeed('query', 'explain', written, '--as', line.path('ada'), '--json'))
   expect(answered).toMatchObject({ outcome: 'answered', nearest: null })
 })
+
+test('the answer is released, and anybody verifies it', async () => {
+  const [, federation = ''] = /federation: (\S+)/.exec(readFileSync(line.path('ada', 'config.yaml'), 'utf8')) ?? []
+  await follow('publisher', ['Release it'])
+  await follow('publisher', ['How a reader verifies'], { FEDERATION: federation })
+  const verified = JSON.parse(readFileSync(line.path('verified.json'), 'utf8'))
+  expect(verified).toMatchObject({ verified: true, federation, answer: { cohort: ['JP', 'KR', 'VN'] } })
+  await verifiesNothingElse(federation)
+})
+
+/** What is printed for people, and how it ends where something does not hold. */
+async function verifiesNothingElse(federation: string): Promise<void> {
+  const file = line.path('imports.release')
+  const { stdout } = await line.run(['verify', file])
+  expect(stdout).toMatch(/^Verified: released by Ada on .*\nIts fingerprint is \S+\. Compare it/)
+  const changed = readFileSync(file)
+  changed[changed.length - 100] = (changed[changed.length - 100] as number) ^ 1
+  const bent = line.write('changed.release', changed)
+  const refusals = [
+    [[bent, '--explain'], 'not-a-release|bad-release'],
+    [[line.path('imports.csv')], 'not-a-release'],
+    [[line.path('none.release')], 'file-not-readable'],
+    [[`${readFileSync(line.path('address.txt'), 'utf8').trim().slice(0, -64)}${'0'.repeat(64)}`], 'not-found'],
+    [['http://stats.example.org/releases/x'], 'plain-http'],
+    [[file, '--federation', `${federation.slice(1)}A`], 'wrong-federation'],
+  ] as const
+  for (const [args, code] of refusals) {
+    const { status, stderr } = await line.run(['verify', ...args])
+    expect([args, status, stderr]).toEqual([args, 1, expect.stringMatching(new RegExp(`\\[(${code})\\]`))])
+  }
+}
 
 test('a steward is named by the policy, and decides about a question', async () => {
   await follow('steward', ['Make a key', 'Say who decides'], passphrase())

@@ -6,7 +6,9 @@ import { type Policy, presets } from '#member-node/policy.ts'
 import { revoke, sponsor } from '#member-node/researchers.ts'
 import type { Fetch } from '#party/connection.ts'
 import { cancel } from '#researcher/client.ts'
+import { publish } from '#researcher/release.ts'
 import { done } from '#specs/api.ts'
+import type { QueryId } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { Federation, VOUCHING } from './federation.ts'
 import { logInMadeUp } from './login/made-up.ts'
@@ -43,10 +45,11 @@ function twice(direct: Fetch): Fetch {
   }
 }
 
-test('an answer comes of it, added up again by a custodian', async () => {
-  const { rows, evidence } = await federation.ask(QUESTION)
+test('an answer comes of it, added up again by a custodian, and is released', async () => {
+  const { rows, evidence, query } = await federation.ask(QUESTION)
   expect(rows).toEqual([{ 'sum(value)': '5.00' }])
   expect([...federation.nodes.keys()]).toContain(evidence.recountedBy)
+  await publish(federation.researcher, query as QueryId, null)
 })
 
 test('a query is withdrawn, and custodians give its round up', async () => {

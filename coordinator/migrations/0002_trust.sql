@@ -47,6 +47,16 @@ CREATE TABLE `recounts` (
 	FOREIGN KEY (`round`) REFERENCES `rounds`(`id`) ON UPDATE no action ON DELETE no action
 );
 --> statement-breakpoint
+CREATE TABLE `releases` (
+	`round` text PRIMARY KEY NOT NULL,
+	`id` text NOT NULL,
+	`compact` text NOT NULL,
+	`file` blob NOT NULL,
+	`received_at` integer NOT NULL,
+	FOREIGN KEY (`round`) REFERENCES `rounds`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `releases_id_unique` ON `releases` (`id`);--> statement-breakpoint
 CREATE TABLE `revocations` (
 	`id` text PRIMARY KEY NOT NULL,
 	`target` text NOT NULL,

@@ -123,3 +123,20 @@ END;
 CREATE TRIGGER `offers_no_older_update` BEFORE UPDATE ON `offers` WHEN NEW.`issued_at` <= OLD.`issued_at` BEGIN
   SELECT RAISE(ABORT, 'an offer never takes the place of a newer one');
 END;
+--> statement-breakpoint
+-- A round has one release, and what was published stands.
+CREATE TRIGGER `releases_no_update` BEFORE UPDATE ON `releases` BEGIN
+  SELECT RAISE(ABORT, 'a release is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `releases_no_delete` BEFORE DELETE ON `releases` BEGIN
+  SELECT RAISE(ABORT, 'a release is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `releases_no_replace` BEFORE INSERT ON `releases` WHEN EXISTS (SELECT 1 FROM `releases` WHERE `round` = NEW.`round` OR `id` = NEW.`id`) BEGIN
+  SELECT RAISE(ABORT, 'a release is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `releases_of_opened_rounds` BEFORE INSERT ON `releases` WHEN NOT EXISTS (SELECT 1 FROM `rounds` WHERE `id` = NEW.`round` AND `state` = 'opened') BEGIN
+  SELECT RAISE(ABORT, 'an answer is released once its round is opened');
+END;

@@ -28,6 +28,20 @@ CREATE TABLE `offers` (
 	`issued_at` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `readings` (
+	`query` text PRIMARY KEY NOT NULL,
+	`content` text NOT NULL,
+	FOREIGN KEY (`query`) REFERENCES `queries`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE TABLE `releases` (
+	`query` text PRIMARY KEY NOT NULL,
+	`id` text NOT NULL,
+	`compact` text NOT NULL,
+	`released_at` integer NOT NULL,
+	FOREIGN KEY (`query`) REFERENCES `queries`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
 ALTER TABLE `queries` ADD `seed` blob;--> statement-breakpoint
 ALTER TABLE `queries` ADD `sum` text;--> statement-breakpoint
 ALTER TABLE `queries` ADD `revealed_at` integer;

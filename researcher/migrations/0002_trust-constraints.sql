@@ -11,3 +11,20 @@ END;
 CREATE TRIGGER `offers_no_older_update` BEFORE UPDATE ON `offers` WHEN NEW.`issued_at` <= OLD.`issued_at` BEGIN
   SELECT RAISE(ABORT, 'an offer never takes the place of a newer one');
 END;
+--> statement-breakpoint
+-- What was read, and what was published of it, stands.
+CREATE TRIGGER `readings_no_update` BEFORE UPDATE ON `readings` BEGIN
+  SELECT RAISE(ABORT, 'a reading is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `releases_no_update` BEFORE UPDATE ON `releases` BEGIN
+  SELECT RAISE(ABORT, 'a release is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `releases_no_delete` BEFORE DELETE ON `releases` BEGIN
+  SELECT RAISE(ABORT, 'a release is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `releases_no_replace` BEFORE INSERT ON `releases` WHEN EXISTS (SELECT 1 FROM `releases` WHERE `query` = NEW.`query`) BEGIN
+  SELECT RAISE(ABORT, 'a release is never changed');
+END;

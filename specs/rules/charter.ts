@@ -1,9 +1,9 @@
 import { SMALLEST_COHORT } from '#crypto/parameters.ts'
-import type { PublicKey } from '#crypto/signature.ts'
+import { fingerprint, type PublicKey } from '#crypto/signature.ts'
 import type { CharterBundle } from '../api.ts'
 import { fault } from '../errors.ts'
 import { type Charter, type CharterId, charter, confirmation, consent, type MemberId } from '../messages.ts'
-import { type Signed, verify } from '../signed.ts'
+import { claims, type Signed, verify } from '../signed.ts'
 import {
   checkSuccession,
   type Demands,
@@ -62,6 +62,31 @@ export async function verifyCharter(
     throw fault('charter-pending', `the charter is not confirmed by ${inWords({ ...consents, quorum: confirmations })}`)
   }
   return signed
+}
+
+/**
+ * Checks charters that follow one another, each by the rule of the one before.
+ * @param bundles oldest first; where nothing is known, from the first charter on
+ * @param federation fingerprint of the coordinator's key
+ * @param known the one in force that the first of them follows
+ * @returns them, in the same order
+ * @throws InbondError `wrong-federation`, and like `verifyCharter`
+ */
+export async function verifyChain(
+  bundles: readonly CharterBundle[],
+  federation: string,
+  known: SignedCharter | undefined,
+): Promise<SignedCharter[]> {
+  const verified: SignedCharter[] = []
+  for (const bundle of bundles) {
+    const { coordinator } = claims(charter, bundle.charter).payload
+    const actual = await fingerprint(coordinator)
+    if (actual !== federation) {
+      throw fault('wrong-federation', `the charter is of the federation ${actual}, not of ${federation}`)
+    }
+    verified.push(await verifyCharter(bundle, coordinator, verified.at(-1) ?? known))
+  }
+  return verified
 }
 
 /** What a charter still needs. */

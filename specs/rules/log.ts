@@ -23,11 +23,16 @@ import { claims, type Kind } from '../signed.ts'
 
 export type SignedEvidence = Omit<AnswerEvidence, 'log'>
 
+/** The signed messages of an answer, whatever comes beside them. */
+export type AnswerMessages = Omit<SignedEvidence, 'openings'> & {
+  readonly openings: readonly { readonly opening: string }[]
+}
+
 /** The documents of an answer that name a head of the log, in the order in which they were made. */
 export const headed = ['charter', 'round', 'cohort'] as const
 
 /** The head that the log had when such a document was made. */
-export function headNamedIn(evidence: SignedEvidence, which: (typeof headed)[number]): LogHead {
+export function headNamedIn(evidence: AnswerMessages, which: (typeof headed)[number]): LogHead {
   const [kind, compact] = {
     charter: [charter, evidence.charter.charter] as const,
     round: [round, evidence.round] as const,
@@ -37,7 +42,7 @@ export function headNamedIn(evidence: SignedEvidence, which: (typeof headed)[num
 }
 
 /** What the log has of every signed message of an answer. */
-export function entriesOf(evidence: SignedEvidence): LogEntry[] {
+export function entriesOf(evidence: AnswerMessages): LogEntry[] {
   const entries = ({ typ }: Pick<Kind<never>, 'typ'>, ...compacts: readonly string[]) =>
     compacts.map(compact => ({ typ, message: messageId(compact) }))
   return [
@@ -59,16 +64,21 @@ export function entriesOf(evidence: SignedEvidence): LogEntry[] {
 /**
  * Checks that every message of an answer is in one log of the coordinator, and that the heads which charter, round and cohort name
  * are beginnings of it: what members and custodians were told, and what the recipient is told, is one history.
+ * @param further what else is to be in the log
  * @returns the head under which all of it is
  * @throws InbondError `bad-evidence`
  */
-export async function verifyLogged(evidence: AnswerEvidence, coordinator: PublicKey): Promise<Checkpoint> {
+export async function verifyLogged(
+  evidence: AnswerMessages & Pick<AnswerEvidence, 'log'>,
+  coordinator: PublicKey,
+  further: readonly LogEntry[] = [],
+): Promise<Checkpoint> {
   const { checkpoint, proofs, heads } = evidence.log
   const head = await verifyCheckpoint(checkpoint, coordinator).catch(cause => {
     throw fault('bad-evidence', 'the answer comes without a head of the log that the coordinator signed', cause)
   })
   const proofOf = new Map(proofs.map(one => [one.message, one]))
-  for (const entry of entriesOf(evidence)) {
+  for (const entry of [...entriesOf(evidence), ...further]) {
     const proof = proofOf.get(entry.message)
     if (proof === undefined) throw fault('bad-evidence', `nothing shows that the ${entry.typ} is in the log`)
     expectProof(`the ${entry.typ} is not in the log of the coordinator`, () =>

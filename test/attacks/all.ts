@@ -1,3 +1,4 @@
+import { attacks as alteredRelease } from './altered-release.ts'
 import { attacks as alteredSum } from './altered-sum.ts'
 import type { Attack } from './attack.ts'
 import { attacks as badCiphertext } from './bad-ciphertext.ts'
@@ -56,4 +57,5 @@ export const attacks: readonly Attack[] = [
   ...floods,
   ...differentHistories,
   ...alteredSum,
+  ...alteredRelease,
 ]

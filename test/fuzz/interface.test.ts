@@ -110,12 +110,14 @@ const honest: readonly Attempt[] = [
   },
   { who: 'BR', method: 'GET', path: `/revocations/${recording.revocation}`, body: Buffer.of() },
   { who: 'researcher', method: 'GET', path: '/queries', body: Buffer.of() },
-  ...['checkpoint', 'tile/0/000.p/3', 'tile/entries/000.p/3'].map(path => ({
-    who: NOBODY,
-    method: 'GET',
-    path: `/log/${path}`,
-    body: Buffer.of(),
-  })),
+  ...['/log/checkpoint', '/log/tile/0/000.p/3', '/log/tile/entries/000.p/3', '/releases', recording.release].map(
+    path => ({
+      who: NOBODY,
+      method: 'GET',
+      path,
+      body: Buffer.of(),
+    }),
+  ),
 ]
 
 /** One of each operation and sender, newest first. */
@@ -329,9 +331,10 @@ describe(`with seed ${seed}`, () => {
 })
 
 describe('who asks for what', () => {
-  /** Who is enrolled sees charters, the ledger of cohorts, and what members offer. */
+  /** Who is enrolled sees charters, the ledger of cohorts, and what members offer; everybody sees releases. */
   const isForAll = ({ method, path }: Pick<Exchange, 'method' | 'path'>) =>
-    /^\/(charters|cohorts|revocations|void-certificates)\//.test(path) || (method === 'GET' && path === '/offers')
+    /^\/(charters|cohorts|releases|revocations|void-certificates)\//.test(path) ||
+    (method === 'GET' && path === '/offers')
   /** A recipient adds up again, or the custodian that was drawn. */
   const isForBoth = (path: string) => path.includes('/contributions/')
   const secured = operations.filter(one => !one.isPublic)

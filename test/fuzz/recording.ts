@@ -6,6 +6,7 @@ import { revoke, sponsor } from '#member-node/researchers.ts'
 import { revocations } from '#member-node/schema.ts'
 import { cancel } from '#researcher/client.ts'
 import { fetchOffers } from '#researcher/offers.ts'
+import { publish } from '#researcher/release.ts'
 import { fetchCharter } from '#researcher/researcher.ts'
 import { done } from '#specs/api.ts'
 import { messageKinds, type QueryId, type RoundId } from '#specs/messages.ts'
@@ -46,6 +47,8 @@ export interface Recording {
   readonly rounds: Readonly<Record<'opened' | 'recounted' | 'void' | 'agreed' | 'closed' | 'open', Run>>
   /** Of a researcher beside the one who asked. */
   readonly revocation: string
+  /** The path of what was published of the opened one. */
+  readonly release: string
   /** BR's contribution to the open round, which was held back. */
   readonly held: Buffer
   /** By the `typ` of the message: what honest parties signed. */
@@ -85,6 +88,7 @@ export async function record(): Promise<Recording> {
   const rounds = {} as Record<keyof Recording['rounds'], Run>
   const answer = await federation.ask(QUESTION)
   rounds.opened = { query: answer.query as QueryId, round: answer.round as RoundId }
+  const { address } = await publish(federation.researcher, rounds.opened.query, 'Preliminary figures')
   Object.assign(federation, { researcher: { ...federation.researcher, recountFrom: 0 } })
   const large = await federation.ask(QUESTION)
   rounds.recounted = { query: large.query as QueryId, round: large.round as RoundId }
@@ -113,6 +117,7 @@ export async function record(): Promise<Recording> {
     exchanges,
     rounds,
     revocation,
+    release: new URL(address).pathname,
     held: held as unknown as Buffer,
     messages: messagesIn(exchanges),
     signerOf: compact => {

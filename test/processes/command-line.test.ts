@@ -133,6 +133,8 @@ describe('help', () => {
     'query list',
     'query follow',
     'query cancel',
+    'query release',
+    'verify',
   ]
   it.concurrent.each(COMMANDS)('inbond %s --help has an example', async command => {
     const { status, stdout, stderr } = await run(...command.split(' '), '--help')
@@ -588,6 +590,12 @@ describe('a query, typed wrongly', () => {
     ['with a strange time', () => asking(`${QUERY}closes: soon\n`), 'bad-query', /closes: soon is not a time between 1s and 7d/],
     ['followed by an id that is not there', () => ['query', 'follow', 'ffffff', '--as', at('researcher')], 'not-found', /there is no query ffffff here/],
     ['followed by something else', () => ['query', 'follow', 'mine', '--as', at('researcher')], 'not-found', /"mine" is not the id of a query/],
+    ['released by an id that is not there', () => ['query', 'release', 'ffffff', '--as', at('researcher')], 'not-found', /there is no query ffffff here/],
+    ['verified where nothing is', () => ['verify', nowhere()], 'file-not-readable', /nowhere cannot be read/],
+    ['verified in a folder', () => ['verify', at('researcher')], 'file-not-readable', /researcher cannot be read/],
+    ['verified in what is something else', () => ['verify', file('letter.txt', 'Dear reader')], 'not-a-release', /it is no JSON text/],
+    ['verified against no fingerprint', () => ['verify', nowhere(), '--federation', 'KR'], 'bad-option', /--federation "KR": a fingerprint has 43/],
+    ['verified at a plain address', () => ['verify', 'http://stats.example.org/releases/1'], 'plain-http', /would not be encrypted/],
     ['withdrawn by an id that is not there', () => ['query', 'cancel', 'ffffff', '--as', at('researcher')], 'not-found', /there is no query ffffff here/],
     ['status of nobody', () => ['researcher', 'status', nowhere()], 'not-initialised', /nowhere/],
   ])

@@ -10,6 +10,7 @@ const programs = {
   member: [member, 1],
   researcher: [researcher, 0],
   query: [researcher, 0],
+  verify: [researcher, 0],
 } as const
 
 /** Whether a command line is one of a party; anything else the script `inbond` answers itself. */

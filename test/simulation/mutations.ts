@@ -235,7 +235,7 @@ export const mutations: readonly Mutation[] = [
     name: 'the recipient reads the cohort that was opened: agreements, openings, their seals, and the addition',
     edits: [
       sameCohort,
-      edit('researcher/evidence.ts', ' || payload.cohort !== cohort.id || payload.sealed', ' || payload.sealed'),
+      edit('researcher/evidence.ts', ' || payload.cohort !== cohort.id || payload[form]', ' || payload[form]'),
       edit(CONTEXT, 'opening.cohort, '),
       addsUpAgain,
     ],

@@ -317,6 +317,15 @@ const messages: Record<string, Test> = {
   'inbond-void-certificate': object({ protocol, round: id, statements: list(text(0, 4 * 1024 * 1024), 2, 15) }),
   'inbond-sum': object({ protocol, round: id, cohort: id, slots: whole(1), ciphertext: hash }),
   'inbond-recount': object({ protocol, round: id, sum: id, custodian: member, ciphertext: hash }),
+  'inbond-release': object({
+    protocol,
+    query: id,
+    round: id,
+    content: hash,
+    addedUpAgain: oneOf('by-recipient', 'by-custodian'),
+    note: orNull(line(1, 1000)),
+    releasedAt: instant,
+  }),
   'inbond-token': object({ federation: thumbprint, method: text(0, 10), path: text(0, 2000), issuedAt: instant }),
 }
 
