@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 /** Tests that need programs from outside npm (nginx, squid): `npm run test:proxies`. */
 const PROXIES = 'test/proxies/**/*.test.ts'
+/** Tests that look at the memory of their process, or at what happens when something is loaded for the first time. */
+const ALONE = ['crypto/seal.test.ts', 'test/fuzz/decoders.test.ts', 'test/simulation/faults.test.ts']
 
 // biome-ignore lint/style/noDefaultExport: vitest reads the default export
 export default defineConfig({
@@ -10,7 +12,17 @@ export default defineConfig({
     hookTimeout: 60_000,
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: 'normal', include: ['**/*.test.ts'], exclude: [PROXIES, '**/node_modules/**'] } },
+      {
+        extends: true,
+        // To load the product anew for each file takes a third of the time.
+        test: {
+          name: 'normal',
+          isolate: false,
+          include: ['**/*.test.ts'],
+          exclude: [PROXIES, ...ALONE, '**/node_modules/**'],
+        },
+      },
+      { extends: true, test: { name: 'alone', include: ALONE } },
       { extends: true, test: { name: 'proxies', include: [PROXIES] } },
     ],
   },

@@ -20,24 +20,20 @@ const { run } = await import('./run.ts')
 const { schedules } = await import('./schedule.ts')
 
 const usual = { at: 0, need: '{ atLeast: 3 }', closes: '1h', large: false, withdrawn: null } as const
-const first = {
-  questions: [usual],
-  moves: [],
-  sums: [],
-  recounts: false,
-  refusing: null,
-  ...mutation.first,
+const first = [mutation.first ?? {}].flat().map(one => ({
+  ...{ questions: [usual], moves: [], sums: [], recounts: false, refusing: null },
+  ...one,
   cheat: mutation.cheat,
-}
+}))
 using federation = await foundFederation()
 const snapshot = takeSnapshot(federation)
 const holds = fc.asyncProperty(schedules(fc.constant(mutation.cheat)), schedule =>
   run(snapshot, schedule, ROOT).then(() => undefined),
 )
 const result = await fc.check(holds, {
-  numRuns: Number(runs),
+  numRuns: Math.max(Number(runs), first.length),
   seed: Number(seed),
-  examples: [[first]],
+  examples: first.map(one => [one]),
   endOnFailure: true,
 })
 const error = result.errorInstance

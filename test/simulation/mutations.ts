@@ -14,7 +14,7 @@ export interface Mutation {
   /** Who must cheat for it. */
   readonly cheat: Cheat | null
   /** What is tried before anything is generated. */
-  readonly first?: Partial<Schedule>
+  readonly first?: Partial<Schedule> | readonly Partial<Schedule>[]
 }
 
 const CUSTODY = 'member-node/custody.ts'
@@ -35,13 +35,16 @@ const two = [...ask(), ...ask()]
 const refused: Partial<Schedule> = { questions: ask({ need: 'all' }), refusing: 'KR' as Schedule['refusing'] }
 
 /** Loses every request for a while, when so many things have happened in their order. */
-const losingAfter = (moves: number): Partial<Schedule> => ({
+const losing = (moves: number): Partial<Schedule> => ({
   moves: [
     ...Array(moves).fill({ do: 'go', pick: 0, fault: 'none' }),
     ...Array(6).fill({ do: 'go', pick: 0, fault: 'lost' }),
     { do: 'pass', milliseconds: 1000 },
   ],
 })
+
+/** How many requests come before the one that has to be lost changes with every request more. */
+const losingAround = (moves: number) => [0, 1, -1, 2, -2, 3, -3, 4, -4, 6, -6, 8, -8].map(more => losing(moves + more))
 
 /** The rule on overlapping cohorts refuses the second one as well. */
 const agreesAgain = [
@@ -257,7 +260,7 @@ export const mutations: readonly Mutation[] = [
     edits: [edit(ANSWER, 'storedContribution(node, round.id) ?? ')],
     breaks: 'nothingUnexpected',
     cheat: null,
-    first: losingAfter(22),
+    first: losingAround(24),
   },
   {
     name: 'a contribution is stored before it is sent',
@@ -276,7 +279,7 @@ export const mutations: readonly Mutation[] = [
     ],
     breaks: 'nobodyRefusesWhatItDid',
     cheat: null,
-    first: losingAfter(89),
+    first: losingAround(92),
   },
   {
     name: 'shares are forgotten when they are opened',
