@@ -3,7 +3,7 @@ import { fingerprint } from '#crypto/signature.ts'
 import { type Followed, followCharters } from '#party/charter-chain.ts'
 import { type CharterBundle, charterBundle, done } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { type CharterId, charter, confirmation } from '#specs/messages.ts'
+import { type Charter, type CharterId, charter, confirmation } from '#specs/messages.ts'
 import { type SignedCharter, standingOf, verifyProposal } from '#specs/rules/charter.ts'
 import { inWords, isFulfilled } from '#specs/rules/succession.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
@@ -41,6 +41,18 @@ export function charterOf(node: Pick<Node, 'db'>, id: CharterId): SignedCharter 
     .get()
   if (row) return stored(row)
   throw fault('no-charter', `this node does not know the charter ${id} to be in force`)
+}
+
+/**
+ * The terms of the charter in force, with the members of every charter before it, too: a member that was given another key is there
+ * with both.
+ * @throws InbondError `no-charter`
+ */
+export function termsSoFar(node: Pick<Node, 'db'>): Pick<Charter, 'coordinator' | 'members'> {
+  const { coordinator } = requireCharter(node).payload
+  const inForce = isNotNull(charters.inForceAt)
+  const rows = node.db.select().from(charters).where(inForce).orderBy(desc(charters.epoch)).all()
+  return { coordinator, members: rows.flatMap(row => stored(row).payload.members) }
 }
 
 /** When this node took note of a charter in force, in milliseconds since 1970. */

@@ -19,7 +19,7 @@ import {
 } from '#specs/messages.ts'
 import { isRevoked, targetOf, targetsOf, verifyRevocation } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
-import { requireCharter } from './charters.ts'
+import { termsSoFar } from './charters.ts'
 import { readSoFar } from './log-mirror.ts'
 import type { Node } from './node.ts'
 import { logEntries, revocations, sponsorships } from './schema.ts'
@@ -196,11 +196,12 @@ async function makeRevocation(node: Node, stopped: Stopped): Promise<string> {
 }
 
 /**
- * Takes note of a revocation, from wherever it came.
+ * Takes note of a revocation, from wherever it came, with any key that its signer has had: it is for good, and the key may be replaced.
+ * That lets nobody else stop researchers: the coordinator takes no new one with a replaced key, and could stop anybody itself.
  * @throws InbondError `no-charter`, `bad-certificate`, `bad-signature`, `bad-message`
  */
 export async function learnRevocation(node: Node, compact: string): Promise<void> {
-  store(node, await verifyRevocation(compact, requireCharter(node).payload))
+  store(node, await verifyRevocation(compact, termsSoFar(node)))
 }
 
 /** What does not hold as a revocation stops nobody. */

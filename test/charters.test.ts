@@ -9,15 +9,18 @@ import { proposeCharter } from '#coordinator/proposals.ts'
 import { charterInForce, checkProposal, confirmCharter, learnCharter, placeOf } from '#member-node/charters.ts'
 import { signCharter } from '#member-node/consents.ts'
 import { agree, withdrawLostPrekeys } from '#member-node/custody.ts'
-import { acceptHistory } from '#member-node/log-mirror.ts'
+import { acceptHistory, followLog } from '#member-node/log-mirror.ts'
+import { learnLoggedRevocations, refuseRevoked, revoke } from '#member-node/researchers.ts'
 import { agreements } from '#member-node/schema.ts'
 import { poll } from '#member-node/work.ts'
+import { fetchCertificate } from '#researcher/certificate.ts'
 import { cancel, prepare, resume } from '#researcher/client.ts'
 import { fetchCharter, storedQuery } from '#researcher/researcher.ts'
 import { type CharterBundle, queryReceipt, queryStatus } from '#specs/api.ts'
 import {
   type CharterId,
   type CohortId,
+  certificate,
   charter,
   confirmation,
   consent,
@@ -26,7 +29,7 @@ import {
 } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
-import { PROTOCOL, sign } from '#specs/signed.ts'
+import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { Federation, type TestNode, URL } from './federation.ts'
 import { forgetCharters, restartCoordinator, restartNode, Switchboard } from './restart.ts'
 import { doWork, enrol, pose, proposeAndSign, roundRow, step, workOf } from './steps.ts'
@@ -168,6 +171,31 @@ describe('a member that lost its key', () => {
       ['BR', 'FR', 'JP', 'KR'],
       ['BR', 'FR', 'JP'],
     ])
+    old.db.$client.close()
+  })
+
+  test('has stopped a researcher for good with the one that it lost, for whoever reads of it afterwards', async () => {
+    await found()
+    const old = federation.node('BR')
+    const { key } = federation.researcher
+    const researcher = claims(
+      certificate,
+      await fetchCertificate(federation.researcher, await fetchCharter(federation.researcher)),
+    ).payload
+    await revoke(old, key.fingerprint, 'left the organisation')
+    await enrol(federation, 'BR', true)
+    const joining = await enrol(federation, 'SG')
+    await proposeAndSign(federation)
+    await federation.settle()
+    expect(epoch()).toBe(2)
+    for (const node of [joining, federation.node('BR'), federation.node('KR')]) {
+      expect(placeOf(node)).toBe('member')
+      await followLog(node, context().log.head())
+      await learnLoggedRevocations(node)
+      expect(() => refuseRevoked(node, researcher)).toThrow(expect.objectContaining({ code: 'researcher-revoked' }))
+    }
+    // Whoever has the old key stops nobody with it.
+    await expect(revoke(old, key.fingerprint, 'by a thief')).rejects.toMatchObject({ code: 'key-replaced' })
     old.db.$client.close()
   })
 

@@ -150,6 +150,18 @@ describe('a revocation', () => {
     await refused(verifyRevocation((await make()).compact, five.charter.payload), code, reason)
   })
 
+  test('is taken with any of the keys of whom it names, and with no key of another', async () => {
+    const { payload } = five.charter
+    const again = payload.members.map(one => (one.id === KR ? { ...one, publicKey: five.stranger.publicKey } : one))
+    const terms = { ...payload, members: [...again, ...payload.members] }
+    for (const key of [five.keyOf(KR), five.stranger]) {
+      await expect(verifyRevocation((await revoked({}, key)).compact, terms)).resolves.toMatchObject({
+        payload: { by: KR },
+      })
+    }
+    await refused(verifyRevocation((await revoked({}, five.keyOf(KE))).compact, terms), 'bad-signature', /revocation/)
+  })
+
   test('is taken from whom it names', async () => {
     for (const one of [await revoked(), await revoked({ by: null }, five.coordinator)]) {
       await expect(verifyRevocation(one.compact, five.charter.payload)).resolves.toMatchObject({ id: one.id })

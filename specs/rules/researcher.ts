@@ -159,17 +159,25 @@ export async function verifyQuery(
 
 /**
  * Verifies that whom it names signed a revocation of this federation. Whose certificates it stops is for `isRevoked` to say.
+ * @param terms a member may be there several times, with each key that it had
  * @throws InbondError `bad-certificate`, `bad-signature`, `bad-message`
  */
 export async function verifyRevocation(compact: string, terms: Terms): Promise<Signed<Revocation, RevocationId>> {
-  const { by } = claims(revocation, compact).payload
-  const key = by === null ? terms.coordinator : terms.members.find(one => one.id === by)?.publicKey
+  const { kid, payload } = claims(revocation, compact)
+  const { by } = payload
+  const keys = by === null ? [terms.coordinator] : terms.members.filter(one => one.id === by).map(one => one.publicKey)
+  const key = (await keyCalled(kid, keys)) ?? keys[0]
   if (key === undefined) throw fault('bad-certificate', `${by}, who revokes, is not on the roster`)
   const signed: Signed<Revocation, RevocationId> = await verify(revocation, compact, key)
   if (signed.payload.federation !== (await fingerprint(terms.coordinator))) {
     throw fault('bad-certificate', 'the revocation is of another federation')
   }
   return signed
+}
+
+async function keyCalled(print: string, keys: readonly PublicKey[]): Promise<PublicKey | undefined> {
+  for (const key of keys) if ((await fingerprint(key)) === print) return key
+  return undefined
 }
 
 /** Of a certificate, what decides whether a revocation stops it. */
