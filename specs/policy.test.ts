@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { EVERYTHING } from '#test/questions.ts'
 import {
   type Approval,
   type Asked,
@@ -11,25 +12,6 @@ import {
   type Template,
 } from './policy.ts'
 import { parseQueryFile } from './query.ts'
-
-/** Allows every question to everybody. */
-const everything: PublicPolicy = {
-  organisations: 'all',
-  roles: 'all',
-  purposes: 'all',
-  datasets: 'all',
-  dimensions: 'all',
-  mostDimensions: 8,
-  hsDigits: 6,
-  mostDimensionsAtFinest: 8,
-  periods: 'month',
-  measures: 'all',
-  smallestCohort: 3,
-  questionsADay: 1000,
-  templates: [],
-  otherwise: 'automatic',
-  expires: '24h',
-}
 
 const byChapter: Template = {
   name: 'by chapter',
@@ -172,20 +154,20 @@ describe('each line of a policy refuses, and says why', () => {
     ],
   ]
   test.each(cases)('%s', (_, lines, question, reason) => {
-    const { approval, reasons } = judge({ ...everything, ...lines }, question)
+    const { approval, reasons } = judge({ ...EVERYTHING, ...lines }, question)
     expect({ approval, reasons }).toEqual(
       reason === undefined ? { approval: 'automatic', reasons: [] } : { approval: 'refused', reasons: [reason] },
     )
   })
 
   test('and every reason is told', () => {
-    const { reasons } = judge({ ...everything, purposes: [], measures: [], mostDimensions: 0 }, asked('by: [flow]'))
+    const { reasons } = judge({ ...EVERYTHING, purposes: [], measures: [], mostDimensions: 0 }, asked('by: [flow]'))
     expect(reasons).toHaveLength(3)
   })
 })
 
 describe('a template', () => {
-  const rules = (templates: Template[], otherwise: Approval): PublicPolicy => ({ ...everything, templates, otherwise })
+  const rules = (templates: Template[], otherwise: Approval): PublicPolicy => ({ ...EVERYTHING, templates, otherwise })
   const one = (change: Partial<Template>) => rules([{ ...byChapter, ...change }], 'refused')
 
   test('allows what has its shape, and what has less', () => {

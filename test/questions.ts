@@ -6,7 +6,8 @@ import { parseQueryFile, type QueryFile } from '#specs/query.ts'
 
 /** Policies and questions of every kind. */
 
-const EVERYTHING: PublicPolicy = {
+/** Allows every question to everybody. */
+export const EVERYTHING: PublicPolicy = {
   organisations: 'all',
   roles: 'all',
   purposes: 'all',

@@ -1,28 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { IdentityKey } from '#crypto/signature.ts'
 import { at, DAY, type FederationKeys, federationKeys, HOUR, hashOf, NOON } from '#test/federation-keys.ts'
+import { EVERYTHING } from '#test/questions.ts'
 import { type MemberId, offer } from '../messages.ts'
-import type { PublicPolicy } from '../policy.ts'
 import { PROTOCOL, sign } from '../signed.ts'
 import { offeredBy, verifyOffer } from './offer.ts'
-
-const POLICY: PublicPolicy = {
-  organisations: 'all',
-  roles: 'all',
-  purposes: 'all',
-  datasets: 'all',
-  dimensions: 'all',
-  mostDimensions: 8,
-  hsDigits: 6,
-  mostDimensionsAtFinest: 8,
-  periods: 'month',
-  measures: 'all',
-  smallestCohort: 3,
-  questionsADay: 1000,
-  templates: [],
-  otherwise: 'automatic',
-  expires: '24h',
-}
 
 let five: FederationKeys
 beforeAll(async () => {
@@ -50,7 +32,7 @@ function covering(...ranges: readonly string[]): Promise<string> {
     .map(range => range.split(' '))
     .map(([from, to]) => ({ from, to, state: 'complete', version: 1 }))
   const terms = {
-    policy: POLICY,
+    policy: EVERYTHING,
     ownRecords: 'automatic',
     alone: false,
     coverage: [{ dataset: 'declarations', months }],
