@@ -1,4 +1,5 @@
 import { asc, eq, ne } from 'drizzle-orm'
+import { Remembered } from '#party/remembered.ts'
 import { type Coverage, type MemberId, manifest, type Query, query, type RoundId, round } from '#specs/messages.ts'
 import { monthsBetween } from '#specs/period.ts'
 import type { Question } from '#specs/query.ts'
@@ -9,7 +10,6 @@ import { askedPeriod, regionsIntersect } from '#specs/rules/region.ts'
 import { claims } from '#specs/signed.ts'
 import type { Context } from './context.ts'
 import { countingCohorts, type FittingCohort, fitting } from './ledger.ts'
-import { Remembered } from './remembered.ts'
 import { contributions, queries, rounds } from './schema.ts'
 
 /**
