@@ -426,7 +426,7 @@ describe('a release under a later charter', () => {
     ]) {
       expect(await failing(await lying({ charters }, {}, read))).toMatchObject({ at: 'charter' })
     }
-    expect(await failing(await lying({ charters: [first] }, {}, read))).toMatchObject({ at: 'question' })
+    expect(await failing(await lying({ charters: [first] }, {}, read))).toMatchObject({ at: 'round' })
   })
 })
 
