@@ -137,13 +137,16 @@ export class Scenarios {
     for (const id of MEMBERS) {
       await this.#killing.persist(byHand(id), ['member', 'charter', 'sign', federation.of(id), '--yes'])
     }
+    const coordinator = federation.database('coordinator')
+    const proposed = coordinator.prepare('SELECT id FROM charters WHERE withdrawn_at IS NULL ORDER BY epoch DESC').pluck()
     const newest = 'SELECT id FROM charters WHERE in_force_at IS NOT NULL ORDER BY epoch DESC LIMIT 1'
     const inForce = ['coordinator', ...MEMBERS].map(party => federation.database(party).prepare(newest).pluck())
     // Whoever has not taken it up cannot sign the one that follows it.
     await until(
-      () => new Set(inForce.map(one => one.get())).size === 1,
+      () => inForce.every(one => one.get() === proposed.get()),
       () => 'everybody to take the charter up',
     )
+    coordinator.close()
     for (const one of inForce) one.database.close()
   }
 
