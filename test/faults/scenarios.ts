@@ -301,7 +301,8 @@ export class Scenarios {
   async #ask(purpose: string): Promise<string> {
     for (;;) {
       const asking = this.#afflicted.federation.line.start(await this.#going(purpose))
-      const isAnnounced = await asking.says(/members contribute/).then(
+      // Members may have contributed before it was told of any.
+      const isAnnounced = await asking.says(/^(members contribute|custodians)/m).then(
         () => true,
         () => false,
       )
