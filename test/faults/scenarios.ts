@@ -138,7 +138,9 @@ export class Scenarios {
       await this.#killing.persist(byHand(id), ['member', 'charter', 'sign', federation.of(id), '--yes'])
     }
     const coordinator = federation.database('coordinator')
-    const proposed = coordinator.prepare('SELECT id FROM charters WHERE withdrawn_at IS NULL ORDER BY epoch DESC').pluck()
+    const proposed = coordinator
+      .prepare('SELECT id FROM charters WHERE withdrawn_at IS NULL ORDER BY epoch DESC')
+      .pluck()
     const newest = 'SELECT id FROM charters WHERE in_force_at IS NOT NULL ORDER BY epoch DESC LIMIT 1'
     const inForce = ['coordinator', ...MEMBERS].map(party => federation.database(party).prepare(newest).pluck())
     // Whoever has not taken it up cannot sign the one that follows it.
