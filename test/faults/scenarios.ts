@@ -49,6 +49,26 @@ export class Scenarios {
     this.#answered.push(purpose)
   }
 
+  /** Everybody answers; the answer is published, and read by somebody else. */
+  readonly publish = async (): Promise<void> => {
+    await this.answer()
+    const own = (await this.#find(this.#answered.at(-1) as string))?.query as string
+    const address = await this.#killing.persist('researcher', [
+      'query',
+      'release',
+      own,
+      ...this.#as().slice(0, 2),
+      '--yes',
+    ])
+    await this.#killing.persist('researcher', ['verify', address.trim()])
+  }
+
+  /** A researcher looks what would become of a question. */
+  readonly explain = async (): Promise<void> => {
+    const file = this.#afflicted.federation.line.write('explained.yaml', question(`explained ${++this.#asked}`))
+    await this.#killing.persist('researcher', ['query', 'explain', file, ...this.#as()])
+  }
+
   /** CC's policy allows nothing. */
   readonly refuse = async (): Promise<void> => {
     this.#afflicted.federation.line.write('policy.yaml', policy(0))
@@ -165,7 +185,7 @@ export class Scenarios {
     await this.#init(byHand('AA'), ['member', 'init', member, '--id', id, '--name', name, '--invite', invitation])
     for (const other of ['another', 'one more']) {
       const invite = await this.#invite('--member', id, '--replace')
-      const directory = line.path(folder, other)
+      const directory = line.path(folder, other, 'AA')
       await this.#init(byHand('AA'), ['member', 'init', directory, '--id', id, '--name', name, '--invite', invite])
     }
     const other = await this.#invite('--researcher', name, '--sponsor', 'BB')
