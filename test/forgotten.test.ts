@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { charterInForce } from '#coordinator/context.ts'
+import { recountWork } from '#coordinator/recounts.ts'
+import { confirmCharter } from '#member-node/charters.ts'
+import { signCharter } from '#member-node/consents.ts'
+import { withdrawLostPrekeys } from '#member-node/custody.ts'
+import { type Policy, presets } from '#member-node/policy.ts'
+import { addUpAgain, type Recounting } from '#member-node/recount.ts'
+import { cancel } from '#researcher/client.ts'
+import { cohort } from '#specs/messages.ts'
+import { claims, sign } from '#specs/signed.ts'
+import { backUp, restore } from './backups.ts'
+import { some } from './effort.ts'
+import { Federation } from './federation.ts'
+import { pose, proposeAndSign, roundRow, step, workOf } from './steps.ts'
+
+/** A node is backed up, goes on, is lost and restored: it says nothing in other words, and finds out what it forgot. */
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const MEMBERS = ['BR', 'FR', 'JP', 'KR', 'VN']
+const QUESTION = `dataset: declarations
+where: { flow: import }
+by: [transport]
+measures: [{ sum: value }]
+purpose: what a node forgets
+need: { atLeast: 3 }
+closes: 1h
+`
+const open = presets.open as Policy
+
+let federation: Federation
+/** What left KR by now, by what it is and of what: each must be the same bytes whenever it leaves. */
+const said = new Map<string, Set<string>>()
+
+beforeAll(async () => {
+  federation = await Federation.create({
+    members: MEMBERS,
+    custodians: ['BR', 'FR', 'KR', 'VN'],
+    network: (who, direct) => async (url, init) => {
+      if (who === 'KR' && init?.method !== undefined && init.method !== 'GET') await listen(url, init)
+      return direct(url, init)
+    },
+  })
+  for (const id of MEMBERS) federation.load(id, 'flow,period,hs6,transport,value\nimport,2020-01,010121,sea,2\n')
+})
+afterAll(() => federation[Symbol.dispose]())
+beforeEach(async () => {
+  for (const node of federation.nodes.values()) node.rules = open
+  federation.clock.advance(3 * HOUR)
+  await federation.settle()
+})
+
+async function listen(url: string, init: RequestInit): Promise<void> {
+  const what = new URL(url).pathname
+  if (!/contribution$|agreements$|openings$|void-statements$|recounts$/.test(what)) return
+  const bytes = new Uint8Array(await new Response(init.body as Blob | string).arrayBuffer())
+  said.set(what, (said.get(what) ?? new Set()).add(createHash('sha256').update(bytes).digest('hex')))
+}
+
+const node = () => federation.node('KR')
+const refusals = (round: string, member = 'KR') =>
+  federation.coordinator.context.db.$client
+    .prepare('SELECT step, reason FROM refusals WHERE round = ? AND member = ? ORDER BY step')
+    .all(round, member)
+const forgets = expect.stringMatching(/restored from a backup after the round opened/)
+
+async function restored(backup: string, id = 'KR') {
+  const node = await restore(federation, id, backup)
+  await withdrawLostPrekeys(node)
+  return node
+}
+
+const STEPS = ['contribute', 'agree', 'open'] as const
+/** How far a round got before the backup, and before the disk was lost; and whether its query is then withdrawn. */
+const histories = [0, 1, 2, 3].flatMap(before =>
+  [0, 1, 2, 3]
+    .filter(lost => lost >= before)
+    .flatMap(lost => [false, true].map(withdrawn => ({ before, lost, withdrawn })))
+    .filter(one => !(one.withdrawn && one.lost === 3)),
+)
+
+describe('whatever a node did after its backup', () => {
+  test.each(some(histories, 6))('it says nothing of it in other words: %o', async ({ before, lost, withdrawn }) => {
+    const { round, query } = await pose(federation, QUESTION)
+    for (const kind of STEPS.slice(0, before)) await step(federation, kind)
+    const backup = await backUp(federation, 'KR')
+    for (const kind of STEPS.slice(before, lost)) await step(federation, kind)
+    await restored(backup)
+    if (withdrawn) await cancel(federation.researcher, query)
+    await federation.settle()
+    federation.clock.advance(HOUR + MINUTE)
+    await federation.settle()
+    expect(['opened', 'void']).toContain(roundRow(federation, round).state)
+    expect([...said].filter(([, bodies]) => bodies.size > 1)).toEqual([])
+    expect(said.has(`/rounds/${round}/openings`) && said.has(`/rounds/${round}/void-statements`)).toBe(false)
+    // What it does not know to be new to it, it says.
+    const next = await federation.ask(QUESTION)
+    expect(next.cohort).toEqual(MEMBERS)
+    expect(next.evidence.openedBy).toContain('KR')
+  })
+
+  test('it does not say that it never opened a round', async () => {
+    const { round, query } = await pose(federation, QUESTION)
+    await step(federation, 'contribute')
+    const backup = await backUp(federation, 'KR')
+    await step(federation, 'agree')
+    await restored(backup)
+    await cancel(federation.researcher, query)
+    await federation.settle()
+    expect(refusals(round)).toEqual([{ step: 'void', reason: forgets }])
+    // Four custodians give up what three of them must agree to.
+    expect(refusals(round, 'BR')).toEqual([])
+  })
+
+  test('its tables refuse what its code should', async () => {
+    const { round } = await pose(federation, QUESTION)
+    const { db } = await restored(await backUp(federation, 'KR'))
+    await step(federation, 'contribute')
+    const inserting = (sql: string) => () => db.$client.prepare(sql).run({ round })
+    for (const sql of [
+      "INSERT INTO contributions VALUES (@round, 'm', 'm', x'00', 0)",
+      "INSERT INTO agreements VALUES (@round, 'c', 'c', 'c', 0)",
+      "INSERT INTO void_statements VALUES (@round, 'v', 0)",
+      "INSERT INTO void_statements VALUES ('a round that it never saw' || @round, 'v', 0)",
+      "INSERT INTO recounts VALUES (@round, 'r', 0, 0)",
+    ]) {
+      expect(inserting(sql)).toThrow(/says nothing new in a round of before/)
+    }
+    expect(inserting('UPDATE rounds SET opens = opens + 1 WHERE id = @round')).toThrow(/opens once/)
+    expect(inserting('UPDATE prekeys SET is_lost = 0 WHERE id <> @round')).toThrow(/never found again/)
+    expect(() => db.$client.exec('DELETE FROM restorations')).toThrow(/never changed/)
+  })
+
+  test('it adds up nothing again, and says so', async () => {
+    const backup = await backUp(federation, 'KR')
+    const { round } = await pose(federation, QUESTION)
+    await federation.settle()
+    await restored(backup)
+    const { compact, query, cohort } = roundRow(federation, round)
+    const asked: Recounting = { kind: 'recount', round: compact, query, cohort, sum: '', seed: '' }
+    await expect(addUpAgain(node(), asked)).rejects.toMatchObject({ code: 'restored-since' })
+  })
+})
+
+test('a member that is no custodian tells by its clock which rounds are new', async () => {
+  const backup = await backUp(federation, 'JP')
+  await restored(backup, 'JP')
+  const { round: early } = await pose(federation, QUESTION)
+  await federation.settle()
+  expect(refusals(early, 'JP')).toEqual([{ step: 'contribute', reason: forgets }])
+  federation.clock.advance(4 * MINUTE)
+  const { round: late } = await pose(federation, QUESTION)
+  await federation.settle()
+  expect(refusals(late, 'JP')).toEqual([])
+  expect((await federation.ask(QUESTION)).cohort).toEqual(MEMBERS)
+})
