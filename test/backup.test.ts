@@ -166,12 +166,18 @@ describe('a restore', () => {
     expect($client.prepare('SELECT round FROM contributions').pluck().all()).toEqual(['lost', 'over', 'under-way'])
     expect($client.prepare('SELECT count(*) FROM prekeys WHERE private_key IS NOT NULL').pluck().get()).toBe(0)
     expect(() => $client.exec("UPDATE contributions SET manifest = 'another'")).toThrow(/never changed/)
+    expect($client.prepare('SELECT * FROM restorations').all()).toEqual([
+      { at: 1000, takes_part_from: 241_000, history: 1, log_size: 0 },
+    ])
+    expect($client.prepare('SELECT is_lost FROM prekeys').pluck().all()).toEqual([1])
     $client.close()
     expect([target, join(target, 'keys')].map(path => statSync(path).mode & 0o777)).toEqual([0o700, 0o700])
   })
 
   test('goes nowhere where something is', async () => {
-    await expect(restoreBackup(good, directory, backupContents, restoring)).rejects.toEqual(refused('already-initialised'))
+    await expect(restoreBackup(good, directory, backupContents, restoring)).rejects.toEqual(
+      refused('already-initialised'),
+    )
     const filled = restored()
     mkdirSync(filled)
     await restoreBackup(good, filled, backupContents, restoring)
@@ -179,6 +185,13 @@ describe('a restore', () => {
     await expect(restoreBackup(good, filled, backupContents, restoring)).rejects.toEqual(
       refused('not-writable', /not empty/),
     )
+  })
+
+  test('waits until the clock of the machine is right', async () => {
+    await makeBackup(directory, backup, backupContents, { ...options, now: 1_000_000 })
+    const target = restored()
+    await expect(restoreBackup(backup, target, backupContents, restoring)).rejects.toEqual(refused('clock-skew'))
+    expect(existsSync(target)).toBe(false)
   })
 
   type Change = [what: string, code: string, message: RegExp, change: (folder: string) => void]

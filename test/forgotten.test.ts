@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { charterInForce } from '#coordinator/context.ts'
-import { recountWork } from '#coordinator/recounts.ts'
-import { confirmCharter } from '#member-node/charters.ts'
-import { signCharter } from '#member-node/consents.ts'
+import { generateIdentityKey } from '#crypto/signature.ts'
+import { answer } from '#member-node/answer.ts'
 import { withdrawLostPrekeys } from '#member-node/custody.ts'
 import { type Policy, presets } from '#member-node/policy.ts'
 import { addUpAgain, type Recounting } from '#member-node/recount.ts'
+import { isoTime } from '#party/clock.ts'
 import { cancel } from '#researcher/client.ts'
-import { cohort } from '#specs/messages.ts'
+import { type CohortBundle, cohortBundle } from '#specs/api.ts'
+import { type CohortId, cohort, type ManifestId, type MemberId, manifest, round } from '#specs/messages.ts'
 import { claims, sign } from '#specs/signed.ts'
 import { backUp, restore } from './backups.ts'
 import { some } from './effort.ts'
 import { Federation } from './federation.ts'
-import { pose, proposeAndSign, roundRow, step, workOf } from './steps.ts'
+import { documentOf, pose, roundRow, step } from './steps.ts'
 
 /** A node is backed up, goes on, is lost and restored: it says nothing in other words, and finds out what it forgot. */
 
@@ -31,6 +31,8 @@ closes: 1h
 const open = presets.open as Policy
 
 let federation: Federation
+/** Cohorts that the coordinator invented, by their ids. */
+const invented = new Map<string, CohortBundle>()
 /** What left KR by now, by what it is and of what: each must be the same bytes whenever it leaves. */
 const said = new Map<string, Set<string>>()
 
@@ -40,7 +42,8 @@ beforeAll(async () => {
     custodians: ['BR', 'FR', 'KR', 'VN'],
     network: (who, direct) => async (url, init) => {
       if (who === 'KR' && init?.method !== undefined && init.method !== 'GET') await listen(url, init)
-      return direct(url, init)
+      const made = invented.get(new URL(url).pathname.replace('/cohorts/', ''))
+      return made ? Response.json(made) : direct(url, init)
     },
   })
   for (const id of MEMBERS) federation.load(id, 'flow,period,hs6,transport,value\nimport,2020-01,010121,sea,2\n')
@@ -82,7 +85,7 @@ const histories = [0, 1, 2, 3].flatMap(before =>
 )
 
 describe('whatever a node did after its backup', () => {
-  test.each(some(histories, 6))('it says nothing of it in other words: %o', async ({ before, lost, withdrawn }) => {
+  test.each(some(histories, 3))('it says nothing of it in other words: %o', async ({ before, lost, withdrawn }) => {
     const { round, query } = await pose(federation, QUESTION)
     for (const kind of STEPS.slice(0, before)) await step(federation, kind)
     const backup = await backUp(federation, 'KR')
@@ -144,15 +147,88 @@ describe('whatever a node did after its backup', () => {
   })
 })
 
-test('a member that is no custodian tells by its clock which rounds are new', async () => {
-  const backup = await backUp(federation, 'JP')
-  await restored(backup, 'JP')
-  const { round: early } = await pose(federation, QUESTION)
-  await federation.settle()
-  expect(refusals(early, 'JP')).toEqual([{ step: 'contribute', reason: forgets }])
-  federation.clock.advance(4 * MINUTE)
-  const { round: late } = await pose(federation, QUESTION)
-  await federation.settle()
-  expect(refusals(late, 'JP')).toEqual([])
-  expect((await federation.ask(QUESTION)).cohort).toEqual(MEMBERS)
+describe('which rounds are new to it', () => {
+  test('a custodian tells by its prekeys, at once', async () => {
+    await restored(await backUp(federation, 'KR'))
+    await federation.settle()
+    const { cohort, evidence } = await federation.ask(QUESTION)
+    expect(cohort).toEqual(MEMBERS)
+    expect(evidence.openedBy).toContain('KR')
+  })
+
+  test('another member tells by its clock', async () => {
+    await restored(await backUp(federation, 'JP'), 'JP')
+    const { round: early } = await pose(federation, QUESTION)
+    await federation.settle()
+    expect(refusals(early, 'JP')).toEqual([{ step: 'contribute', reason: forgets }])
+    federation.clock.advance(4 * MINUTE)
+    expect((await federation.ask(QUESTION)).cohort).toEqual(MEMBERS)
+  })
+})
+
+describe('a member that answered after its backup', () => {
+  /** JP answers two questions, and is restored from before. */
+  async function answeredTwice(): Promise<string> {
+    const backup = await backUp(federation, 'JP')
+    const { round } = await pose(federation, QUESTION)
+    await federation.ask(QUESTION)
+    await restored(backup, 'JP')
+    federation.clock.advance(5 * MINUTE)
+    return round
+  }
+
+  test('counts the questions of a day with those that it forgot', async () => {
+    federation.clock.advance(24 * HOUR)
+    await answeredTwice()
+    const asked = async (questionsADay: number) => {
+      federation.node('JP').rules = { ...open, questionsADay }
+      const { round } = await pose(federation, QUESTION)
+      await federation.settle()
+      return refusals(round, 'JP')
+    }
+    expect(await asked(2)).toEqual([
+      { step: 'contribute', reason: expect.stringMatching(/^2 questions were answered/) },
+    ])
+    expect(await asked(3)).toEqual([])
+    const { $client } = federation.node('JP').db
+    expect($client.prepare('SELECT count(*) FROM recalled_answers').pluck().get()).toBe(2)
+    expect(() => $client.exec('UPDATE recalled_answers SET answered_by = 0')).toThrow(/never changed/)
+  })
+
+  test('answers no query again in another round', async () => {
+    const first = await answeredTwice()
+    const now = federation.clock.now()
+    const { compact, query } = roundRow(federation, first as never)
+    const [opens, closes, ends] = [now, now + HOUR, now + 2 * HOUR].map(isoTime) as [string, string, string]
+    const { context } = federation.coordinator
+    const document = { ...claims(round, compact).payload, opens, closes, ends, logHead: context.log.head() }
+    const again = await sign(context.key, round, document)
+    await expect(answer(federation.node('JP'), { round: again.compact, query })).rejects.toMatchObject({
+      code: 'bad-round',
+      message: expect.stringMatching(/announced in another round before/),
+    })
+  })
+
+  test('refuses whatever the log says that it contributed and never signed', async () => {
+    await answeredTwice()
+    const { context } = federation.coordinator
+    const { round: id } = await pose(federation, QUESTION)
+    const { logHead } = documentOf(federation, id)
+    const known = context.db.$client.prepare('SELECT cohort_id FROM rounds WHERE cohort_id IS NOT NULL').pluck().get()
+    const bundle = await federation.node('BR').connection.get(`/cohorts/${known}`, cohortBundle)
+    const own = claims(manifest, bundle.manifests[0] as string).payload
+    const forged = await sign<typeof manifest.schema, ManifestId>(await generateIdentityKey(), manifest, {
+      ...own,
+      member: 'JP' as MemberId,
+    })
+    const made = await sign<typeof cohort.schema, CohortId>(context.key, cohort, {
+      ...claims(cohort, bundle.cohort).payload,
+      manifests: [{ member: 'JP' as MemberId, manifest: forged.id }],
+      logHead,
+    })
+    invented.set(made.id, { ...bundle, cohort: made.compact, manifests: [forged.compact] })
+    context.db.transaction(tx => context.log.append(tx, cohort.typ, made.id, 0))
+    await step(federation, 'contribute', ['JP'])
+    expect(refusals(id, 'JP')).toEqual([{ step: 'contribute', reason: expect.stringMatching(/which it never signed/) }])
+  })
 })
