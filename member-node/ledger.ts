@@ -144,17 +144,22 @@ function isCurrent(node: Node) {
 }
 
 /**
- * What a node that was restored answered after its backup, from the cohorts in the log that came after that, as far as the coordinator shows it.
+ * Takes note of what a node that was restored answered after its backup, from the cohorts that came into the log after that. One that begins
+ * with another key of its member knows nothing of what was answered with the one before, and looks at all of them.
  * @throws InbondError `log-not-extended`, `bad-cohort`, and like `followNewest`
  */
 export async function recallAnswers(node: Node, { payload }: SignedCharter, signal?: AbortSignal): Promise<void> {
-  const from = forgottenFrom(node)
+  const from = hadAnotherKey(node) ? 0 : forgottenFrom(node)
   if (from === undefined) return
   const { coordinator, previous, logHead } = payload
   await followNewest(node, coordinator, signal)
   // Custodians know what earlier ones agreed to from there.
   if (previous !== null) await followLog(node, logHead, signal)
   await learnCohorts(node, coordinator, gte(logEntries.index, from), signal)
+}
+
+function hadAnotherKey(node: Node): boolean {
+  return termsSoFar(node).members.some(one => one.id === node.id && one.publicKey !== node.key.publicKey)
 }
 
 /** Fetches what it does not know yet of cohorts in the log, and takes note of own answers that it does not know. */

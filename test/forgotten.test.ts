@@ -13,7 +13,7 @@ import { claims, sign } from '#specs/signed.ts'
 import { backUp, restore } from './backups.ts'
 import { some } from './effort.ts'
 import { Federation } from './federation.ts'
-import { documentOf, pose, roundRow, step } from './steps.ts'
+import { documentOf, enrol, pose, proposeAndSign, roundRow, step } from './steps.ts'
 
 /** A node is backed up, goes on, is lost and restored: it says nothing in other words, and finds out what it forgot. */
 
@@ -195,6 +195,19 @@ describe('a member that answered after its backup', () => {
     expect(() => $client.exec('UPDATE recalled_answers SET answered_by = 0')).toThrow(/never changed/)
   })
 
+  test('counts them with another key, too, in a directory of its own', async () => {
+    federation.clock.advance(24 * HOUR)
+    await federation.ask(QUESTION)
+    federation.node('JP').db.$client.close()
+    const node = await enrol(federation, 'JP', true)
+    await proposeAndSign(federation)
+    await federation.settle()
+    node.rules = { ...open, questionsADay: 1 }
+    const { round } = await pose(federation, QUESTION)
+    await federation.settle()
+    expect(refusals(round, 'JP')).toEqual([{ step: 'contribute', reason: expect.stringMatching(/^1 questions were/) }])
+  })
+
   test('answers no query again in another round', async () => {
     const first = await answeredTwice()
     const now = federation.clock.now()
@@ -210,7 +223,8 @@ describe('a member that answered after its backup', () => {
   })
 
   test('refuses whatever the log says that it contributed and never signed', async () => {
-    await answeredTwice()
+    await restored(await backUp(federation, 'KR'))
+    await federation.settle()
     const { context } = federation.coordinator
     const { round: id } = await pose(federation, QUESTION)
     const { logHead } = documentOf(federation, id)
@@ -219,16 +233,16 @@ describe('a member that answered after its backup', () => {
     const own = claims(manifest, bundle.manifests[0] as string).payload
     const forged = await sign<typeof manifest.schema, ManifestId>(await generateIdentityKey(), manifest, {
       ...own,
-      member: 'JP' as MemberId,
+      member: 'KR' as MemberId,
     })
     const made = await sign<typeof cohort.schema, CohortId>(context.key, cohort, {
       ...claims(cohort, bundle.cohort).payload,
-      manifests: [{ member: 'JP' as MemberId, manifest: forged.id }],
+      manifests: [{ member: 'KR' as MemberId, manifest: forged.id }],
       logHead,
     })
     invented.set(made.id, { ...bundle, cohort: made.compact, manifests: [forged.compact] })
     context.db.transaction(tx => context.log.append(tx, cohort.typ, made.id, 0))
-    await step(federation, 'contribute', ['JP'])
-    expect(refusals(id, 'JP')).toEqual([{ step: 'contribute', reason: expect.stringMatching(/which it never signed/) }])
+    await step(federation, 'contribute', ['KR'])
+    expect(refusals(id, 'KR')).toEqual([{ step: 'contribute', reason: expect.stringMatching(/which it never signed/) }])
   })
 })
