@@ -1,4 +1,4 @@
-import { and, desc, eq } from 'drizzle-orm'
+import { and, desc, eq, isNull } from 'drizzle-orm'
 import type { PublicKey } from '#crypto/signature.ts'
 import { LogReader } from '#party/log-reader.ts'
 import { charterBundle } from '#specs/api.ts'
@@ -9,7 +9,16 @@ import { demandsOf } from '#specs/rules/succession.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { followLog, readSoFar } from './log-mirror.ts'
 import type { Node } from './node.ts'
-import { confirmations, endedCustodies, logEntries, prekeys, restorations, rounds, seenPrekeys } from './schema.ts'
+import {
+  charters,
+  confirmations,
+  endedCustodies,
+  logEntries,
+  prekeys,
+  restorations,
+  rounds,
+  seenPrekeys,
+} from './schema.ts'
 
 /**
  * A node that was restored from a backup has forgotten what it did between that and the restore. In rounds of before it says nothing new;
@@ -80,16 +89,21 @@ export async function recallSignatures(node: Node, current: SignedCharter, signa
   }
 }
 
-/** Also those of before the backup: it may have signed them since. */
+/** Charters in the log that are not in force here. Also those of before the backup: it may have signed them since. */
 function proposalsIn({ db }: Memory): CharterId[] {
   const isCharter = and(eq(logEntries.history, readSoFar({ db }).history), eq(logEntries.typ, charter.typ))
-  const rows = db.select({ id: logEntries.message }).from(logEntries).where(isCharter).all()
+  const rows = db
+    .select({ id: logEntries.message })
+    .from(logEntries)
+    .leftJoin(charters, eq(charters.id, logEntries.message))
+    .where(and(isCharter, isNull(charters.inForceAt)))
+    .all()
   return rows.map(one => one.id as CharterId)
 }
 
+/** Also in a history that this node left: it signed it all the same. */
 function isLogged({ db }: Memory, message: string): boolean {
-  const isEntry = and(eq(logEntries.history, readSoFar({ db }).history), eq(logEntries.message, message))
-  return db.select().from(logEntries).where(isEntry).get() !== undefined
+  return db.select().from(logEntries).where(eq(logEntries.message, message)).get() !== undefined
 }
 
 function keepConfirmation(node: Node, previous: CharterId, id: CharterId, compact: string): void {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { generateIdentityKey } from '#crypto/signature.ts'
 import { answer } from '#member-node/answer.ts'
 import { withdrawLostPrekeys } from '#member-node/custody.ts'
+import { outlook } from '#member-node/outlook.ts'
 import { type Policy, presets } from '#member-node/policy.ts'
 import { addUpAgain, type Recounting } from '#member-node/recount.ts'
 import { isoTime } from '#party/clock.ts'
@@ -193,6 +194,28 @@ describe('a member that answered after its backup', () => {
     const { $client } = federation.node('JP').db
     expect($client.prepare('SELECT count(*) FROM recalled_answers').pluck().get()).toBe(2)
     expect(() => $client.exec('UPDATE recalled_answers SET answered_by = 0')).toThrow(/never changed/)
+  })
+
+  test('shows a steward what it forgot, beside which a question would single out a few records', async () => {
+    const node = () => federation.node('JP')
+    const records = ['2021-01,A', '2021-01,B', '2021-01,C', '2021-02,D'].map(one => `import,${one},010121,sea,1\n`)
+    federation.load('JP', `flow,period,trader,hs6,transport,value\n${records.join('')}`)
+    const backup = await backUp(federation, 'JP')
+    const asked = (period: string) => QUESTION.replace('flow: import', `flow: import, period: ${period}`)
+    const { round: first } = await pose(federation, asked('{ from: 2021-01, to: 2021-02 }'))
+    await federation.settle()
+    await restored(backup, 'JP')
+    federation.clock.advance(5 * MINUTE)
+    const stewards = [{ name: 'Kim', key: node().key.publicKey }]
+    node().rules = { ...open, overlap: { records: 3, traders: 2, days: 30, otherwise: 'one person' }, stewards }
+    const { round } = await pose(federation, asked('2021-01'))
+    await step(federation, 'contribute', ['JP'])
+    expect((await outlook(node(), round)).overlaps[0]).toMatchObject({
+      question: first,
+      researcher: 'Ada',
+      purpose: 'what a node forgets',
+      records: 1,
+    })
   })
 
   test('counts them with another key, too, in a directory of its own', async () => {
