@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm'
+import { and, eq, ne } from 'drizzle-orm'
 import { fault } from '#specs/errors.ts'
 import type { RoundId } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
@@ -63,11 +63,8 @@ function requirePlace(node: Node): SignedCharter {
 function record(node: Node, round: VerifiedRound): void {
   node.db.transaction(tx => {
     if (tx.select().from(rounds).where(eq(rounds.id, round.id)).get()) return
-    const other = tx.select().from(rounds).where(eq(rounds.query, round.query.id)).get()
-    const forgotten = tx.select().from(pastCohorts).where(eq(pastCohorts.query, round.query.id)).get()
-    if (other || (forgotten && forgotten.round !== round.id)) {
-      throw fault('bad-round', 'the query was announced in another round before')
-    }
+    const other = otherRoundOf(tx, round)
+    if (other) throw fault('bad-round', 'the query was announced in another round before')
     tx.insert(rounds)
       .values({
         id: round.id,
@@ -88,4 +85,12 @@ function record(node: Node, round: VerifiedRound): void {
       tx.insert(seenPrekeys).values({ prekey, round: round.id }).run()
     }
   })
+}
+
+/** Also one that this node has forgotten, if the log has its cohort. */
+function otherRoundOf(tx: Pick<Node['db'], 'select'>, { id, query }: VerifiedRound): RoundId | undefined {
+  const seen = tx.select({ round: rounds.id }).from(rounds).where(eq(rounds.query, query.id)).get()
+  const isOther = and(eq(pastCohorts.query, query.id), ne(pastCohorts.round, id))
+  const logged = tx.select({ round: pastCohorts.round }).from(pastCohorts).where(isOther).get()
+  return (seen ?? logged)?.round
 }
