@@ -23,7 +23,8 @@ import type {
  * says nothing new in rounds of before: triggers see to it.
  */
 export const restorations = sqliteTable('restorations', {
-  at: integer().primaryKey(),
+  id: integer().primaryKey({ autoIncrement: true }),
+  at: integer().notNull(),
   /** Rounds that open from then on cannot have been seen by what was lost, even if clocks differ. */
   takesPartFrom: integer('takes_part_from').notNull(),
   /** How far the log had been read at the backup: what is forgotten came after that. */

@@ -167,7 +167,7 @@ describe('a restore', () => {
     expect($client.prepare('SELECT count(*) FROM prekeys WHERE private_key IS NOT NULL').pluck().get()).toBe(0)
     expect(() => $client.exec("UPDATE contributions SET manifest = 'another'")).toThrow(/never changed/)
     expect($client.prepare('SELECT * FROM restorations').all()).toEqual([
-      { at: 1000, takes_part_from: 241_000, history: 1, log_size: 0 },
+      { id: 1, at: 1000, takes_part_from: 241_000, history: 1, log_size: 0 },
     ])
     expect($client.prepare('SELECT is_lost FROM prekeys').pluck().all()).toEqual([1])
     $client.close()

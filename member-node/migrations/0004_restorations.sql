@@ -6,7 +6,8 @@ CREATE TABLE `recalled_answers` (
 );
 --> statement-breakpoint
 CREATE TABLE `restorations` (
-	`at` integer PRIMARY KEY NOT NULL,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`at` integer NOT NULL,
 	`takes_part_from` integer NOT NULL,
 	`history` integer NOT NULL,
 	`log_size` integer NOT NULL

@@ -7,7 +7,7 @@ CREATE TRIGGER `restorations_no_delete` BEFORE DELETE ON `restorations` BEGIN
   SELECT RAISE(ABORT, 'a restoration is never changed');
 END;
 --> statement-breakpoint
-CREATE TRIGGER `restorations_no_replace` BEFORE INSERT ON `restorations` WHEN EXISTS (SELECT 1 FROM `restorations` WHERE `at` = NEW.`at`) BEGIN
+CREATE TRIGGER `restorations_no_replace` BEFORE INSERT ON `restorations` WHEN EXISTS (SELECT 1 FROM `restorations` WHERE `id` = NEW.`id`) BEGIN
   SELECT RAISE(ABORT, 'a restoration is never changed');
 END;
 --> statement-breakpoint
