@@ -12,6 +12,7 @@ export const backupContents: BackupContents = {
   database: 'coordinator.sqlite',
   migrations: join(import.meta.dirname, 'migrations'),
   withheld: ['DELETE FROM prekeys WHERE round IS NULL', 'DELETE FROM invitations WHERE redeemed_by IS NULL'],
+  restored: [],
   files: [
     `SELECT 'uploads/' || round || '/' || manifest_id || '.contribution'
      FROM contributions JOIN rounds ON rounds.id = round WHERE state <> 'void'`,

@@ -1,13 +1,15 @@
-import { eq } from 'drizzle-orm'
+import { and, eq, ne } from 'drizzle-orm'
 import { fault } from '#specs/errors.ts'
 import type { RoundId } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
 import { charterOf, placeOf, requireCharter } from './charters.ts'
+import { recallAnswers } from './ledger.ts'
 import { followLog } from './log-mirror.ts'
 import type { Node } from './node.ts'
 import { learnLoggedRevocations, refuseRevoked } from './researchers.ts'
-import { rounds, seenPrekeys } from './schema.ts'
+import { recallSignatures } from './restored.ts'
+import { pastCohorts, rounds, seenPrekeys } from './schema.ts'
 
 export interface Announcement {
   readonly round: string
@@ -16,9 +18,10 @@ export interface Announcement {
 
 /**
  * Verifies an announced round against the charter in force, and writes it down: from then on its prekeys belong
- * to it and its query has no other round here. Asked again before the node agrees, because the researcher may be revoked since.
+ * to it and its query has no other round here. Asked again before the node agrees, because the researcher may be revoked since. A node that
+ * was restored compares itself with the log before each round that is new to it.
  * @throws InbondError `no-charter`, `not-on-roster`, `researcher-revoked`, `prekey-used`, `bad-round`, `log-not-extended`, and what
- * `verifyRound` throws
+ * `verifyRound`, `recallSignatures` and `recallAnswers` throw
  */
 export async function verifyAnnouncement(
   node: Node,
@@ -27,7 +30,11 @@ export async function verifyAnnouncement(
 ): Promise<VerifiedRound> {
   const round = await verifyRound(announced, requirePlace(node), node.clock.now())
   const isNew = node.db.select().from(rounds).where(eq(rounds.id, round.id)).get() === undefined
-  if (isNew) await followLog(node, round.round.logHead, signal)
+  if (isNew) {
+    await followLog(node, round.round.logHead, signal)
+    await recallSignatures(node, round.charter, signal)
+    await recallAnswers(node, round.charter, signal)
+  }
   await learnLoggedRevocations(node, signal)
   refuseRevoked(node, round.researcher)
   record(node, round)
@@ -56,7 +63,7 @@ function requirePlace(node: Node): SignedCharter {
 function record(node: Node, round: VerifiedRound): void {
   node.db.transaction(tx => {
     if (tx.select().from(rounds).where(eq(rounds.id, round.id)).get()) return
-    const other = tx.select().from(rounds).where(eq(rounds.query, round.query.id)).get()
+    const other = otherRoundOf(tx, round)
     if (other) throw fault('bad-round', 'the query was announced in another round before')
     tx.insert(rounds)
       .values({
@@ -68,6 +75,7 @@ function record(node: Node, round: VerifiedRound): void {
         purpose: round.query.payload.question.purpose,
         researcher: round.researcher.name,
         seenAt: node.clock.now(),
+        opens: Date.parse(round.round.opens),
         ends: Date.parse(round.round.ends),
       })
       .run()
@@ -77,4 +85,12 @@ function record(node: Node, round: VerifiedRound): void {
       tx.insert(seenPrekeys).values({ prekey, round: round.id }).run()
     }
   })
+}
+
+/** Also one that this node has forgotten, if the log has its cohort. */
+function otherRoundOf(tx: Pick<Node['db'], 'select'>, { id, query }: VerifiedRound): RoundId | undefined {
+  const seen = tx.select({ round: rounds.id }).from(rounds).where(eq(rounds.query, query.id)).get()
+  const isOther = and(eq(pastCohorts.query, query.id), ne(pastCohorts.round, id))
+  const logged = tx.select({ round: pastCohorts.round }).from(pastCohorts).where(isOther).get()
+  return (seen ?? logged)?.round
 }

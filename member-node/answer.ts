@@ -13,6 +13,7 @@ import { type Announcement, isCleared, verifyAnnouncement } from './announcement
 import type { ComputationResult } from './computation.ts'
 import { type Consent, consentTo, stillHolds } from './consent.ts'
 import { ciphertextFile, type Node } from './node.ts'
+import { requireMemoryOf } from './restored.ts'
 import { contributions } from './schema.ts'
 
 type StoredContribution = Pick<typeof contributions.$inferSelect, 'manifest' | 'sealedShares'>
@@ -21,7 +22,7 @@ type StoredContribution = Pick<typeof contributions.$inferSelect, 'manifest' | '
  * The path from a question to one contribution: verified, allowed, computed, encrypted, stored, and only then sent. Asked
  * again, the node sends what it stored.
  * @returns `waits` if a person has to allow it first: then nothing was computed or sent
- * @throws InbondError `policy-refused`, `cell-too-large`, and whatever makes the announcement unacceptable; the caller turns
+ * @throws InbondError `policy-refused`, `cell-too-large`, `restored-since`, and whatever makes the announcement unacceptable; the caller turns
  * these into a refusal that says so
  */
 export async function answer(node: Node, announced: Announcement, signal?: AbortSignal): Promise<'sent' | 'waits'> {
@@ -33,6 +34,7 @@ export async function answer(node: Node, announced: Announcement, signal?: Abort
 }
 
 async function contribute(node: Node, round: VerifiedRound): Promise<StoredContribution | 'waits'> {
+  requireMemoryOf(node, round.id)
   if (!round.round.eligible.includes(node.id)) throw fault('bad-round', `${node.id} is not eligible in this round`)
   for (;;) {
     const consent = await consentTo(node, round)

@@ -8,6 +8,7 @@ import { type SignedCharter, standingOf, verifyProposal } from '#specs/rules/cha
 import { inWords, isFulfilled } from '#specs/rules/succession.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import type { Database, Node } from './node.ts'
+import { recallSignatures } from './restored.ts'
 import { charterSignatures, charters, confirmations } from './schema.ts'
 
 type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0]
@@ -144,6 +145,7 @@ export async function confirmCharter(node: Node, id: CharterId, signal?: AbortSi
   const bundle = await node.connection.get(`/charters/${id}`, charterBundle, signal)
   const proposal = await readProposal(node, bundle)
   if (proposal.id !== id) throw fault('bad-charter', 'the coordinator sent another charter than the one asked for')
+  await recallSignatures(node, current, signal)
   const { consents } = await standingOf(proposal, bundle, current)
   if (!isFulfilled(consents)) throw fault('charter-pending', `the charter is not signed by ${inWords(consents)}`)
   const message = { protocol: PROTOCOL, charter: id, previous: current.id, member: node.id } as const

@@ -12,7 +12,7 @@ import type { EarlierAnswer, Examination, ExaminationTask } from './examination.
 import type { Node } from './node.ts'
 import { hands, type Policy } from './policy.ts'
 import type { PolicyInForce } from './policy-in-force.ts'
-import { contributions, decisions, queue, rounds } from './schema.ts'
+import { contributions, decisions, queue, recalledAnswers, rounds } from './schema.ts'
 
 const DAY_MS = 86_400_000
 /** What is left of a round for the answer when nobody may approve any more: a minute, and of a short one a tenth. */
@@ -82,14 +82,24 @@ function judgeRound(node: Node, policy: PolicyInForce, round: VerifiedRound): Ju
 
 /** Rounds that this node answered in the last 24 hours. */
 function answeredToday(node: Pick<Node, 'db' | 'clock'>): number {
-  const since = gt(contributions.createdAt, node.clock.now() - DAY_MS)
-  return node.db.select({ rounds: count() }).from(contributions).where(since).get()?.rounds ?? 0
+  return answersSince(node, node.clock.now() - DAY_MS)
+}
+
+/** Also those that it had forgotten. */
+function answersSince({ db }: Pick<Node, 'db'>, moment: number): number {
+  const remembered = gt(contributions.createdAt, moment)
+  const recalled = gt(recalledAnswers.answeredBy, moment)
+  const counted = [
+    db.select({ rounds: count() }).from(contributions).where(remembered).get(),
+    db.select({ rounds: count() }).from(recalledAnswers).where(recalled).get(),
+  ]
+  return counted.reduce((sum, one) => sum + (one?.rounds ?? 0), 0)
 }
 
 function knownTo({ db }: Pick<Node, 'db'>, id: RoundId): Consent['known'] {
   const ofRound = eq(decisions.round, id)
   return {
-    contributions: db.select({ rounds: count() }).from(contributions).get()?.rounds ?? 0,
+    contributions: answersSince({ db }, Number.NEGATIVE_INFINITY),
     decisions: db.select({ all: count() }).from(decisions).where(ofRound).get()?.all ?? 0,
   }
 }
@@ -140,9 +150,10 @@ const answeredVersions = {
   schema: z.object({ coverage: z.array(z.object({ period: z.string(), version: z.int().nonnegative() })) }),
 }
 
-/** What this node contributed in so many days, the same question about the same versions once. */
+/** What this node contributed in so many days, forgotten or not, the same question about the same versions once. */
 function earlierAnswers(node: Pick<Node, 'db' | 'clock'>, days: number): EarlierAnswer[] {
-  const rows = node.db
+  const moment = node.clock.now() - days * DAY_MS
+  const remembered = node.db
     .select({
       round: rounds.id,
       query: rounds.queryCompact,
@@ -150,11 +161,21 @@ function earlierAnswers(node: Pick<Node, 'db' | 'clock'>, days: number): Earlier
     })
     .from(contributions)
     .innerJoin(rounds, eq(rounds.id, contributions.round))
-    .where(gt(contributions.createdAt, node.clock.now() - days * DAY_MS))
+    .where(gt(contributions.createdAt, moment))
     .orderBy(desc(contributions.createdAt))
     .all()
+  const recalled = node.db
+    .select({
+      round: recalledAnswers.round,
+      query: recalledAnswers.queryCompact,
+      manifest: recalledAnswers.manifest,
+    })
+    .from(recalledAnswers)
+    .where(gt(recalledAnswers.answeredBy, moment))
+    .orderBy(desc(recalledAnswers.answeredBy))
+    .all()
   const different = new Map<string, EarlierAnswer>()
-  for (const row of rows) {
+  for (const row of [...remembered, ...recalled]) {
     const { question } = claims(query, row.query).payload
     const { coverage: versions } = claims(answeredVersions, row.manifest).payload
     const key = JSON.stringify([question.dataset, question.where, question.by, versions])

@@ -8,6 +8,7 @@ import { charterInForce, inForceSince } from './charters.ts'
 import { requireLogged } from './ledger.ts'
 import { followLog, readSoFar } from './log-mirror.ts'
 import type { Node } from './node.ts'
+import { recallSignatures } from './restored.ts'
 import { charters, endedCustodies } from './schema.ts'
 
 /**
@@ -33,6 +34,7 @@ async function makeConsent(node: Node, proposal: SignedCharter, signal: AbortSig
   const { id, payload, compact } = proposal
   const current = charterInForce(node)
   if (current) await requireSameLog(node, current, proposal, signal)
+  if (current) await recallSignatures(node, current, signal)
   const signed = await sign(node.key, consent, consentOf(node.id, id))
   node.db.transaction(tx => {
     if (current && endsCustody(node, current, proposal)) {

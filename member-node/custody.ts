@@ -21,8 +21,9 @@ import type { RoundCustodian, VerifiedRound } from '#specs/rules/round.ts'
 import { openingContext, shareContext } from '#specs/sealed-context.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { type Announcement, recallRound, verifyAnnouncement } from './announcements.ts'
-import { checkAgainstLedger, noteCohort, requireSharedHistory } from './ledger.ts'
+import { checkAgainstLedger, noteCohort, requireNamed, requireSharedHistory } from './ledger.ts'
 import type { Node } from './node.ts'
+import { requireMemoryOf } from './restored.ts'
 import {
   agreements,
   contributions,
@@ -94,7 +95,7 @@ function unpublished(node: Node) {
 
 /**
  * Receives the shares of a cohort and agrees to it, once it is sure that it holds a valid share of every dealer.
- * @throws InbondError `bad-cohort`, `bad-seal`, `bad-share`, `prekey-used`; the caller turns these into a refusal
+ * @throws InbondError `bad-cohort`, `bad-seal`, `bad-share`, `prekey-used`, `restored-since`; the caller turns these into a refusal
  */
 export async function agree(
   node: Node,
@@ -116,6 +117,7 @@ async function receiveAndAgree(
   cohort: SignedCohort,
   signal: AbortSignal | undefined,
 ): Promise<string> {
+  requireMemoryOf(node, round.id)
   checkOwnContribution(node, round, cohort)
   const privateKey = bindPrekey(node, round)
   const { received, manifests } = await receiveShares(node, round, cohort, privateKey, signal)
@@ -130,6 +132,7 @@ async function receiveAndAgree(
     requireNotGivenUp(tx, round.id)
     requireCustody(tx, round)
     requireSharedHistory(tx, cohort)
+    requireNamed(tx, round)
     noteCohort(tx, round, cohort, manifests)
     for (const share of received)
       tx.insert(shares)
@@ -235,7 +238,7 @@ async function openShare(
 /**
  * Opens an agreed cohort to the recipient, once enough custodians signed the same one. One transaction stores the sealed
  * opening and forgets shares and prekey; then it is sent.
- * @throws InbondError `bad-cohort`, `not-found`, `prekey-used`
+ * @throws InbondError `bad-cohort`, `not-found`, `prekey-used`, `restored-since`
  */
 export async function open(
   node: Node,
@@ -249,6 +252,7 @@ export async function open(
 }
 
 async function makeOpening(node: Node, asked: { readonly round: RoundId; readonly agreements: readonly string[] }) {
+  requireMemoryOf(node, asked.round)
   const round = await recallRound(node, asked.round)
   const agreed = node.db.select().from(agreements).where(eq(agreements.round, round.id)).get()
   if (!agreed) throw fault('bad-cohort', 'this custodian did not agree to a cohort of the round')
@@ -308,8 +312,8 @@ function requireNotGivenUp(tx: Pick<Node['db'], 'select'>, id: RoundId): void {
 
 /**
  * Says, signed, that this custodian never opened a void round and never will. One transaction stores the statement and forgets shares
- * and prekey; then it is sent.
- * @throws InbondError `bad-cohort` if it opened the round
+ * and prekey; then it is sent. One that was restored may have opened it, and says nothing: a round that too few give up counts for ever.
+ * @throws InbondError `bad-cohort` if it opened the round, `restored-since`
  */
 export async function giveUp(node: Node, id: RoundId, signal?: AbortSignal): Promise<void> {
   const stored = node.db.select().from(voidStatements).where(eq(voidStatements.round, id)).get()
@@ -323,6 +327,7 @@ async function makeVoidStatement(node: Node, id: RoundId): Promise<string> {
   node.db.transaction(tx => {
     const opened = tx.select().from(openings).where(eq(openings.round, id)).get()
     if (opened) throw fault('bad-cohort', 'this custodian opened the round')
+    requireMemoryOf({ db: tx }, id)
     tx.insert(voidStatements).values({ round: id, compact, createdAt: node.clock.now() }).run()
     forgetSecrets(tx, id)
   })

@@ -1,18 +1,29 @@
-import { and, eq, gte, isNull, ne, or } from 'drizzle-orm'
+import { and, eq, gte, isNull, lt, ne, or, type SQL } from 'drizzle-orm'
 import type { LogHead } from '#crypto/log.ts'
-import { cohortBundle, voidCertificateAnswer } from '#specs/api.ts'
+import { messageId, type PublicKey } from '#crypto/signature.ts'
+import { type CohortBundle, cohortBundle, voidCertificateAnswer } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { cohort, type RoundId, voidCertificate } from '#specs/messages.ts'
+import {
+  CLOCK_TOLERANCE_MS,
+  cohort,
+  type ManifestId,
+  manifest,
+  type RoundId,
+  round,
+  voidCertificate,
+} from '#specs/messages.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
 import type { SignedCohort, SignedManifest } from '#specs/rules/cohort.ts'
 import { verifyPastCohort, verifyVoidCertificate } from '#specs/rules/past-cohort.ts'
 import { type AskedCohort, describeExposure, exposures } from '#specs/rules/pattern.ts'
 import type { VerifiedRound } from '#specs/rules/round.ts'
-import { claims } from '#specs/signed.ts'
-import { charterOf } from './charters.ts'
+import { claims, verify } from '#specs/signed.ts'
+import { charterOf, termsSoFar } from './charters.ts'
 import { followLog, readSoFar } from './log-mirror.ts'
 import type { Node } from './node.ts'
 import { learnLoggedRevocations, refuseRevoked } from './researchers.ts'
-import { agreements, logEntries, pastCohorts, voidRounds } from './schema.ts'
+import { followNewest, forgottenFrom } from './restored.ts'
+import { agreements, contributions, logEntries, pastCohorts, recalledAnswers, voidRounds } from './schema.ts'
 
 /**
  * A custodian's ledger of cohorts is the log: it goes by all that are in it, whoever agreed to them. The local memory of a single
@@ -37,7 +48,7 @@ export async function checkAgainstLedger(
   await learnLoggedRevocations(node, signal)
   refuseRevoked(node, round.researcher)
   const { coordinator, minimumCohort } = round.charter.payload
-  await learnCohorts(node, coordinator, next.id, signal)
+  await learnCohorts(node, coordinator, ne(logEntries.message, next.id), signal)
   await learnVoidRounds(node, signal)
   const counting = node.db
     .select({ query: pastCohorts.query, asked: pastCohorts.asked })
@@ -83,8 +94,18 @@ export function requireLogged(tx: Pick<Node['db'], 'select'>, { size }: LogHead)
   throw fault('bad-charter', 'this custodian agreed to a cohort that the log does not have which the charter names')
 }
 
-/** The cohorts that this custodian agreed to which are not among so many entries of the log. */
-function agreedBeyond(tx: Pick<Node['db'], 'select'>, size: number) {
+/**
+ * Makes sure that a round names a head with every cohort that this custodian agreed to before it opened: a restored member learns from there
+ * what it answered, and t custodians, who agreed to that too, must agree here. To be called in the transaction that stores the agreement.
+ * @throws InbondError `bad-round`
+ */
+export function requireNamed(tx: Pick<Node['db'], 'select'>, { round }: VerifiedRound): void {
+  if (agreedBeyond(tx, round.logHead.size, Date.parse(round.opens) - CLOCK_TOLERANCE_MS).length === 0) return
+  throw fault('bad-round', 'this custodian agreed before to a cohort that the log does not have which the round names')
+}
+
+/** The cohorts that this custodian agreed to, before a moment, which are not among so many entries of the log. */
+function agreedBeyond(tx: Pick<Node['db'], 'select'>, size: number, before = Number.POSITIVE_INFINITY) {
   const { history, since } = readSoFar({ db: tx })
   const isLogged = and(eq(logEntries.history, history), eq(logEntries.message, agreements.cohort))
   const isBeyond = or(isNull(logEntries.index), gte(logEntries.index, size))
@@ -92,7 +113,7 @@ function agreedBeyond(tx: Pick<Node['db'], 'select'>, size: number) {
     .select({ id: agreements.cohort, compact: agreements.cohortCompact })
     .from(agreements)
     .leftJoin(logEntries, isLogged)
-    .where(and(gte(agreements.createdAt, since), isBeyond))
+    .where(and(gte(agreements.createdAt, since), lt(agreements.createdAt, before), isBeyond))
     .all()
 }
 
@@ -122,23 +143,79 @@ function isCurrent(node: Node) {
   return eq(logEntries.history, readSoFar(node).history)
 }
 
-/** Fetches what it does not know yet of cohorts in the log. */
-async function learnCohorts(node: Node, coordinator: string, except: string, signal?: AbortSignal): Promise<void> {
+/**
+ * Takes note of what a node that was restored answered after its backup, from the cohorts that came into the log after that. One that begins
+ * with another key of its member knows nothing of what was answered with the one before, and looks at all of them.
+ * @throws InbondError `log-not-extended`, `bad-cohort`, and like `followNewest`
+ */
+export async function recallAnswers(node: Node, { payload }: SignedCharter, signal?: AbortSignal): Promise<void> {
+  const from = hadAnotherKey(node) ? 0 : forgottenFrom(node)
+  if (from === undefined) return
+  const { coordinator, previous, logHead } = payload
+  await followNewest(node, coordinator, signal)
+  // Custodians know what earlier ones agreed to from there.
+  if (previous !== null) await followLog(node, logHead, signal)
+  await learnCohorts(node, coordinator, gte(logEntries.index, from), signal)
+}
+
+function hadAnotherKey(node: Node): boolean {
+  return termsSoFar(node).members.some(one => one.id === node.id && one.publicKey !== node.key.publicKey)
+}
+
+/** Fetches what it does not know yet of cohorts in the log, and takes note of own answers that it does not know. */
+async function learnCohorts(node: Node, coordinator: PublicKey, which: SQL, signal?: AbortSignal): Promise<void> {
   const unknown = node.db
     .select({ id: logEntries.message })
     .from(logEntries)
     .leftJoin(pastCohorts, eq(pastCohorts.cohort, logEntries.message))
-    .where(
-      and(isCurrent(node), eq(logEntries.typ, cohort.typ), isNull(pastCohorts.cohort), ne(logEntries.message, except)),
-    )
+    .where(and(isCurrent(node), eq(logEntries.typ, cohort.typ), isNull(pastCohorts.cohort), which))
     .all()
   for (const { id } of unknown) {
     const sent = await node.connection.get(`/cohorts/${id}`, cohortBundle, signal)
     const past = await verifyPastCohort(sent, id, coordinator)
     const { round, query, charter } = past
     const row = { cohort: past.id, round, query, charter, asked: JSON.stringify(past.asked) }
-    node.db.insert(pastCohorts).values(row).onConflictDoNothing().run()
+    const forgotten = await forgottenAnswer(node, sent, round)
+    node.db.transaction(tx => {
+      tx.insert(pastCohorts).values(row).onConflictDoNothing().run()
+      if (forgotten && !tx.select().from(recalledAnswers).where(eq(recalledAnswers.round, round)).get()) {
+        tx.insert(recalledAnswers).values(forgotten).run()
+      }
+    })
   }
+}
+
+/**
+ * A contribution of this member in a cohort that this node does not remember.
+ * @throws InbondError `bad-cohort` if this member never signed it
+ */
+async function forgottenAnswer(
+  node: Node,
+  sent: CohortBundle,
+  id: RoundId,
+): Promise<typeof recalledAnswers.$inferInsert | undefined> {
+  const named = claims(cohort, sent.cohort).payload.manifests.find(one => one.member === node.id)?.manifest
+  const known = node.db.select().from(contributions).where(eq(contributions.round, id)).get()
+  if (named === undefined || named === known?.manifestId) return undefined
+  const compact = sent.manifests.find(one => messageId(one) === named) as string
+  const own = termsSoFar(node).members.filter(one => one.id === node.id)
+  const signed = await firstToVerify(compact, [node.key.publicKey, ...own.map(one => one.publicKey)])
+  if (signed?.payload.round !== id || signed.payload.member !== node.id) {
+    throw fault('bad-cohort', `the log has a cohort that names a contribution of ${node.id} which it never signed`)
+  }
+  // It may be of any moment in which the round was open; the latest one counts for longest.
+  const answeredBy = Math.min(Date.parse(claims(round, sent.round).payload.closes), node.clock.now())
+  return { round: id, queryCompact: sent.query, manifest: compact, answeredBy }
+}
+
+/** With any key that the member has had. */
+async function firstToVerify(compact: string, keys: readonly PublicKey[]): Promise<SignedManifest | undefined> {
+  for (const key of keys) {
+    const verifying = verify<typeof manifest.schema, ManifestId>(manifest, compact, key)
+    const signed = await verifying.catch(() => undefined)
+    if (signed) return signed
+  }
+  return undefined
 }
 
 /** A certificate that does not hold what it should leaves its cohort counting, and is looked at again next time. */

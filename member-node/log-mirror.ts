@@ -3,7 +3,7 @@ import { append, emptyLog, type Frontier, HASH_BYTES, headOf, type LogHead, leaf
 import { LogReader } from '#party/log-reader.ts'
 import { fault } from '#specs/errors.ts'
 import { entryBytes } from '#specs/log-tiles.ts'
-import { cohort, revocation, voidCertificate } from '#specs/messages.ts'
+import { charter, cohort, confirmation, consent, revocation, voidCertificate } from '#specs/messages.ts'
 import type { Node } from './node.ts'
 import { logEntries, logReading } from './schema.ts'
 
@@ -12,7 +12,10 @@ import { logEntries, logReading } from './schema.ts'
  * never be shown otherwise. Of the entries it keeps those that it goes by.
  */
 
-const KEPT: ReadonlySet<string> = new Set([cohort.typ, voidCertificate.typ, revocation.typ])
+const GONE_BY = [cohort, voidCertificate, revocation]
+/** A restored node looks there for what it signed: restored.ts. */
+const SIGNED = [charter, consent, confirmation]
+const KEPT: ReadonlySet<string> = new Set([...GONE_BY, ...SIGNED].map(one => one.typ))
 
 /**
  * Reads the log up to a head, or makes sure that an older head is one that the log had.

@@ -1,11 +1,13 @@
 import { eq } from 'drizzle-orm'
 import { table } from '#party/command.ts'
 import { duration } from '#party/glance.ts'
+import { certificate, query } from '#specs/messages.ts'
 import { measureName, plan } from '#specs/query.ts'
 import { describeCondition } from '#specs/rules/region.ts'
+import { claims } from '#specs/signed.ts'
 import { examinationTask } from './consent.ts'
 import { askedIn, type Desk, findQueued, purposeTitle, type QueuedQuestion, queuedQuestion } from './queue.ts'
-import { contributions, rounds } from './schema.ts'
+import { contributions, recalledAnswers, rounds } from './schema.ts'
 import type { OwnCells } from './warehouse/examination.ts'
 
 /** What a steward sees of a question before deciding. The figures of the node's own records stay on this machine. */
@@ -68,13 +70,21 @@ function earlierAnswer({ db }: Desk, round: (typeof rounds.$inferSelect)['id']) 
     .innerJoin(rounds, eq(rounds.id, contributions.round))
     .where(eq(rounds.id, round))
     .get()
-  if (!row) throw new Error(`there is no contribution to ${round}`)
+  const answered = row ?? recalledAnswer(db, round)
   return {
     question: round,
-    answeredAt: new Date(row.at).toISOString(),
-    researcher: row.researcher,
-    purpose: row.purpose,
+    answeredAt: new Date(answered.at).toISOString(),
+    researcher: answered.researcher,
+    purpose: answered.purpose,
   }
+}
+
+function recalledAnswer(db: Desk['db'], round: (typeof rounds.$inferSelect)['id']) {
+  const row = db.select().from(recalledAnswers).where(eq(recalledAnswers.round, round)).get()
+  if (!row) throw new Error(`there is no contribution to ${round}`)
+  const asked = claims(query, row.queryCompact).payload
+  const { name: researcher } = claims(certificate, asked.certificate).payload
+  return { at: row.answeredBy, researcher, purpose: asked.question.purpose }
 }
 
 /** In plain words. @param now milliseconds since 1970 */

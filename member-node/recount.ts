@@ -11,6 +11,7 @@ import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { charterOf } from './charters.ts'
 import type { Node } from './node.ts'
+import { requireMemoryOf } from './restored.ts'
 import { agreements, recounts } from './schema.ts'
 
 /**
@@ -25,7 +26,7 @@ export type Recounting = Extract<WorkItem, { kind: 'recount' }>
 
 /**
  * Adds up a round again, having verified everything that says which one and that this custodian was drawn.
- * @throws InbondError `bad-evidence`, `bad-cohort`, `bad-round`, `no-charter`; the caller turns these into a refusal
+ * @throws InbondError `bad-evidence`, `bad-cohort`, `bad-round`, `no-charter`, `restored-since`; the caller turns these into a refusal
  */
 export async function addUpAgain(node: Node, asked: Recounting, signal?: AbortSignal): Promise<void> {
   const round = await verifyRound(asked, charterOf(node, claims(roundKind, asked.round).payload.charter), undefined)
@@ -40,6 +41,8 @@ async function makeRecount(
   asked: Recounting,
   signal: AbortSignal | undefined,
 ): Promise<string> {
+  const opens = Date.parse(round.round.opens)
+  requireMemoryOf(node, round.id, opens)
   const cohort = await verifyCohort(asked.cohort, round)
   checkAgreed(node, round.id, cohort)
   const sum = await verifySum(asked.sum, round, cohort)
@@ -48,7 +51,7 @@ async function makeRecount(
   const ciphertext = await hashOfSum(node, round, manifests, signal)
   const payload = { protocol: PROTOCOL, round: round.id, sum: sum.id, custodian: node.id, ciphertext } as const
   const { compact } = await sign(node.key, recount, payload)
-  node.db.insert(recounts).values({ round: round.id, compact, createdAt: node.clock.now() }).run()
+  node.db.insert(recounts).values({ round: round.id, compact, opens, createdAt: node.clock.now() }).run()
   return compact
 }
 

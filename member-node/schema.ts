@@ -14,9 +14,23 @@ import type {
 
 /**
  * What a node remembers of the protocol (its data is elsewhere: warehouse.ts). Times are milliseconds since 1970. Rows of
- * contributions, agreements, openings, recounts, confirmations, revocations, policies and decisions can be added and never changed:
- * triggers in migrations/ see to it.
+ * contributions, agreements, openings, recounts, confirmations, revocations, policies, decisions, restorations and recalled answers can be
+ * added and never changed: triggers in migrations/ see to it.
  */
+
+/**
+ * That this node was restored from a backup, written by the restore itself. What it did between the backup and then it has forgotten, so it
+ * says nothing new in rounds of before: triggers see to it.
+ */
+export const restorations = sqliteTable('restorations', {
+  id: integer().primaryKey({ autoIncrement: true }),
+  at: integer().notNull(),
+  /** Rounds that open from then on cannot have been seen by what was lost, even if clocks differ. */
+  takesPartFrom: integer('takes_part_from').notNull(),
+  /** How far the log had been read at the backup: what is forgotten came after that. */
+  history: integer().notNull(),
+  logSize: integer('log_size').notNull(),
+})
 
 /** A node goes from one charter in force to the one that follows it, never back and never sideways: triggers see to it. */
 export const charters = sqliteTable(
@@ -84,6 +98,8 @@ export const rounds = sqliteTable('rounds', {
   purpose: text().notNull(),
   researcher: text().notNull(),
   seenAt: integer('seen_at').notNull(),
+  /** 0 where the first version wrote it down: before every restoration. */
+  opens: integer().notNull().default(0),
   ends: integer().notNull(),
   /** The node removed what it held for the round. */
   clearedAt: integer('cleared_at'),
@@ -111,6 +127,15 @@ export const contributions = sqliteTable('contributions', {
   /** Sealed shares, one after the other in the manifest's order. */
   sealedShares: blob('sealed_shares', { mode: 'buffer' }).notNull(),
   createdAt: integer('created_at').notNull(),
+})
+
+/** Contributions that this node had forgotten, found in cohorts of the log and verified by its own signature. */
+export const recalledAnswers = sqliteTable('recalled_answers', {
+  round: text().$type<RoundId>().primaryKey(),
+  queryCompact: text('query_compact').notNull(),
+  manifest: text().notNull(),
+  /** The latest moment at which it can have been made. */
+  answeredBy: integer('answered_by').notNull(),
 })
 
 /** What this member offered last; stored before it is sent. */
@@ -202,6 +227,8 @@ export const prekeys = sqliteTable(
     privateKey: blob('private_key', { mode: 'buffer' }),
     round: text().$type<RoundId>(),
     publishedAt: integer('published_at'),
+    /** Made before the backup from which this node was restored. A round that names another one was announced since. */
+    isLost: integer('is_lost', { mode: 'boolean' }).notNull().default(false),
   },
   table => [unique().on(table.round)],
 )
@@ -247,6 +274,8 @@ export const voidStatements = sqliteTable('void_statements', {
 export const recounts = sqliteTable('recounts', {
   round: text().$type<RoundId>().primaryKey(),
   compact: text().notNull(),
+  /** When the round opened. */
+  opens: integer().notNull().default(0),
   createdAt: integer('created_at').notNull(),
 })
 
@@ -262,7 +291,10 @@ export const logReading = sqliteTable('log_reading', {
   subtrees: blob({ mode: 'buffer' }).notNull(),
 })
 
-/** The entries of the log that a node goes by: cohorts, void certificates and revocations. */
+/**
+ * The entries of the log that a node goes by: cohorts, void certificates and revocations; and those in which it finds what it forgot: charters,
+ * consents and confirmations.
+ */
 export const logEntries = sqliteTable(
   'log_entries',
   {

@@ -48,7 +48,8 @@ function restoreCommand(terminal: Terminal, contents: BackupContents): Command {
     .argument('<dir>', 'a new directory')
     .argument('<folder>', 'the backup')
     .action(async (path: string, folder: string) => {
-      const { madeAt } = await restoreBackup(folder, resolve(path), contents, terminal.signal)
+      const options = { now: systemClock.now(), signal: terminal.signal }
+      const { madeAt } = await restoreBackup(folder, resolve(path), contents, options)
       terminal.err(`Restored ${path} as it was at ${madeAt}; what happened since is not known here.\n`)
     })
 }

@@ -22,6 +22,8 @@ export interface BackupContents {
    * the moment at which it had to be deleted. The copy is in memory, and what is written holds no trace of it.
    */
   readonly withheld: readonly string[]
+  /** SQL by which a restored database knows that it is one. `@now` is the moment, in milliseconds since 1970. */
+  readonly restored: readonly string[]
   /** Queries of the copy for further files, as paths below the directory. Such a file never changes, but may be gone by now. */
   readonly files: readonly string[]
   /** A database of records beside the protocol; left out if so asked. */

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import Database from 'better-sqlite3'
 import { fault } from '#specs/errors.ts'
+import { CLOCK_TOLERANCE_MS } from '#specs/messages.ts'
 import {
   BACKUP_MANIFEST,
   type BackupContents,
@@ -10,21 +10,34 @@ import {
   makeDurable,
   syncDirectory,
 } from './backup.ts'
-import { refuseNewer } from './database.ts'
+import { isoTime } from './clock.ts'
+import { openDatabase } from './database.ts'
 import { CONFIG, checkUnused, KEY, readConfig } from './directory.ts'
 
+export interface RestoreOptions {
+  /** Milliseconds since 1970. */
+  readonly now: number
+  readonly signal: AbortSignal
+}
+
 /**
- * Makes a party's directory anew from a backup. It appears whole or not at all.
+ * Makes a party's directory anew from a backup, in a database that says when. It appears whole or not at all.
  * @throws InbondError `bad-backup`, `not-allowed` for a backup of another kind of party, `already-initialised` and `not-writable` for
- * a directory that is in use, `newer-database`
+ * a directory that is in use, `newer-database`, `clock-skew` for a backup from the future
  */
 export async function restoreBackup(
   folder: string,
   directory: string,
   contents: BackupContents,
-  signal: AbortSignal,
+  { now, signal }: RestoreOptions,
 ): Promise<BackupManifest> {
   const manifest = await readManifest(folder, contents)
+  if (Date.parse(manifest.madeAt) > now + CLOCK_TOLERANCE_MS) {
+    throw fault(
+      'clock-skew',
+      `the backup was made at ${manifest.madeAt}; the clock of this machine says ${isoTime(now)}`,
+    )
+  }
   await checkUnused(directory)
   await refuseFilled(directory)
   const part = `${directory}.part`
@@ -33,7 +46,7 @@ export async function restoreBackup(
   try {
     for (const file of manifest.files) await copyChecked(folder, part, file, signal)
     await readConfig(part, contents.config)
-    if (manifest.files.some(one => one.path === contents.database)) checkDatabase(part, contents)
+    if (manifest.files.some(one => one.path === contents.database)) await noteRestore(part, contents, { now, signal })
     await rename(part, directory)
     await syncDirectory(dirname(directory))
     return manifest
@@ -92,8 +105,17 @@ async function copyChecked(
   }
 }
 
-function checkDatabase(directory: string, contents: BackupContents): void {
-  const db = new Database(join(directory, contents.database), { readonly: true })
-  refuseNewer(db, contents.migrations)
-  db.close()
+/** @throws InbondError `newer-database` */
+async function noteRestore(
+  directory: string,
+  contents: BackupContents,
+  { now, signal }: RestoreOptions,
+): Promise<void> {
+  const file = join(directory, contents.database)
+  const { $client } = openDatabase(file, {}, contents.migrations)
+  $client.transaction(() => {
+    for (const sql of contents.restored) $client.prepare(sql).run({ now })
+  })()
+  $client.close()
+  await makeDurable(file, signal)
 }

@@ -14,5 +14,6 @@ export const backupContents: BackupContents = {
     `UPDATE queries SET private_key = NULL, seed = NULL, void_reason = 'the key to its answer was not in the backup'
      WHERE private_key IS NOT NULL`,
   ],
+  restored: [],
   files: [],
 }

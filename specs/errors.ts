@@ -46,6 +46,7 @@ export const statuses = {
   'exposes-members': 422,
   'query-expired': 409,
   'prekey-used': 409,
+  'restored-since': 409,
   'too-large': 413,
   'too-many-requests': 429,
   'out-of-space': 507,

@@ -48,6 +48,8 @@ const en: Remedies = {
   'bad-cohort': 'Nothing to do: this custodian does not agree to it. Tell the secretariat if it happens again.',
   'query-expired': 'Ask again; a query is signed for a limited time.',
   'prekey-used': 'Nothing to do for this node; if the round ends without an answer, the question is asked again.',
+  'restored-since':
+    'Nothing to do: the node takes part in what is asked from now on. What ends without an answer is asked again.',
   'too-large': 'Ask in parts; where a proxy in between refuses it, have its limit raised: docs/coordinator.md.',
   'too-many-requests': 'Wait a minute and try again.',
   'out-of-space': 'Free disk space for the directory of this party; it goes on by itself.',

@@ -43,6 +43,7 @@ const OPENING = Buffer.from('opening that was sealed to a recipient')
 
 const never = new AbortController().signal
 const options: BackupOptions = { withRecords: true, now: 0, signal: never, progress: () => undefined }
+const restoring = { now: 1000, signal: never }
 
 let root: string
 let directory: string
@@ -59,12 +60,12 @@ beforeAll(async () => {
   for (const round of ['under-way', 'over', 'lost']) {
     const clearedAt = round === 'over' ? 1 : null
     $client
-      .prepare("INSERT INTO rounds VALUES (?, ?, 'c', 'q', 'h', 'p', 'Ada', 0, 0, ?)")
+      .prepare("INSERT INTO rounds VALUES (?, ?, 'c', 'q', 'h', 'p', 'Ada', 0, 0, ?, 0)")
       .run(round, `query ${round}`, clearedAt)
     $client.prepare('INSERT INTO contributions VALUES (?, ?, ?, ?, 0)').run(round, 'm', 'm', Buffer.from('sealed'))
     if (round !== 'lost') writeFileSync(join(directory, 'outbox', `${round}.ciphertext`), `cells of ${round}`)
   }
-  $client.prepare("INSERT INTO prekeys VALUES ('a', 'b', 1, ?, NULL, 1)").run(PREKEY)
+  $client.prepare("INSERT INTO prekeys VALUES ('a', 'b', 1, ?, NULL, 1, 0)").run(PREKEY)
   $client.prepare("INSERT INTO shares VALUES ('under-way', 'JP', 'c', ?)").run(SHARE)
   $client.exec("INSERT INTO agreements VALUES ('over', 'c', 'cc', 'a', 0)")
   $client.prepare("INSERT INTO openings VALUES ('over', 'o', ?, 0)").run(OPENING)
@@ -159,25 +160,38 @@ describe('a restore', () => {
 
   test('makes the directory again, without what serves once', async () => {
     const target = restored()
-    await restoreBackup(good, target, backupContents, never)
+    await restoreBackup(good, target, backupContents, restoring)
     expect(filesOf(target)).toEqual(filesOf(good).filter(file => file !== 'backup.json'))
     const { $client } = openDatabase(join(target, 'node.sqlite'), memberSchema, backupContents.migrations)
     expect($client.prepare('SELECT round FROM contributions').pluck().all()).toEqual(['lost', 'over', 'under-way'])
     expect($client.prepare('SELECT count(*) FROM prekeys WHERE private_key IS NOT NULL').pluck().get()).toBe(0)
     expect(() => $client.exec("UPDATE contributions SET manifest = 'another'")).toThrow(/never changed/)
+    expect($client.prepare('SELECT * FROM restorations').all()).toEqual([
+      { id: 1, at: 1000, takes_part_from: 241_000, history: 1, log_size: 0 },
+    ])
+    expect($client.prepare('SELECT is_lost FROM prekeys').pluck().all()).toEqual([1])
     $client.close()
     expect([target, join(target, 'keys')].map(path => statSync(path).mode & 0o777)).toEqual([0o700, 0o700])
   })
 
   test('goes nowhere where something is', async () => {
-    await expect(restoreBackup(good, directory, backupContents, never)).rejects.toEqual(refused('already-initialised'))
+    await expect(restoreBackup(good, directory, backupContents, restoring)).rejects.toEqual(
+      refused('already-initialised'),
+    )
     const filled = restored()
     mkdirSync(filled)
-    await restoreBackup(good, filled, backupContents, never)
+    await restoreBackup(good, filled, backupContents, restoring)
     rmSync(join(filled, 'config.yaml'))
-    await expect(restoreBackup(good, filled, backupContents, never)).rejects.toEqual(
+    await expect(restoreBackup(good, filled, backupContents, restoring)).rejects.toEqual(
       refused('not-writable', /not empty/),
     )
+  })
+
+  test('waits until the clock of the machine is right', async () => {
+    await makeBackup(directory, backup, backupContents, { ...options, now: 1_000_000 })
+    const target = restored()
+    await expect(restoreBackup(backup, target, backupContents, restoring)).rejects.toEqual(refused('clock-skew'))
+    expect(existsSync(target)).toBe(false)
   })
 
   type Change = [what: string, code: string, message: RegExp, change: (folder: string) => void]
@@ -229,7 +243,7 @@ describe('a restore', () => {
     cpSync(good, backup, { recursive: true })
     change(backup)
     const target = restored()
-    await expect(restoreBackup(backup, target, backupContents, never)).rejects.toEqual(refused(code, message))
+    await expect(restoreBackup(backup, target, backupContents, restoring)).rejects.toEqual(refused(code, message))
     expect([target, `${target}.part`].map(existsSync)).toEqual([false, false])
   })
 })

@@ -54,7 +54,7 @@ test('a private key that was emptied just before the process was killed is gone 
     readdirSync(join(folder, directory)).filter(file => readFileSync(join(folder, directory, file)).includes(key))
   mkdirSync(join(folder, 'alive'))
   const { $client } = open('alive', 'node.sqlite')
-  $client.prepare("INSERT INTO prekeys VALUES ('a', 'b', 1, ?, NULL, NULL)").run(key)
+  $client.prepare("INSERT INTO prekeys VALUES ('a', 'b', 1, ?, NULL, NULL, 0)").run(key)
   $client.exec('UPDATE prekeys SET private_key = NULL')
   cpSync(join(folder, 'alive'), join(folder, 'killed'), { recursive: true })
   $client.close()

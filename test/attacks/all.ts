@@ -20,6 +20,7 @@ import { attacks as overlappingQuestions } from './overlapping-questions.ts'
 import { attacks as poolingCustodians } from './pooling-custodians.ts'
 import { attacks as prekeysOfTheCoordinator } from './prekeys-of-the-coordinator.ts'
 import { attacks as restoredCustodian } from './restored-custodian.ts'
+import { attacks as restoredMember } from './restored-member.ts'
 import { attacks as smallCohorts } from './small-cohorts.ts'
 import { attacks as smallGroupOfTraders } from './small-group-of-traders.ts'
 import { attacks as sockPuppets } from './sock-puppets.ts'
@@ -51,6 +52,7 @@ export const attacks: readonly Attack[] = [
   ...poolingCustodians,
   ...stolenDisks,
   ...restoredCustodian,
+  ...restoredMember,
   ...unwrittenPolicy,
   ...decisionOfOne,
   ...injections,

@@ -140,7 +140,7 @@ describe('a party that loses its disk in the middle of a question', () => {
     const { status, stderr } = await interrupted.ended
     expect(status).toBe(1)
     expect(stderr).toMatch(/^inbond: .*AA declined \[round-void\]$/m)
-    expect(federation.process('AA').stderr).toMatch(/"code":"prekey-used"/)
+    expect(federation.process('AA').stderr).toMatch(/"code":"restored-since"/)
   })
 
   it('its lost prekeys are withdrawn, and the next question is answered', async () => {

@@ -6,7 +6,7 @@ import { type Snapshot, takeSnapshot } from '../snapshot.ts'
 import { foundFederation, ROOT } from './members.ts'
 import { memoryInUse, watchWebAssembly } from './memory.ts'
 import { run } from './run.ts'
-import { type Schedule, schedules } from './schedule.ts'
+import { losses, type Schedule, schedules } from './schedule.ts'
 
 /**
  * Hostile schedules: messages are lost, cut, repeated and overtaken, parties crash and stay away, clocks jump; and nobody cheats.
@@ -59,4 +59,13 @@ test(
     expect(memory().heap - base.heap, 'heap').toBeLessThan(MOST_GROWTH_BYTES)
   },
   effort(900_000, 7_200_000),
+)
+
+test(
+  'every invariant holds where members are restored from backups',
+  async () => {
+    const holds = fc.asyncProperty(losses(), schedule => run(snapshot, schedule, ROOT).then(() => undefined))
+    await fc.assert(holds, { numRuns: effort(8, 1000), seed })
+  },
+  effort(300_000, 7_200_000),
 )

@@ -37,12 +37,24 @@ export class History {
   /** What is wrong at the moment of sending, in words, by the invariant that it breaks. */
   readonly broken: { readonly invariant: string; readonly what: string }[] = []
 
+  /** Members that lost their disks: what they refuse now they may have done, or refused with another reason. */
+  readonly restored = new Set<string>()
+  /** Prekeys that members made. */
+  readonly lostPrekeys = new Set<string>()
+
+  lose({ id, db }: TestNode): void {
+    this.restored.add(id)
+    const ids = db.$client.prepare('SELECT id FROM prekeys').pluck().all() as string[]
+    for (const prekey of ids) this.lostPrekeys.add(`${prekey} of ${id}`)
+  }
+
   /** A member lets go of a request. */
   send(message: Message, node: TestNode): void {
     const [, room, id = '', what] = pathOf(message).split('/')
     if (room !== 'rounds' || message.body === undefined) return
     const body = Buffer.from(message.body)
     const json = () => JSON.parse(body.toString())
+    if (what === 'refusals' && this.restored.has(message.who)) return
     this.#once(
       `${what} of ${message.who} in ${id}${what === 'refusals' ? claims(refusal, json().refusal).payload.step : ''}`,
       body,

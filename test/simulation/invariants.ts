@@ -54,6 +54,12 @@ const nothingBelowTheMinimum: Invariant = ({ world }) => {
 const alwaysTheSameBytes: Invariant = ({ world }) =>
   [...world.history.sent].filter(([, bodies]) => bodies.size > 1).map(([what]) => `another ${what}`)
 
+/** No custodian says of a round that it opened that it never did. */
+const openedOrGivenUp: Invariant = ({ world }) =>
+  world.history.openings
+    .filter(({ custodian, round }) => world.history.sent.has(`void-statements of ${custodian} in ${round}`))
+    .map(({ custodian, round }) => `${custodian} opened ${round} and gave it up`)
+
 /** A member contributes with a prekey, and to a query, in one round; to a cohort, each ciphertext counts once. */
 const everythingOnce: Invariant = ({ world }) => {
   const { manifests, rounds, cohorts, agreements } = world.history
@@ -76,6 +82,7 @@ const everythingOnce: Invariant = ({ world }) => {
 const sealedToItsReaders: Invariant = ({ world }) => {
   const { nodes, researcher } = world.federation
   const made = (id: string, prekey: string) =>
+    world.history.lostPrekeys.has(`${prekey} of ${id}`) ||
     nodes.get(id)?.db.$client.prepare('SELECT 1 FROM prekeys WHERE id = ?').get(prekey) !== undefined
   const asked = (id: string | undefined) =>
     researcher.db.$client.prepare('SELECT 1 FROM queries WHERE id = ?').get(id ?? '') !== undefined
@@ -171,6 +178,7 @@ export const invariants = {
   oneCohortARound,
   nothingBelowTheMinimum,
   alwaysTheSameBytes,
+  openedOrGivenUp,
   everythingOnce,
   sealedToItsReaders,
   everyQueryEnds,

@@ -22,6 +22,7 @@ const ANSWER = 'member-node/answer.ts'
 const ANNOUNCEMENTS = 'member-node/announcements.ts'
 const NODE_TABLES = 'member-node/migrations/0000_first.sql'
 const NODE_TRIGGERS = 'member-node/migrations/0001_at-most-once.sql'
+const RESTORATIONS = 'member-node/migrations/0005_restorations-constraints.sql'
 const COHORT = 'specs/rules/cohort.ts'
 const CONTEXT = 'specs/sealed-context.ts'
 const ONE_SHOT = 'crypto/one-shot.ts'
@@ -44,7 +45,8 @@ const losing = (moves: number): Partial<Schedule> => ({
 })
 
 /** How many requests come before the one that has to be lost changes with every request more. */
-const losingAround = (moves: number) => [0, 1, -1, 2, -2, 3, -3, 4, -4, 6, -6, 8, -8].map(more => losing(moves + more))
+const around = (moves: number) => [0, 1, -1, 2, -2, 3, -3, 4, -4, 6, -6, 8, -8].map(more => moves + more)
+const losingAround = (moves: number) => around(moves).map(losing)
 
 /** The rule on overlapping cohorts refuses the second one as well. */
 const agreesAgain = [
@@ -57,6 +59,16 @@ const agreesAgain = [
   edit(CUSTODY, 'if (stored && stored.cohort !== cohort.id)', 'if (stored === null)'),
   edit(CUSTODY, 'stored?.compact ?? (await receiveAndAgree(', '(await receiveAndAgree('),
 ]
+/** BR loses its disk after so many things, and what it sent last does not arrive. */
+const losingTheDisk = (moves: number): Partial<Schedule> => ({
+  moves: [
+    { do: 'back up', who: 'BR' },
+    ...(losing(moves).moves ?? []),
+    { do: 'restore', who: 'BR' },
+    { do: 'pass', milliseconds: 1000 },
+  ],
+})
+const saysNothingNew = edit('member-node/restored.ts', "throw fault('restored-since'", "void fault('restored-since'")
 const budget = edit(
   ONE_SHOT,
   'if (noiseBudget < smallestNoiseBudget(sealed.contributors)) return undefined',
@@ -146,6 +158,23 @@ export const mutations: readonly Mutation[] = [
     ],
     breaks: 'unknownContributions',
     cheat: 'invented contribution',
+  },
+  {
+    name: 'a restored node says nothing new in rounds of before: its code, so that the table refuses',
+    edits: [saysNothingNew],
+    breaks: 'nothingUnexpected',
+    cheat: null,
+    first: around(24).map(losingTheDisk),
+  },
+  {
+    name: 'a restored node says nothing new in rounds of before: its code and its table',
+    edits: [
+      saysNothingNew,
+      edit(RESTORATIONS, 'BEFORE INSERT ON `contributions` WHEN ', 'BEFORE INSERT ON `contributions` WHEN 0 AND '),
+    ],
+    breaks: 'alwaysTheSameBytes',
+    cheat: null,
+    first: around(24).map(losingTheDisk),
   },
   {
     name: 'a prekey serves one round',

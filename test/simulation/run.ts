@@ -169,6 +169,12 @@ export class Run {
         if (move.who === 'coordinator') await world.lookAtTheClock()
         if (this.#members.has(move.who)) await world.tidy(world.federation.node(move.who))
         return
+      case 'back up':
+        await world.backUp(move.who)
+        return
+      case 'restore':
+        if (await world.restore(move.who)) this.#members.set(move.who, new Member(world, move.who, false))
+        return
       case 'pass':
         await world.pass(move.milliseconds)
         return

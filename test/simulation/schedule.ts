@@ -61,16 +61,33 @@ const move = fc.oneof(
   { weight: 1, arbitrary: jump },
   { weight: 1, arbitrary: pass },
 )
-export type Move = typeof move extends fc.Arbitrary<infer T> ? T : never
+/** Few enough that a backup is often followed by a loss. */
+const LOSING = ['BR', 'KR'] as const
+const backUp = fc.record({ do: fc.constant('back up' as const), who: fc.constantFrom(...LOSING) })
+/** Its disk is lost, and its newest backup restored, if it has one. */
+const restore = fc.record({ do: fc.constant('restore' as const), who: fc.constantFrom(...LOSING) })
+/** Clocks are right: a member that restores under a wrong one is on its own. */
+const losing = fc.oneof(
+  { weight: 30, arbitrary: go },
+  { weight: 1, arbitrary: crash },
+  { weight: 1, arbitrary: pass },
+  { weight: 2, arbitrary: backUp },
+  { weight: 2, arbitrary: restore },
+)
+type Of<A> = A extends fc.Arbitrary<infer T> ? T : never
+export type Move = Of<typeof move> | Of<typeof losing>
+
+/** In which members lose their disks. */
+export const losses = () => schedules(fc.constant(null), losing)
 
 /** @param cheat who breaks the rules; by default nobody does */
-export function schedules(cheat: fc.Arbitrary<Cheat | null> = fc.constant(null)) {
+export function schedules(cheat: fc.Arbitrary<Cheat | null> = fc.constant(null), moves: fc.Arbitrary<Move> = move) {
   return fc.record({
     questions: fc.oneof(
       { weight: 6, arbitrary: fc.array(question, { minLength: 1, maxLength: 1 }) },
       { weight: 1, arbitrary: fc.array(question, { minLength: 2, maxLength: 3 }) },
     ),
-    moves: fc.array(move, { maxLength: 60, size: 'max' }),
+    moves: fc.array(moves, { maxLength: 60, size: 'max' }),
     /** What becomes of the coordinator's additions, one after the other; later ones succeed. */
     sums: fc.array(fc.constantFrom('made' as const, 'fails' as const, 'dies' as const), { maxLength: 2 }),
     /** Sums are so large that a custodian is drawn to add them up again. */

@@ -3,6 +3,7 @@ import { InbondError } from '#crypto/error.ts'
 import { work } from '#member-node/work.ts'
 import { Connection } from '#party/connection.ts'
 import type { WorkResponse } from '#specs/api.ts'
+import { backUp, restore } from '../backups.ts'
 import { TestClock } from '../clock.ts'
 import type { Federation, TestNode } from '../federation.ts'
 import { seededRandomness } from '../randomness.ts'
@@ -27,6 +28,8 @@ export class World {
   version = 0
   /** What a party threw that no party should. */
   readonly unexpected: unknown[] = []
+  /** The newest of each member. */
+  readonly #backups = new Map<string, string>()
   readonly #sums: Schedule['sums'][number][]
   readonly #diskFull = new Error('the disk of the coordinator is full')
   readonly #killed = new Error('the process of the coordinator was killed')
@@ -140,6 +143,21 @@ export class World {
     if (who === 'researcher') return restartResearcher(this.federation)
     restartNode(this.federation, who)
     await this.tidy(this.federation.node(who))
+  }
+
+  async backUp(who: string): Promise<void> {
+    this.#backups.set(who, await backUp(this.federation, who))
+  }
+
+  /** @returns whether there was a backup to restore */
+  async restore(who: string): Promise<boolean> {
+    const backup = this.#backups.get(who)
+    if (backup === undefined) return false
+    this.network.forget(who)
+    this.clocks.forget(who)
+    this.history.lose(this.federation.node(who))
+    await this.tidy(await restore(this.federation, who, backup))
+    return true
   }
 
   /** What a node does before it asks for work: the real loop, whose first request is not let through. */
