@@ -34,6 +34,8 @@ export class History {
   readonly openings: Custody[] = []
   readonly cohorts = new Map<string, Cohort>()
   readonly rounds = new Map<string, Round>()
+  /** What was asked, signed, by round. */
+  readonly queries = new Map<string, string>()
   /** What is wrong at the moment of sending, in words, by the invariant that it breaks. */
   readonly broken: { readonly invariant: string; readonly what: string }[] = []
 
@@ -117,6 +119,7 @@ export class History {
     for (const item of work.items) {
       if (item.kind === 'contribute' || item.kind === 'agree') {
         this.rounds.set(messageId(item.round), claims(round, item.round).payload)
+        this.queries.set(messageId(item.round), item.query)
       }
       if (item.kind === 'agree') this.cohorts.set(messageId(item.cohort), claims(cohort, item.cohort).payload)
     }

@@ -5,6 +5,8 @@ import { emptyLog, headOf } from '#crypto/log.ts'
 import { resume } from '#researcher/client.ts'
 import { storedQuery } from '#researcher/researcher.ts'
 import { extend } from '#specs/log-tiles.ts'
+import { certificate, query, sponsorship } from '#specs/messages.ts'
+import { claims } from '#specs/signed.ts'
 import { entriesIn } from '../forked-log.ts'
 import { MINIMUM_COHORT, RECIPIENT, rowsOf } from './members.ts'
 import type { Run } from './run.ts'
@@ -85,6 +87,20 @@ const sealedToItsReaders: Invariant = ({ world }) => {
       .map(one => `${member} sealed for a false ${one.custodian}`),
     ...(asked(world.history.rounds.get(round)?.query) ? [] : [`${member} answered what nobody asked`]),
   ])
+}
+
+/** Members answer only whom a member vouched for, and as that member said it. */
+const answersTheVouchedFor: Invariant = ({ world }) => {
+  const { manifests, queries } = world.history
+  return [...manifests.values()].flatMap(({ member, round }) => {
+    const asked = claims(query, queries.get(round) ?? '').payload
+    const { name, publicKey, administration, sponsor, ...certified } = claims(certificate, asked.certificate).payload
+    const vouching = world.federation.nodes.get(sponsor)?.db.$client.prepare('SELECT compact FROM sponsorships').pluck()
+    const vouched = ((vouching?.all() ?? []) as string[]).map(one => claims(sponsorship, one).payload)
+    const said = { name, publicKey, administration, organisation: certified.organisation, role: certified.role }
+    const isSaid = vouched.some(one => Object.entries(said).every(([field, value]) => one[field as never] === value))
+    return isSaid ? [] : [`${member} answers ${name} of ${administration}, whom ${sponsor} did not vouch for`]
+  })
 }
 
 /** Every query that the coordinator accepted is answered, or void with a reason; and whoever asked has the one or the other. */
@@ -173,6 +189,7 @@ export const invariants = {
   alwaysTheSameBytes,
   everythingOnce,
   sealedToItsReaders,
+  answersTheVouchedFor,
   everyQueryEnds,
   answersStay,
   oneHistory,

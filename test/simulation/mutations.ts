@@ -25,6 +25,7 @@ const NODE_TRIGGERS = 'member-node/migrations/0001_at-most-once.sql'
 const COHORT = 'specs/rules/cohort.ts'
 const CONTEXT = 'specs/sealed-context.ts'
 const ONE_SHOT = 'crypto/one-shot.ts'
+const RESEARCHER = 'specs/rules/researcher.ts'
 const READING = 'researcher/reading.ts'
 
 const ask = (change: Partial<Schedule['questions'][number]> = {}): Schedule['questions'] => [
@@ -201,6 +202,24 @@ export const mutations: readonly Mutation[] = [
     ],
     breaks: 'sealedToItsReaders',
     cheat: 'another recipient',
+  },
+  {
+    name: 'a member on the roster vouches for a researcher',
+    edits: [
+      edit(
+        RESEARCHER,
+        'verify(sponsorship, compact, entry.publicKey)',
+        'verify(sponsorship, compact, entry.publicKey).catch(() => verify(sponsorship, compact, terms.coordinator))',
+      ),
+    ],
+    breaks: 'answersTheVouchedFor',
+    cheat: 'invented researcher',
+  },
+  {
+    name: 'a certificate says what the sponsor signed',
+    edits: [edit(RESEARCHER, 'if (strayed !== undefined) {', "if (strayed === 'publicKey') {")],
+    breaks: 'answersTheVouchedFor',
+    cheat: 'changed certificate',
   },
   {
     name: 'a sum leaves the noise budget',
