@@ -1,5 +1,6 @@
 import type { Adversary } from './adversary.ts'
 import { reusedPrekeys, twoRounds } from './cheating-announcements.ts'
+import { forkedCharter } from './cheating-charters.ts'
 import { fewAgreements, inventedContribution, otherCohorts, otherShares } from './cheating-custody.ts'
 import { concealedMember, shiftedSum } from './cheating-evidence.ts'
 import { anotherRecipient, falsePrekeys } from './cheating-keys.ts'
@@ -29,6 +30,7 @@ const adversaries = {
   'false prekeys': ({ federation }) => falsePrekeys(federation),
   'another recipient': ({ federation }) => anotherRecipient(federation),
   'invented researcher': ({ federation }) => inventedResearcher(federation),
+  'forked charter': ({ federation }) => forkedCharter(federation),
   'changed certificate': ({ federation }) => changedCertificate(federation),
 } as const satisfies Record<string, (party: Party) => Adversary>
 

@@ -103,6 +103,20 @@ const answersTheVouchedFor: Invariant = ({ world }) => {
   })
 }
 
+/** Of the charters of one epoch, one is in force, wherever. */
+const oneCharterAnEpoch: Invariant = ({ world }) => {
+  const { coordinator, nodes, researcher } = world.federation
+  const inForce = (db: { $client: import('better-sqlite3').Database }) =>
+    db.$client.prepare('SELECT epoch, id FROM charters WHERE in_force_at IS NOT NULL').all()
+  const seen = researcher.db.$client.prepare('SELECT epoch, id FROM charters').all()
+  const everywhere = [...seen, ...[coordinator.context, ...nodes.values()].flatMap(({ db }) => inForce(db))]
+  const epochs = Map.groupBy(everywhere as { epoch: number; id: string }[], one => one.epoch)
+  return [...epochs]
+    .map(([epoch, charters]) => ({ epoch, ids: new Set(charters.map(one => one.id)) }))
+    .filter(({ ids }) => ids.size > 1)
+    .map(({ epoch, ids }) => `${ids.size} charters of epoch ${epoch} are in force`)
+}
+
 /** Every query that the coordinator accepted is answered, or void with a reason; and whoever asked has the one or the other. */
 const everyQueryEnds: Invariant = run => {
   // Whoever breaks the rules may withhold an answer.
@@ -190,6 +204,7 @@ export const invariants = {
   everythingOnce,
   sealedToItsReaders,
   answersTheVouchedFor,
+  oneCharterAnEpoch,
   everyQueryEnds,
   answersStay,
   oneHistory,

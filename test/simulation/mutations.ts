@@ -20,6 +20,7 @@ export interface Mutation {
 const CUSTODY = 'member-node/custody.ts'
 const ANSWER = 'member-node/answer.ts'
 const ANNOUNCEMENTS = 'member-node/announcements.ts'
+const NODE_CHARTERS = 'member-node/charters.ts'
 const NODE_TABLES = 'member-node/migrations/0000_first.sql'
 const NODE_TRIGGERS = 'member-node/migrations/0001_at-most-once.sql'
 const COHORT = 'specs/rules/cohort.ts'
@@ -57,6 +58,11 @@ const agreesAgain = [
   ),
   edit(CUSTODY, 'if (stored && stored.cohort !== cohort.id)', 'if (stored === null)'),
   edit(CUSTODY, 'stored?.compact ?? (await receiveAndAgree(', '(await receiveAndAgree('),
+]
+const confirmsAgain = [
+  edit(NODE_CHARTERS, 'if (confirmed && confirmed.charter !== id)', 'if (confirmed === null)'),
+  edit(NODE_CHARTERS, 'ownConfirmation(node, current.id) ?? (await sign(', '(await sign('),
+  edit(NODE_CHARTERS, '    if (ownConfirmation({ db: tx }, current.id)) return\n'),
 ]
 const budget = edit(
   ONE_SHOT,
@@ -220,6 +226,36 @@ export const mutations: readonly Mutation[] = [
     edits: [edit(RESEARCHER, 'if (strayed !== undefined) {', "if (strayed === 'publicKey') {")],
     breaks: 'answersTheVouchedFor',
     cheat: 'changed certificate',
+  },
+  {
+    name: 'a member confirms one charter after another: its code, so that the table refuses',
+    edits: confirmsAgain,
+    breaks: 'nothingUnexpected',
+    cheat: 'forked charter',
+  },
+  {
+    name: 'a member confirms one charter after another: its code and its tables',
+    edits: [
+      ...confirmsAgain,
+      edit(
+        'member-node/migrations/0002_trust.sql',
+        'CREATE TABLE `confirmations` (\n\t`previous` text PRIMARY KEY NOT NULL,',
+        'CREATE TABLE `confirmations` (\n\t`previous` text NOT NULL,',
+      ),
+      edit(
+        'member-node/migrations/0003_trust-constraints.sql',
+        'WHEN EXISTS (SELECT 1 FROM `confirmations` WHERE `previous` = NEW.`previous`)',
+        'WHEN 0',
+      ),
+    ],
+    breaks: 'oneCharterAnEpoch',
+    cheat: 'forked charter',
+  },
+  {
+    name: 'a charter is in force when the quorum confirmed it',
+    edits: [edit('specs/rules/charter.ts', 'if (confirmations.needed > 0) {', 'if (confirmations === undefined) {')],
+    breaks: 'oneCharterAnEpoch',
+    cheat: 'forked charter',
   },
   {
     name: 'a sum leaves the noise budget',

@@ -71,7 +71,10 @@ export class World {
 
   async #arrive(message: Message): Promise<Response> {
     const taken = await this.#adversary.take?.(message)
-    if (taken instanceof Response) return taken
+    if (taken instanceof Response) {
+      if (message.method !== 'GET') this.version++
+      return taken
+    }
     const { url, method, headers, body = null } = taken ?? message
     const answer = await this.#whileCoordinatorLives(async () => {
       const response = await this.federation.coordinator.app.request(url, { method, headers, body })
