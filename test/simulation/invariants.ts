@@ -212,6 +212,8 @@ export const invariants = {
   nothingUnexpected,
   /** A custodian opens only what the threshold of custodians agreed to before. */
   openedWithThreshold: whileSending('openedWithThreshold'),
+  /** What custodians under one charter agreed to, those under the next go by. */
+  handedOver: whileSending('handedOver'),
   storedBeforeSent: whileSending('storedBeforeSent'),
   sharesAsDealt: whileSending('sharesAsDealt'),
   unknownContributions: whileSending('unknownContributions'),

@@ -1,7 +1,9 @@
+import type { MemberId } from '#specs/messages.ts'
 import { type Edit, edit } from '../edits.ts'
 import type { Cheat } from './adversaries.ts'
 import type { InvariantName } from './invariants.ts'
 import type { Schedule } from './schedule.ts'
+import { AT_REST, REFORMED } from './stages.ts'
 
 /**
  * A protection that is switched off, with every other that would stand in for it: then some schedule must break an invariant.
@@ -47,6 +49,19 @@ const losing = (moves: number): Partial<Schedule> => ({
 
 /** How many requests come before the one that has to be lost changes with every request more. */
 const losingAround = (moves: number) => [0, 1, -1, 2, -2, 3, -3, 4, -4, 6, -6, 8, -8].map(more => losing(moves + more))
+
+/** One custodian is away while the others agree and open, and is one of the next charter's. */
+const replacedCustodian: Partial<Schedule> = {
+  questions: [...ask({ closes: '10m' }), ...ask({ at: REFORMED })],
+  moves: [
+    { do: 'leave', who: 'KR' as MemberId, moves: 200 },
+    ...Array(60).fill({ do: 'go', pick: 0, fault: 'none' }),
+    ...Array(2).fill({ do: 'pass', milliseconds: 300_000 }),
+    ...Array(90).fill({ do: 'go', pick: 0, fault: 'none' }),
+    { do: 'pass', milliseconds: 86_400_000 },
+  ],
+  reforms: [{ at: AT_REST, custodians: ['BR', 'FR', 'KR'] as MemberId[] }],
+}
 
 /** The rule on overlapping cohorts refuses the second one as well. */
 const agreesAgain = [
@@ -256,6 +271,20 @@ export const mutations: readonly Mutation[] = [
     edits: [edit('specs/rules/charter.ts', 'if (confirmations.needed > 0) {', 'if (confirmations === undefined) {')],
     breaks: 'oneCharterAnEpoch',
     cheat: 'forked charter',
+  },
+  {
+    name: 'custodians read the log: when they sign, are asked and agree; and hold it against what they agreed to themselves',
+    edits: [
+      edit('member-node/consents.ts', '  if (current) await requireSameLog(node, current, proposal, signal)\n'),
+      edit('member-node/consents.ts', 'requireLogged(tx, payload.logHead)', 'tx.select()'),
+      edit(ANNOUNCEMENTS, '  if (isNew) await followLog(node, round.round.logHead, signal)\n'),
+      edit('member-node/ledger.ts', 'if (isHidden) throw', 'if (isHidden === null) throw'),
+      edit('member-node/ledger.ts', '  await followLog(node, next.payload.logHead, signal)\n'),
+      edit('member-node/ledger.ts', '  if (previous !== null) await followLog(node, logHead, signal)\n'),
+    ],
+    breaks: 'handedOver',
+    cheat: null,
+    first: replacedCustodian,
   },
   {
     name: 'a sum leaves the noise budget',
