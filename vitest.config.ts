@@ -1,9 +1,30 @@
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Tests that need programs from outside npm (nginx, squid): `npm run test:proxies`. */
 const PROXIES = 'test/proxies/**/*.test.ts'
 /** Tests that look at the memory of their process, or at what happens when something is loaded for the first time. */
 const ALONE = ['crypto/seal.test.ts', 'test/fuzz/decoders.test.ts', 'test/simulation/faults.test.ts']
+
+/** What takes longest, first: begun last, it would run alone at the end. Nobody knows how long tests took in a fresh clone. */
+const LONGEST = [
+  'test/simulation/',
+  'test/docs.test.ts',
+  'test/processes/',
+  'test/faults/',
+  'test/ledger.test.ts',
+  'test/attacks/',
+]
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const found = LONGEST.findIndex(part => moduleId.includes(`/${part}`))
+      return found === -1 ? LONGEST.length : found
+    }
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
+  }
+}
 
 // biome-ignore lint/style/noDefaultExport: vitest reads the default export
 export default defineConfig({
@@ -11,6 +32,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,

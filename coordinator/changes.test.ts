@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import { Remembered } from '#party/remembered.ts'
 import { TestClock } from '#test/clock.ts'
 import { type Audience, Changes } from './changes.ts'
-import { Remembered } from './remembered.ts'
 
 const clock = new TestClock()
 const forever = new AbortController().signal

@@ -1,10 +1,10 @@
 import { and, eq, isNotNull, isNull, ne } from 'drizzle-orm'
+import { Remembered } from '#party/remembered.ts'
 import { cohort, type MemberId, query, type RoundId } from '#specs/messages.ts'
 import { partOf, regionAndReader } from '#specs/rules/past-cohort.ts'
 import { type AskedCohort, fitting } from '#specs/rules/pattern.ts'
 import { claims } from '#specs/signed.ts'
 import type { Context } from './context.ts'
-import { Remembered } from './remembered.ts'
 import { contributions, queries, rounds } from './schema.ts'
 
 /**

@@ -1,4 +1,5 @@
 import { eq, ne } from 'drizzle-orm'
+import { Remembered } from '#party/remembered.ts'
 import { type Query, query, type RoundId, round } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { partOf, regionAndReader } from '#specs/rules/past-cohort.ts'
@@ -7,7 +8,6 @@ import { claims } from '#specs/signed.ts'
 import type { Context } from './context.ts'
 import { countingCohorts } from './ledger.ts'
 import { offersThatHold } from './offers.ts'
-import { Remembered } from './remembered.ts'
 import { contributions, queries, rounds } from './schema.ts'
 
 const remembered = new Remembered<RoundId, Omit<EarlierRound, 'cohort'>>(2000)

@@ -3,9 +3,13 @@ import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3'
 import { migrate } from 'drizzle-orm/better-sqlite3/migrator'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { fault } from '#specs/errors.ts'
+import { Remembered } from './remembered.ts'
 
 /** How long one process waits for another that writes. */
 const BUSY_MS = 10_000
+
+/** A party has some hundred queries; lists of values make more of one. */
+const MOST_STATEMENTS = 300
 
 export type PartyDatabase<Schema extends Record<string, unknown>> = BetterSQLite3Database<Schema> & {
   $client: Database.Database
@@ -23,6 +27,7 @@ export function openDatabase<Schema extends Record<string, unknown>>(
 ): PartyDatabase<Schema> {
   const client = new Database(file)
   refuseNewer(client, migrationsFolder)
+  compileOnce(client)
   client.pragma('journal_mode = WAL')
   // An acknowledged step must survive a power cut; WAL with NORMAL could lose the last transactions.
   client.pragma('synchronous = FULL')
@@ -42,6 +47,19 @@ export function openDatabase<Schema extends Record<string, unknown>>(
   // A process that was killed may not have come to it.
   forgetForGood(database)
   return writingAtOnce(database)
+}
+
+/**
+ * Keeps compiled statements: drizzle-orm asks anew for that of each query, and to compile it takes longer than most queries take.
+ * Whoever asks for one gets it as it was made, whether rows came as arrays or single values the last time.
+ */
+function compileOnce(client: Database.Database): void {
+  const compile = client.prepare.bind(client)
+  const statements = new Remembered<string, Database.Statement>(MOST_STATEMENTS)
+  client.prepare = ((source: string) => {
+    const statement = statements.get(source, () => compile(source))
+    return statement.reader ? statement.raw(false).pluck(false) : statement
+  }) as typeof client.prepare
 }
 
 /**

@@ -35,6 +35,19 @@ test('a database is opened again, and by two processes at once', () => {
   third.$client.close()
 })
 
+test('a statement that was compiled before is as it would be if it were compiled anew', () => {
+  const { $client } = open('statements.sqlite')
+  const ask = () => $client.prepare('SELECT 1 AS one, 2 AS two')
+  const ways = [() => ask().pluck().get(), () => ask().raw().get(), () => ask().get()]
+  const expected = [1, [1, 2], { one: 1, two: 2 }]
+  for (const first of ways) {
+    first()
+    expect(ways.map(way => way())).toEqual(expected)
+    expect(ways.toReversed().map(way => way())).toEqual(expected.toReversed())
+  }
+  $client.close()
+})
+
 test('a private key that was emptied just before the process was killed is gone after the next start', () => {
   const key = Buffer.from('0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0', 'hex')
   const where = (directory: string) =>

@@ -8,6 +8,7 @@ import { fetchRelease, publicConnection } from '#researcher/published.ts'
 import { keptContent, publish, type Released } from '#researcher/release.ts'
 import { type Expected, type Step, stepNames, verifyRelease } from '#researcher/verification.ts'
 import { summary } from '#researcher/verified.ts'
+import type { CharterBundle } from '#specs/api.ts'
 import { type QueryId, type Release, type RoundId, release } from '#specs/messages.ts'
 import { fileOf, type PublishedRelease, publishedRelease, type ReleaseContent, readFileOf } from '#specs/release.ts'
 import { contentHash, entryOf, messagesIn } from '#specs/rules/release.ts'
@@ -17,7 +18,7 @@ import { enrolResearcher, Federation } from './federation.ts'
 import { entriesIn, historyOf, shownOf } from './forked-log.ts'
 import { problemOf, request, URL_OF_COORDINATOR } from './requests.ts'
 import { restartResearcher, Switchboard } from './restart.ts'
-import { pose } from './steps.ts'
+import { pose, proposeAndSign } from './steps.ts'
 
 /** Answers that recipients publish, and what everybody finds who verifies them. */
 
@@ -82,8 +83,8 @@ async function failing(bytes: Uint8Array, expected: Expected = {}) {
 }
 
 /** The recipient's own signature, on whatever it likes. */
-async function signedByRecipient(content: ReleaseContent, change: Partial<Release> = {}): Promise<string> {
-  const { payload } = claims(release, file.release) as { payload: Release }
+async function signedByRecipient(content: ReleaseContent, change: Partial<Release> = {}, of = file): Promise<string> {
+  const { payload } = claims(release, of.release) as { payload: Release }
   const { compact } = await sign(federation.researcher.key, release, {
     ...payload,
     content: contentHash(content),
@@ -93,9 +94,9 @@ async function signedByRecipient(content: ReleaseContent, change: Partial<Releas
 }
 
 /** A recipient that lies, and a coordinator that publishes it: nothing but the lie is wrong. */
-async function lying(change: Partial<ReleaseContent>, said: Partial<Release> = {}): Promise<Uint8Array> {
-  const content = { ...file.content, ...change }
-  const compact = await signedByRecipient(content, said)
+async function lying(change: Partial<ReleaseContent>, said: Partial<Release> = {}, of = file): Promise<Uint8Array> {
+  const content = { ...of.content, ...change }
+  const compact = await signedByRecipient(content, said, of)
   const { context } = federation.coordinator
   const own = entryOf(compact)
   context.db.transaction(tx => context.log.append(tx, own.typ, own.message, 0))
@@ -401,6 +402,31 @@ describe('the coordinator', () => {
     }
     const coordinator = publicConnection({ url: URL_OF_COORDINATOR }, shown)
     expect(await failing(released.file, { coordinator })).toMatchObject({ at: 'log today', code: 'bad-release' })
+  })
+})
+
+describe('a release under a later charter', () => {
+  test('is verified through every charter before it, and with none of them left out, changed or unconfirmed', async () => {
+    await proposeAndSign(federation)
+    await federation.settle()
+    const { query } = await federation.ask(QUESTION)
+    const later = await publish(federation.researcher, query as QueryId, null)
+    const read = readFileOf(publishedRelease, later.file)
+    const [first, second, ...more] = read.content.charters as [CharterBundle, CharterBundle]
+    expect(more).toEqual([])
+    expect(await failing(later.file)).toMatchObject({ message: 'it was verified' })
+    for (const charters of [
+      [second],
+      [second, first],
+      [first, first],
+      [first, { ...second, confirmations: [] }],
+      [first, { ...second, consents: second.consents.slice(2) }],
+      [first, { ...second, consents: first.consents }],
+      [{ ...first, consents: [] }, second],
+    ]) {
+      expect(await failing(await lying({ charters }, {}, read))).toMatchObject({ at: 'charter' })
+    }
+    expect(await failing(await lying({ charters: [first] }, {}, read))).toMatchObject({ at: 'round' })
   })
 })
 

@@ -92,7 +92,9 @@ export class AfflictedFederation {
     const deaths = new Map<string, string>()
     const environment = (args: readonly string[]) => {
       if (!isLong && FOUNDING.includes(args[1] as string)) return undefined
-      const directory = args.find(one => isAbsolute(one) && PARTIES.includes(basename(one))) as string
+      const directory = args.find(one => isAbsolute(one) && PARTIES.includes(basename(one)))
+      // Who verifies a release is no party.
+      if (directory === undefined) return undefined
       const party = basename(directory)
       const who = party === 'researcher' || args[1] === 'start' ? party : byHand(party)
       const file = (name: string) => join(folder, `${party}.${name}`)

@@ -20,6 +20,8 @@ const OTHERS = (
   [
     ['restart', ['coordinator']],
     ['refuse', [...VICTIMS, 'CC']],
+    ['publish', ['coordinator', 'researcher']],
+    ['explain', ['coordinator', 'researcher']],
     ['cancel', [...VICTIMS, 'CC']],
     ['withdraw', ['coordinator']],
     ['declineToAgree', ['coordinator', 'CC']],

@@ -38,20 +38,34 @@ function columnsOf(kind: Kind) {
 }
 
 /**
- * Tables and operations that no scenario here comes to: a login takes a provider, nobody reads the log yet, and charters are given back
- * to a restored coordinator alone.
+ * Tables, columns and operations that no scenario here comes to: a login takes a provider, charters are given back to a restored
+ * coordinator alone, and a sum is added up again by a custodian only where contributions have 64 MiB.
  */
-const ELSEWHERE = ['logins', 'GET /organisations', 'POST /logins', 'GET /revocations/{revocation}', 'POST /charters']
+const ELSEWHERE = [
+  'logins',
+  'GET /organisations',
+  'POST /logins',
+  'GET /revocations/{revocation}',
+  'POST /charters',
+  'draws',
+  'recounts',
+  'refusals.step=recount',
+  'queries.sum',
+  'queries.revealed_at',
+  'POST /rounds/{round}/draw',
+  'POST /rounds/{round}/recounts',
+]
 
 function commits(kind: Kind): string[] {
   const columns = columnsOf(kind).filter(one => !ELSEWHERE.includes(one.table))
   const tables = [...new Set(columns.map(one => one.table)), MIGRATIONS]
-  return [
+  const all = [
     ...tables,
     ...columns.flatMap(one => one.values.map(value => `${one.name}=${value}`)),
     ...columns.filter(one => one.isNullable).map(one => one.name),
     ...columns.filter(one => one.isEmptied).map(one => `${one.name} emptied`),
-  ].map(name => `commit ${name}`)
+  ]
+  return all.filter(name => !ELSEWHERE.includes(name)).map(name => `commit ${name}`)
 }
 
 interface Operation {
@@ -80,12 +94,17 @@ const CLIENTS: Readonly<Record<string, Kind>> = {
   Ledger: 'member',
   Queries: 'researcher',
 }
-/** Whose business others are. The checkpoint is asked for by witnesses alone. */
+/** Whose business others are. Readers alone ask for the list of releases. */
 const READERS: Readonly<Record<string, readonly Kind[]>> = {
-  'GET /log/checkpoint': [],
-  'GET /log/tile/entries/{index}': ['member'],
+  'GET /log/checkpoint': ['researcher'],
+  'GET /log/tile/entries/{index}': ['member', 'researcher'],
   'GET /log/tile/{level}/{index}': ['member', 'researcher'],
   'GET /charters/{charter}': ['member', 'researcher'],
+  'GET /cohorts/{cohort}': ['member', 'researcher'],
+  'GET /offers': ['researcher'],
+  'PUT /rounds/{round}/release': ['researcher'],
+  'GET /releases': [],
+  'GET /releases/{release}': ['researcher'],
 }
 
 function sends(kind: Kind, app: Coordinator['app']): string[] {

@@ -49,6 +49,26 @@ export class Scenarios {
     this.#answered.push(purpose)
   }
 
+  /** Everybody answers; the answer is published, and read by somebody else. */
+  readonly publish = async (): Promise<void> => {
+    await this.answer()
+    const own = (await this.#find(this.#answered.at(-1) as string))?.query as string
+    const address = await this.#killing.persist('researcher', [
+      'query',
+      'release',
+      own,
+      ...this.#as().slice(0, 2),
+      '--yes',
+    ])
+    await this.#killing.persist('researcher', ['verify', address.trim()])
+  }
+
+  /** A researcher looks what would become of a question. */
+  readonly explain = async (): Promise<void> => {
+    const file = this.#afflicted.federation.line.write('explained.yaml', question(`explained ${++this.#asked}`))
+    await this.#killing.persist('researcher', ['query', 'explain', file, ...this.#as()])
+  }
+
   /** CC's policy allows nothing. */
   readonly refuse = async (): Promise<void> => {
     this.#afflicted.federation.line.write('policy.yaml', policy(0))
@@ -137,13 +157,18 @@ export class Scenarios {
     for (const id of MEMBERS) {
       await this.#killing.persist(byHand(id), ['member', 'charter', 'sign', federation.of(id), '--yes'])
     }
+    const coordinator = federation.database('coordinator')
+    const proposed = coordinator
+      .prepare('SELECT id FROM charters WHERE withdrawn_at IS NULL ORDER BY epoch DESC')
+      .pluck()
     const newest = 'SELECT id FROM charters WHERE in_force_at IS NOT NULL ORDER BY epoch DESC LIMIT 1'
     const inForce = ['coordinator', ...MEMBERS].map(party => federation.database(party).prepare(newest).pluck())
     // Whoever has not taken it up cannot sign the one that follows it.
     await until(
-      () => new Set(inForce.map(one => one.get())).size === 1,
+      () => inForce.every(one => one.get() === proposed.get()),
       () => 'everybody to take the charter up',
     )
+    coordinator.close()
     for (const one of inForce) one.database.close()
   }
 
@@ -160,7 +185,7 @@ export class Scenarios {
     await this.#init(byHand('AA'), ['member', 'init', member, '--id', id, '--name', name, '--invite', invitation])
     for (const other of ['another', 'one more']) {
       const invite = await this.#invite('--member', id, '--replace')
-      const directory = line.path(folder, other)
+      const directory = line.path(folder, other, 'AA')
       await this.#init(byHand('AA'), ['member', 'init', directory, '--id', id, '--name', name, '--invite', invite])
     }
     const other = await this.#invite('--researcher', name, '--sponsor', 'BB')
@@ -298,7 +323,8 @@ export class Scenarios {
   async #ask(purpose: string): Promise<string> {
     for (;;) {
       const asking = this.#afflicted.federation.line.start(await this.#going(purpose))
-      const isAnnounced = await asking.says(/members contribute/).then(
+      // Members may have contributed before it was told of any.
+      const isAnnounced = await asking.says(/^(members contribute|custodians)/m).then(
         () => true,
         () => false,
       )
