@@ -2,7 +2,7 @@ import { and, eq, isNotNull, isNull, ne } from 'drizzle-orm'
 import { Remembered } from '#party/remembered.ts'
 import { cohort, type MemberId, query, type RoundId } from '#specs/messages.ts'
 import { partOf, regionAndReader } from '#specs/rules/past-cohort.ts'
-import { type AskedCohort, admissible, type Exposure, exposures } from '#specs/rules/pattern.ts'
+import { type AskedCohort, fitting } from '#specs/rules/pattern.ts'
 import { claims } from '#specs/signed.ts'
 import type { Context } from './context.ts'
 import { contributions, queries, rounds } from './schema.ts'
@@ -37,25 +37,12 @@ function askedCohort(context: Context, row: RoundRow, members: readonly MemberId
   return { round: row.id, ...regionAndReader(claims(query, asked.compact).payload), parts }
 }
 
-export interface FittingCohort {
-  readonly members: readonly MemberId[]
-  /** What keeps the others out. */
-  readonly exposure: Exposure | undefined
-}
-
 /** The members of those who contributed that may be the cohort of a round. */
 export function fittingCohort(
   context: Context,
   row: RoundRow,
   contributed: readonly MemberId[],
   minimum: number,
-): FittingCohort {
-  return fitting(askedCohort(context, row, contributed), countingCohorts(context, row.id), minimum)
-}
-
-/** @param wanted a cohort of everybody who could be in it */
-export function fitting(wanted: AskedCohort, earlier: readonly AskedCohort[], minimum: number): FittingCohort {
-  const members = admissible(wanted, earlier, minimum).parts.map(one => one.member)
-  const [exposure] = members.length === wanted.parts.length ? [] : exposures(wanted, earlier, minimum)
-  return { members, exposure }
+): readonly MemberId[] {
+  return fitting(askedCohort(context, row, contributed), countingCohorts(context, row.id), minimum).members
 }

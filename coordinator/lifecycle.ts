@@ -197,7 +197,7 @@ export function factsOf(context: Context, row: RoundRow): RoundFacts {
     ends: row.ends,
     closedAt: row.closedAt,
     contributed: members(contributions),
-    fitting: contributed => fittingCohort(context, row, contributed, terms.minimumCohort).members,
+    fitting: contributed => fittingCohort(context, row, contributed, terms.minimumCohort),
     refused: refusing.filter(one => one.step === 'contribute').map(one => one.member),
     agreed: custodians(agreements),
     declined: refusing.filter(one => one.step === 'agree' || one.step === 'open').map(one => one.member),

@@ -1,13 +1,17 @@
 import { eq } from 'drizzle-orm'
 import { fault } from '#specs/errors.ts'
+import { type MemberId, offer } from '#specs/messages.ts'
+import type { SignedCharter } from '#specs/rules/charter.ts'
 import { offeredBy, verifyOffer } from '#specs/rules/offer.ts'
+import type { OfferedData } from '#specs/rules/vintage.ts'
+import { claims } from '#specs/signed.ts'
 import { type Context, charterInForce, requireCharter } from './context.ts'
 import type { Member } from './custodians.ts'
 import { offers } from './schema.ts'
 
 /**
- * What members say that they would answer. Offers are not in the log: nothing rests on them, a member makes one every day, and who
- * withholds one hides what a refusal says all the same.
+ * What members say that they would answer. Offers are not in the log: no check rests on them, only plans, a member makes one every day, and
+ * who withholds one hides what a refusal says all the same.
  */
 
 /**
@@ -38,4 +42,19 @@ export function newestOffers(context: Context): string[] {
   const roster = charterInForce(context.db)?.payload.members.map(one => one.id) ?? []
   const stored = context.db.select().from(offers).all()
   return stored.filter(one => roster.includes(one.member)).map(one => one.compact)
+}
+
+/** What members on the roster offer to answer from under this charter, where they say it. @param now milliseconds since 1970 */
+export function offersThatHold(
+  context: Context,
+  charter: Pick<SignedCharter, 'id'>,
+  now: number,
+): Map<MemberId, OfferedData> {
+  const made = newestOffers(context).map(compact => claims(offer, compact).payload)
+  const holding = made.filter(one => one.charter === charter.id && Date.parse(one.notAfter) > now)
+  return new Map(
+    holding.flatMap(({ member, terms, issuedAt }) =>
+      terms === null ? [] : [[member, { ...terms, issuedAt: Date.parse(issuedAt) }] as const],
+    ),
+  )
 }

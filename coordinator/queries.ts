@@ -3,7 +3,6 @@ import { isoTime } from '#party/clock.ts'
 import { fault } from '#specs/errors.ts'
 import { cancellation, type MemberId, type Query, type QueryId, query, type RoundId, round } from '#specs/messages.ts'
 import { plan } from '#specs/query.ts'
-import { describeExposure } from '#specs/rules/pattern.ts'
 import { checkLasts, checkPurpose, verifyCertificate } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
 import { isHandingOver } from './charters.ts'
@@ -11,7 +10,7 @@ import { type Context, charterById, charterInForce, requireCharter } from './con
 import { certified, reasonOfRevocation, refuseRevoked } from './researchers.ts'
 import { SUPERSEDED } from './round.ts'
 import { parties, prekeys, queries, rounds } from './schema.ts'
-import { planRound } from './vintage.ts'
+import { planFor } from './vintage.ts'
 
 /** A query may be signed for at most this long before it becomes a round. */
 const LONGEST_EXPIRY_MS = 30 * 86_400_000
@@ -155,14 +154,9 @@ export async function announceRound(
     return true
   }
   const charter = charterById(context.db, asked.charter)
-  const { members: eligible, exposure, asOf } = planRound(context, asked, charter, now)
-  const needed = asked.need === 'all' ? charter.payload.minimumCohort : asked.need.atLeast
-  if (eligible.length < needed) {
-    endQuery(
-      context,
-      id,
-      `${exposure === undefined ? 'too few members' : describeExposure(exposure)}; ${needed} members are needed, and ${eligible.length} could be asked`,
-    )
+  const { eligible, asOf, voidReason: tooFew } = planFor(context, asked, charter, now)
+  if (tooFew !== undefined) {
+    endQuery(context, id, tooFew)
     return true
   }
   if (isHandingOver(context)) return false

@@ -1,13 +1,15 @@
+import { isoTime } from '#party/clock.ts'
 import { fault } from '#specs/errors.ts'
 import { certificate, type MemberId } from '#specs/messages.ts'
 import { measureName, type QueryFile, type Question } from '#specs/query.ts'
 import { describeCondition, regionsIntersect } from '#specs/rules/region.ts'
 import { checkPurpose } from '#specs/rules/researcher.ts'
+import { describeApart } from '#specs/rules/vintage.ts'
 import { claims } from '#specs/signed.ts'
 import { type CoverageRanges, coverageRanges } from './answer.ts'
 import { fetchCertificate } from './certificate.ts'
 import { costOf } from './cost.ts'
-import { describeApart, type Scene } from './expected-cohort.ts'
+import type { Scene } from './expected-cohort.ts'
 import { forecast, type MemberOutlook } from './forecast.ts'
 import { type PastAnswer, pastAnswers } from './ledger.ts'
 import { commonMonths, monthsAsked, overlap } from './months.ts'
@@ -50,7 +52,10 @@ export function explain(file: QueryFile, scene: Scene) {
     purpose: question.purpose,
     outcome: foreseen.outcome,
     reasons: foreseen.reasons,
-    asBefore: foreseen.asBefore,
+    /** As of when members would be asked: of an answer before, or null for the moment of asking. */
+    asOf: foreseen.round.isAsBefore ? isoTime(foreseen.round.asOf) : null,
+    /** Who would be asked. */
+    eligible: foreseen.round.eligible,
     need: {
       asked: need,
       needed: foreseen.needed,
@@ -89,6 +94,7 @@ function overlapping(question: Question, { past }: Pick<Scene, 'past'>): PastAns
     return asked === undefined || theirs === undefined || overlap(asked, theirs) !== undefined
   }
   return past
+    .filter(one => !one.isGivenUp)
     .filter(one => regionsIntersect(one.asked.question, question) && sharesMonths(one.asked.question))
     .toReversed()
 }

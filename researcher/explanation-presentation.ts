@@ -31,7 +31,7 @@ export function describeExplanation(said: Explanation): string {
       `${named(members.map(one => one.member))}: ${months}`,
     ]),
     ['needed', describeNeed(said)],
-    ...(said.asBefore ? [['data', 'as in the answers before: newer ones would tell somebody apart']] : []),
+    ...(said.asOf === null ? [] : [['data', `as of ${said.asOf}, like answers before`]]),
     ...describeCost(said).map(line => ['cost', line]),
     ...describePast(said).map(line => ['answers before', line]),
     ...[...new Set(said.exposures.map(one => one.inWords))].map(line => ['beside them', line]),

@@ -3,16 +3,8 @@ import { periodsBetween } from '#specs/period.ts'
 import { type Approval, type Judgement, judge } from '#specs/policy.ts'
 import type { QueryFile, Question } from '#specs/query.ts'
 import type { Exposure, Part } from '#specs/rules/pattern.ts'
-import {
-  describeApart,
-  expectedPart,
-  fitting,
-  isAboutPast,
-  isCovered,
-  type Remembered,
-  remember,
-  type Scene,
-} from './expected-cohort.ts'
+import { describeApart, isAboutPast, type PlannedRound } from '#specs/rules/vintage.ts'
+import { fitting, planned, type Remembered, remember, type Scene } from './expected-cohort.ts'
 import { type MonthHeld, monthsAsked } from './months.ts'
 
 /**
@@ -44,8 +36,8 @@ export interface Forecast {
   /** Why it is not simply answered. */
   readonly reasons: readonly string[]
   readonly members: readonly MemberOutlook[]
-  /** Whether it would be asked as of an answer before, because newer data would tell some apart. */
-  readonly asBefore: boolean
+  /** The round that would be announced, or why none would be. */
+  readonly round: Pick<PlannedRound, 'eligible' | 'asOf' | 'isAsBefore' | 'voidReason'>
   /** Members that must be in the answer. */
   readonly needed: number
   /** How many would be if nobody has to decide, and how many could be. */
@@ -61,38 +53,31 @@ export interface Forecast {
  */
 export function forecast(file: QueryFile, scene: Scene, remembered = remember(scene)): Forecast {
   const { question, need } = file
-  const { minimumCohort, members: all } = scene.charter
-  const fitOf = (parts: readonly Part[], as: 'before' | 'now') => fitting(question, parts, as, scene, remembered)
-  const offered = all.map(one => expectedPart(one.id, question, scene, remembered))
-  // Whom it asks, and as of when, the coordinator plans by the answers before; newer data show at the closing.
-  const before = [...remembered.asBefore.values()]
-  const roster = fitOf(before, 'before')
-  const eligible = offered.filter(one => roster.members.includes(one.member))
-  const now = fitOf(eligible, 'now')
-  const asBefore = isCovered(question, scene) && roster.members.length > now.members.length
-  const [parts, together] = asBefore ? [before, roster] : [offered, now]
-  const apart = [...together.exposures, ...roster.exposures]
-  const decides = judging(scene, file, eligible.length, remembered)
-  const members = offered.map(part => {
-    const decided = together.members.includes(part.member) ? decides(part.member) : leftOut(part.member, apart)
-    return { member: part.member, ...decided, coverage: coverageOf(part, question, scene) }
+  const { minimumCohort } = scene.charter
+  const { parts, exposures, ...round } = planned(file, scene, remembered)
+  const decides = judging(scene, file, round.eligible.length, remembered)
+  const members = parts.map(({ member }) => {
+    const decided = round.eligible.includes(member) ? decides(member) : leftOut(member, exposures)
+    return { member, ...decided, coverage: coverageOf(member, question, scene, remembered) }
   })
   const cohortOf = (stands: readonly Stand[]) =>
-    fitOf(
+    fitting(
+      question,
       parts.filter((_, i) => stands.includes((members[i] as MemberOutlook).stand)),
-      asBefore ? 'before' : 'now',
+      scene,
+      remembered,
     )
   const [sure, possible] = [cohortOf(['answers']), cohortOf(['answers', 'waits', 'unknown'])]
-  const needed = need === 'all' ? Math.max(eligible.length, minimumCohort) : need.atLeast
+  const needed = need === 'all' ? Math.max(round.eligible.length, minimumCohort) : need.atLeast
   const isEnough = (cohort: readonly MemberId[]) => suffices(cohort, needed, scene)
   const foreseen = {
     outcome: isEnough(sure.members) ? 'answered' : isEnough(possible.members) ? 'by hand' : 'refused',
     members,
-    asBefore,
+    round,
     needed,
     sure: sure.members.length,
     possible: possible.members.length,
-    exposures: [...together.exposures, ...[...roster.exposures, ...possible.exposures].filter(isAboutPast)],
+    exposures: [...exposures, ...possible.exposures.filter(isAboutPast)],
   } as const
   return { ...foreseen, reasons: [...reasonsFor(foreseen, scene)] }
 }
@@ -137,12 +122,19 @@ function leftOut(member: MemberId, apart: readonly Exposure[]): Decided {
 }
 
 /** What a member says of each month that is asked about. */
-function coverageOf(part: Part, question: Question, { offers }: Scene): MemberOutlook['coverage'] {
-  const offered = offers.get(part.member)
+function coverageOf(
+  member: MemberId,
+  question: Question,
+  { offers }: Scene,
+  { knowledge }: Remembered,
+): MemberOutlook['coverage'] {
+  const offered = offers.get(member)
   if (offered === undefined || 'unknown' in offered) return null
+  const [part] = knowledge.expected([member], question.dataset.id)
   const asked = monthsAsked(question)
-  if (asked === undefined) return part.coverage
-  const known = new Map(part.coverage.map(one => [one.period, one]))
+  const coverage = (part as Part).coverage
+  if (asked === undefined) return coverage
+  const known = new Map(coverage.map(one => [one.period, one]))
   return periodsBetween(asked).map(period => known.get(period) ?? { period, state: 'none', version: 0 })
 }
 

@@ -16,6 +16,7 @@ import {
 import { type SignedCharter, verifyProposal } from '#specs/rules/charter.ts'
 import { verifyPastCohort, verifyVoidCertificate } from '#specs/rules/past-cohort.ts'
 import type { AskedCohort } from '#specs/rules/pattern.ts'
+import type { Said } from '#specs/rules/vintage.ts'
 import { claims } from '#specs/signed.ts'
 import { followLog, lastCheckpoint } from './history.ts'
 import type { Researcher } from './researcher.ts'
@@ -26,16 +27,22 @@ export interface PastAnswer {
   readonly query: QueryId
   readonly round: RoundId
   readonly charter: CharterId
-  /** ISO 8601. */
+  /** ISO 8601, as `asOf`: the data as of when it was made from. */
   readonly opens: string
+  readonly asOf: string
   readonly researcher: string
   readonly organisation: string | null
-  readonly asked: AskedCohort
+  readonly asked: Omit<AskedCohort, 'parts'> & { readonly parts: readonly Said[] }
+  /** Custodians gave it up for good: no later cohort has to fit it. */
+  readonly isGivenUp: boolean
 }
 
+/** As it is stored. */
+type Fetched = Omit<PastAnswer, 'isGivenUp'>
+
 /**
- * Every cohort that later ones have to fit, oldest first: those in the coordinator's log without a void certificate. What was fetched
- * once is kept, so that an attempt which is refused for too many requests goes on from there.
+ * Every cohort in the coordinator's log, oldest first. What was fetched once is kept, so that an attempt which is refused for too many
+ * requests goes on from there.
  * @throws InbondError `log-not-extended`, `bad-cohort`, and like `LogReader.verifiedEntries`
  */
 export async function pastAnswers(
@@ -47,8 +54,8 @@ export async function pastAnswers(
   await fetchContents(researcher, history, charter, signal)
   const rows = ofHistory(researcher, history)
   const gaveUp = new Set(rows.filter(one => one.typ === voidCertificate.typ).map(one => JSON.parse(one.content)))
-  const cohorts = rows.filter(one => one.typ === cohort.typ).map(one => JSON.parse(one.content) as PastAnswer)
-  return cohorts.filter(one => !gaveUp.has(one.round))
+  const cohorts = rows.filter(one => one.typ === cohort.typ).map(one => JSON.parse(one.content) as Fetched)
+  return cohorts.map(one => ({ ...one, isGivenUp: gaveUp.has(one.round) }))
 }
 
 /** Reads the log from where this researcher stopped. @returns the history that it is of */
@@ -97,13 +104,13 @@ async function fetchCohort(
   id: string,
   charter: SignedCharter,
   signal?: AbortSignal,
-): Promise<PastAnswer> {
+): Promise<Fetched> {
   const sent = await connection.get(`/cohorts/${id}`, cohortBundle, signal)
   const past = await verifyPastCohort(sent, id, charter.payload.coordinator)
   const { name, organisation } = claims(certificate, claims(query, sent.query).payload.certificate).payload
-  const { opens } = claims(round, sent.round).payload
-  const { asked } = past
-  return { query: past.query, round: past.round, charter: past.charter, opens, researcher: name, organisation, asked }
+  const { opens, asOf } = claims(round, sent.round).payload
+  const who = { researcher: name, organisation }
+  return { query: past.query, round: past.round, charter: past.charter, opens, asOf, ...who, asked: past.asked }
 }
 
 /** @returns the round that is given up, or null where its cohort is not in this log */
@@ -123,7 +130,7 @@ async function fetchVoidRound(
   const given = claims(voidCertificate, compact).payload.round
   const past = ofHistory(researcher, history)
     .filter(one => one.typ === cohort.typ)
-    .map(one => JSON.parse(one.content) as PastAnswer)
+    .map(one => JSON.parse(one.content) as Fetched)
     .find(one => one.round === given)
   if (past === undefined) return null
   await verifyVoidCertificate(compact, given, await charterOf(researcher, past.charter, inForce, signal))

@@ -18,6 +18,7 @@ import { changedLines, queryLines } from './query-file.ts'
 
 /** Questions and federations of every kind, without a federation. */
 
+const NOW = Date.parse('2026-01-01T00:00:00.000Z')
 const IDS = ['BR', 'FR', 'JP', 'KR', 'VN', 'ZA'].map(id => memberId.parse(id))
 const offered: fc.Arbitrary<Offered> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ unknown: 'it keeps its policy to itself' }) },
@@ -27,6 +28,7 @@ const offered: fc.Arbitrary<Offered> = fc.oneof(
       policy,
       ownRecords: fc.constantFrom(...approvals),
       alone: fc.boolean(),
+      issuedAt: fc.constant(NOW),
       coverage: fc
         .oneof(
           { weight: 3, arbitrary: fc.constant({ from: '2019-01', to: '2020-12' }) },
@@ -37,12 +39,10 @@ const offered: fc.Arbitrary<Offered> = fc.oneof(
   },
 )
 
-const NOW = Date.parse('2026-01-01T00:00:00.000Z')
-
 function past(file: QueryFile, members: readonly MemberId[], i: number): PastAnswer {
   const held = Array.from({ length: 24 }, (_, at) => {
     const period = `${2019 + Math.floor(at / 12)}-${String((at % 12) + 1).padStart(2, '0')}`
-    return { period, state: 'complete' as const, version: 1 }
+    return { period, state: 'complete' as const, version: 1, latest: 1 }
   })
   const parts = members.map(member => ({ member, coverage: held, alone: false }))
   const round = hashOf(`round ${i}`) as PastAnswer['round']
@@ -51,6 +51,8 @@ function past(file: QueryFile, members: readonly MemberId[], i: number): PastAns
     round,
     charter: hashOf('charter') as PastAnswer['charter'],
     opens: new Date(NOW - i * 7_200_000).toISOString(),
+    asOf: new Date(NOW - i * 7_200_000).toISOString(),
+    isGivenUp: false,
     researcher: 'Ada',
     organisation: null,
     asked: { round, question: file.question, recipientAdministration: null, parts },
@@ -164,8 +166,8 @@ describe(`with seed ${seed}`, () => {
   test('whoever would be in the answer could be agreed to beside the answers before', () => {
     fc.assert(
       fc.property(query, scene, (file, around) => {
-        const { outcome, asBefore, members } = forecast(file, around)
-        if (outcome !== 'answered' || asBefore || file.need !== 'all') return
+        const { outcome, round, members } = forecast(file, around)
+        if (outcome !== 'answered' || round.isAsBefore || file.need !== 'all') return
         const parts = members
           .filter(one => one.stand === 'answers')
           .map(({ member, coverage }) => {

@@ -1,14 +1,14 @@
 import { eq } from 'drizzle-orm'
 import { InbondError } from '#crypto/error.ts'
 import { offerList } from '#specs/api.ts'
-import type { MemberId, Terms } from '#specs/messages.ts'
+import type { MemberId, Offer, Terms } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { type SignedOffer, verifyOffer } from '#specs/rules/offer.ts'
 import type { Researcher } from './researcher.ts'
 import { offers } from './schema.ts'
 
-/** What a member offers, or why nothing is known of it. */
-export type Offered = Terms | { readonly unknown: string }
+/** What a member offers, and since when (milliseconds since 1970), or why nothing is known of it. */
+export type Offered = (Terms & { readonly issuedAt: number }) | { readonly unknown: string }
 
 /**
  * What every member on the roster offers. Of each the newest counts that this researcher has seen and that holds: an older one that
@@ -35,9 +35,13 @@ export async function fetchOffers(
     const offered = compact === undefined ? undefined : await verified(compact, charter, clock.now())
     if (offered === undefined) known.set(id, { unknown: `${id} has not said what it would answer` })
     else if (offered instanceof InbondError) known.set(id, { unknown: offered.message })
-    else known.set(id, offered.payload.terms ?? { unknown: `${id} keeps its policy to itself` })
+    else known.set(id, termsOf(offered.payload) ?? { unknown: `${id} keeps its policy to itself` })
   }
   return known
+}
+
+function termsOf({ terms, issuedAt }: Offer): Offered | undefined {
+  return terms === null ? undefined : { ...terms, issuedAt: Date.parse(issuedAt) }
 }
 
 async function takeUp({ db, clock }: Researcher, compact: string, charter: SignedCharter): Promise<void> {

@@ -90,7 +90,7 @@ export const ledger = sqliteTable(
     index: integer().notNull(),
     typ: text().notNull(),
     message: text().notNull(),
-    /** `PastAnswer` of ledger.ts, or the round that is void, as JSON; null until it is fetched. */
+    /** `Fetched` of ledger.ts, or the round that is void, as JSON; null until it is fetched. */
     content: text(),
   },
   table => [primaryKey({ columns: [table.history, table.index] })],

@@ -232,7 +232,9 @@ describe('an explanation', () => {
     await found()
     for (const id of ['BR', 'FR']) load(id, '2020-02', { from: '2020-02', to: '2020-02' })
     await offers()
-    const two = question({ by: '[period]', where: '{ period: { from: 2020-01, to: 2020-02 } }' })
+    const both = { by: '[period]', where: '{ period: { from: 2020-01, to: 2020-02 } }' }
+    expect(standsOf(await explained(question(both)))).toMatchObject({ BR: 'left out', FR: 'left out', JP: 'answers' })
+    const two = question({ ...both, need: '{ atLeast: 5 }' })
     const said = await explained(two)
     expect(said.outcome).toBe('refused')
     expect(said.reasons).toContain('too few members have data for 2020-02: BR, FR')
@@ -301,11 +303,15 @@ describe('answers before', () => {
     const first = await federation.ask(question())
     load('KR')
     await offers()
-    expect(await explained(question())).toMatchObject({ outcome: 'answered', asBefore: true, need: { sure: 5 } })
+    expect(await explained(question())).toMatchObject({
+      outcome: 'answered',
+      asOf: expect.any(String),
+      need: { sure: 5 },
+    })
     expect(await federation.ask(question())).toMatchObject({ cohort: MEMBERS, rows: first.rows })
     for (const id of MEMBERS.filter(one => one !== 'KR')) load(id)
     await offers()
-    expect(await explained(question())).toMatchObject({ outcome: 'answered', asBefore: false, need: { sure: 5 } })
+    expect(await explained(question())).toMatchObject({ outcome: 'answered', asOf: null, need: { sure: 5 } })
   })
 
   test('stand in the way of a question that would tell a member apart', async () => {

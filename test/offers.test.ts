@@ -43,6 +43,11 @@ afterEach(() => federation[Symbol.dispose]())
 
 const kr = () => federation.node('KR')
 const said = (compact: string | undefined): Offer => claims(offer, compact as string).payload
+/** What is known of whoever made an offer. */
+const offering = (compact: string | undefined) => {
+  const { terms, issuedAt } = said(compact)
+  return { ...terms, issuedAt: Date.parse(issuedAt) }
+}
 const offered = async () => fetchOffers(federation.researcher, await fetchCharter(federation.researcher))
 const ofKr = async () => (await offered()).get(kr().id)
 
@@ -120,7 +125,7 @@ describe('a node', () => {
     await makeOffer(kr())
     await makeOffer(kr())
     expect(sent).toEqual([sent[0], sent[0]])
-    expect(await ofKr()).toEqual(said(sent[0]).terms)
+    expect(await ofKr()).toEqual(offering(sent[0]))
   })
 
   test('that offered while its clock was ahead offers anew once it is right', async () => {
@@ -130,7 +135,7 @@ describe('a node', () => {
     delete onWay.lose
     federation.clock.advance(-DAY)
     await makeOffer(kr())
-    expect(await ofKr()).toEqual(said(sent[1]).terms)
+    expect(await ofKr()).toEqual(offering(sent[1]))
   })
 
   test('goes on offering, and says once what stands in the way', async () => {
@@ -191,7 +196,7 @@ describe('the coordinator', () => {
     const older = await forged({ issuedAt: later(-1), notAfter: later(DAY) })
     await expect(post(kr(), older)).rejects.toMatchObject({ code: 'bad-offer' })
     await expect(post(kr(), await forged({ terms: null }))).rejects.toMatchObject({ code: 'differs-from-stored' })
-    expect(await ofKr()).toEqual(said(sent[0]).terms)
+    expect(await ofKr()).toEqual(offering(sent[0]))
   })
 
   test('has a database that keeps no older one in the place of a newer', () => {
@@ -231,7 +236,7 @@ describe('a researcher', () => {
     expect([...(await offered())]).toEqual([
       ['BR', { unknown: 'BR has not said what it would answer' }],
       ['JP', { unknown: 'JP has not said what it would answer' }],
-      ['KR', said(sent[0]).terms],
+      ['KR', offering(sent[0])],
     ])
   })
 
@@ -273,6 +278,6 @@ describe('a researcher', () => {
     onWay.offers = () => [forgery]
     expect(await ofKr()).toEqual({ unknown: 'KR has not said what it would answer' })
     onWay.offers = told => [forgery, ...told, forgery]
-    expect(await ofKr()).toEqual(said(sent[0]).terms)
+    expect(await ofKr()).toEqual(offering(sent[0]))
   })
 })

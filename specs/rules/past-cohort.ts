@@ -18,7 +18,8 @@ import {
 } from '../messages.ts'
 import { claims, type Signed, verify } from '../signed.ts'
 import type { SignedCharter } from './charter.ts'
-import type { AskedCohort, Part } from './pattern.ts'
+import type { AskedCohort } from './pattern.ts'
+import type { Said } from './vintage.ts'
 
 /** What later cohorts have to know of one in the log. */
 export interface PastCohort {
@@ -26,7 +27,7 @@ export interface PastCohort {
   readonly round: RoundId
   readonly query: QueryId
   readonly charter: CharterId
-  readonly asked: AskedCohort
+  readonly asked: AskedCohort & { readonly parts: readonly Said[] }
 }
 
 /**
@@ -65,8 +66,8 @@ export function regionAndReader(asked: Query): Pick<AskedCohort, 'question' | 'r
   return { question: asked.question, recipientAdministration: administration }
 }
 
-/** What a manifest says to the pattern rule. */
-export function partOf(compact: string): Part {
+/** What a manifest says to the pattern rule, and to plans. */
+export function partOf(compact: string): Said {
   const { member, coverage, alone } = claims(manifest, compact).payload
   return { member, coverage, alone }
 }

@@ -179,6 +179,31 @@ export function admissible(next: AskedCohort, before: readonly AskedCohort[], mi
   }
 }
 
+/** Members that may be told about together. */
+export interface Fit {
+  readonly members: readonly MemberId[]
+  /** What keeps the others out. */
+  readonly exposures: readonly Exposure[]
+}
+
+/** @param wanted a cohort of everybody who could be in it */
+export function fitting(wanted: AskedCohort, before: readonly AskedCohort[], minimum: number): Fit {
+  const exposed = exposures(wanted, before, minimum)
+  const fit = exposed.length === 0 ? wanted : admissible(wanted, before, minimum)
+  return { members: fit.parts.map(one => one.member), exposures: exposed }
+}
+
+/** Of cohorts that were asked again about the same, with the same data, the first: the others tell nobody apart from anybody else. */
+export function withoutRepeats(cohorts: readonly AskedCohort[]): AskedCohort[] {
+  const different = new Map<string, AskedCohort>()
+  for (const one of cohorts) {
+    const consents = one.parts.filter(part => part.alone).map(part => part.member)
+    const key = JSON.stringify([regionOf(one.question), dataOf(one), consents.sort(), one.recipientAdministration])
+    if (!different.has(key)) different.set(key, one)
+  }
+  return [...different.values()]
+}
+
 /** Members of the cohort that were in the same earlier figures as a group which it leaves out. */
 function companions(next: AskedCohort, before: readonly AskedCohort[], { within, members }: Exposure): MemberId[] {
   const beside = before.filter(one => within.includes(one.round))

@@ -1,10 +1,12 @@
 import type { Adversary } from './adversary.ts'
 import { reusedPrekeys, twoRounds } from './cheating-announcements.ts'
+import { forkedCharter } from './cheating-charters.ts'
 import { fewAgreements, inventedContribution, otherCohorts, otherShares } from './cheating-custody.ts'
 import { concealedMember, shiftedSum } from './cheating-evidence.ts'
 import { anotherRecipient, falsePrekeys } from './cheating-keys.ts'
 import { concealedRounds } from './cheating-log.ts'
 import { badCiphertext, copiedContribution, inconsistentDealing, lyingCustodian } from './cheating-members.ts'
+import { changedCertificate, inventedResearcher } from './cheating-researchers.ts'
 import type { World } from './world.ts'
 
 type Party = Pick<World, 'federation' | 'history'>
@@ -27,6 +29,9 @@ const adversaries = {
   'lying custodian': ({ federation }) => lyingCustodian(federation),
   'false prekeys': ({ federation }) => falsePrekeys(federation),
   'another recipient': ({ federation }) => anotherRecipient(federation),
+  'invented researcher': ({ federation }) => inventedResearcher(federation),
+  'forked charter': ({ federation }) => forkedCharter(federation),
+  'changed certificate': ({ federation }) => changedCertificate(federation),
 } as const satisfies Record<string, (party: Party) => Adversary>
 
 export type Cheat = keyof typeof adversaries

@@ -9,7 +9,7 @@ import { type Adversary, keyOf, working } from './adversary.ts'
 type Announced = Extract<WorkItem, { kind: 'contribute' | 'agree' }>
 
 /** A coordinator that announces each round as `forge` says, always in the same way. */
-function announcingInstead(forge: (item: Announced) => Promise<Pick<Announced, 'round' | 'query'>>): Adversary {
+export function announcingInstead(forge: (item: Announced) => Promise<Pick<Announced, 'round' | 'query'>>): Adversary {
   const forged = new Map<string, Pick<Announced, 'round' | 'query'>>()
   return {
     show: working(async (_, items) =>
@@ -24,7 +24,7 @@ function announcingInstead(forge: (item: Announced) => Promise<Pick<Announced, '
   }
 }
 
-const publicKeyOf = async (seed: string) =>
+export const publicKeyOf = async (seed: string) =>
   Buffer.from((await generateSealingKeyPair(seededRandomness(seed))).publicKey).toString('base64url')
 
 /** A coordinator that puts keys of its own in the place of the custodians' prekeys. */

@@ -23,7 +23,10 @@ test('a coordinator that dies while it makes two sums takes both with it', async
   const refusing = MEMBERS[3] ?? null
   await run(
     snapshot,
-    { questions: [question, question], moves: [], sums: ['dies'], recounts: false, refusing, cheat: 'two cohorts' },
+    {
+      ...{ questions: [question, question], moves: [], sums: ['dies'], recounts: false, reforms: [] },
+      ...{ refusing, cheat: 'two cohorts' },
+    },
     ROOT,
   )
 })

@@ -31,7 +31,7 @@ afterAll(() => federation[Symbol.dispose]())
 
 test('without a fault every question is answered by everybody', async () => {
   const question = { at: 0, need: '{ atLeast: 3 }', closes: '1h', large: false, withdrawn: null } as const
-  const usual = { moves: [], sums: [], recounts: false, refusing: null, cheat: null }
+  const usual = { moves: [], sums: [], recounts: false, refusing: null, reforms: [], cheat: null }
   const schedule: Schedule = { questions: [question, question], ...usual }
   const { asked } = await run(snapshot, schedule, ROOT)
   expect(asked.map(one => one.answer?.cohort)).toEqual(Array(2).fill(['BR', 'FR', 'JP', 'KR']))

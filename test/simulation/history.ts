@@ -34,6 +34,8 @@ export class History {
   readonly openings: Custody[] = []
   readonly cohorts = new Map<string, Cohort>()
   readonly rounds = new Map<string, Round>()
+  /** What was asked, signed, by round. */
+  readonly queries = new Map<string, string>()
   /** What is wrong at the moment of sending, in words, by the invariant that it breaks. */
   readonly broken: { readonly invariant: string; readonly what: string }[] = []
 
@@ -82,6 +84,7 @@ export class History {
       dealer: string
       sealed: Buffer
     }[]
+    this.#knowsEarlier(node, payload.round)
     if (held.length === 0) return
     for (const { member, manifest: named } of this.cohorts.get(payload.cohort)?.manifests ?? []) {
       const share = held.find(one => one.dealer === member)?.sealed
@@ -90,6 +93,22 @@ export class History {
       else if (!share || sha256(share) !== dealt) {
         this.#break('sharesAsDealt', `${node.id} agreed and does not hold the share that ${member} dealt`)
       }
+    }
+  }
+
+  /** Whoever agrees under a charter knows what may have been opened under those before. */
+  #knowsEarlier(node: TestNode, id: string): void {
+    const epochOf = (round: string) =>
+      node.db.$client.prepare('SELECT epoch FROM charters WHERE id = ?').pluck().get(this.rounds.get(round)?.charter) as
+        | number
+        | undefined
+    const epoch = epochOf(id) ?? 0
+    for (const [to, agreed] of Map.groupBy(this.agreements, one => one.cohort)) {
+      const isEarlier = agreed.every(one => (epochOf(one.round) ?? epoch) < epoch)
+      if (!isEarlier || new Set(agreed.map(one => one.custodian)).size < THRESHOLD) continue
+      const logged = 'SELECT 1 FROM log_entries WHERE message = :to UNION SELECT 1 FROM agreements WHERE cohort = :to'
+      const known = node.db.$client.prepare(logged).get({ to })
+      if (known === undefined) this.#break('handedOver', `${node.id} agrees and does not know the cohort ${to}`)
     }
   }
 
@@ -129,6 +148,7 @@ export class History {
     for (const item of work.items) {
       if (item.kind === 'contribute' || item.kind === 'agree') {
         this.rounds.set(messageId(item.round), claims(round, item.round).payload)
+        this.queries.set(messageId(item.round), item.query)
       }
       if (item.kind === 'agree') this.cohorts.set(messageId(item.cohort), claims(cohort, item.cohort).payload)
     }

@@ -5,6 +5,8 @@ import { emptyLog, headOf } from '#crypto/log.ts'
 import { resume } from '#researcher/client.ts'
 import { storedQuery } from '#researcher/researcher.ts'
 import { extend } from '#specs/log-tiles.ts'
+import { certificate, query, sponsorship } from '#specs/messages.ts'
+import { claims } from '#specs/signed.ts'
 import { entriesIn } from '../forked-log.ts'
 import { MINIMUM_COHORT, RECIPIENT, rowsOf } from './members.ts'
 import type { Run } from './run.ts'
@@ -94,6 +96,34 @@ const sealedToItsReaders: Invariant = ({ world }) => {
   ])
 }
 
+/** Members answer only whom a member vouched for, and as that member said it. */
+const answersTheVouchedFor: Invariant = ({ world }) => {
+  const { manifests, queries } = world.history
+  return [...manifests.values()].flatMap(({ member, round }) => {
+    const asked = claims(query, queries.get(round) ?? '').payload
+    const { name, publicKey, administration, sponsor, ...certified } = claims(certificate, asked.certificate).payload
+    const vouching = world.federation.nodes.get(sponsor)?.db.$client.prepare('SELECT compact FROM sponsorships').pluck()
+    const vouched = ((vouching?.all() ?? []) as string[]).map(one => claims(sponsorship, one).payload)
+    const said = { name, publicKey, administration, organisation: certified.organisation, role: certified.role }
+    const isSaid = vouched.some(one => Object.entries(said).every(([field, value]) => one[field as never] === value))
+    return isSaid ? [] : [`${member} answers ${name} of ${administration}, whom ${sponsor} did not vouch for`]
+  })
+}
+
+/** Of the charters of one epoch, one is in force, wherever. */
+const oneCharterAnEpoch: Invariant = ({ world }) => {
+  const { coordinator, nodes, researcher } = world.federation
+  const inForce = (db: { $client: import('better-sqlite3').Database }) =>
+    db.$client.prepare('SELECT epoch, id FROM charters WHERE in_force_at IS NOT NULL').all()
+  const seen = researcher.db.$client.prepare('SELECT epoch, id FROM charters').all()
+  const everywhere = [...seen, ...[coordinator.context, ...nodes.values()].flatMap(({ db }) => inForce(db))]
+  const epochs = Map.groupBy(everywhere as { epoch: number; id: string }[], one => one.epoch)
+  return [...epochs]
+    .map(([epoch, charters]) => ({ epoch, ids: new Set(charters.map(one => one.id)) }))
+    .filter(({ ids }) => ids.size > 1)
+    .map(({ epoch, ids }) => `${ids.size} charters of epoch ${epoch} are in force`)
+}
+
 /** Every query that the coordinator accepted is answered, or void with a reason; and whoever asked has the one or the other. */
 const everyQueryEnds: Invariant = run => {
   // Whoever breaks the rules may withhold an answer.
@@ -181,6 +211,8 @@ export const invariants = {
   openedOrGivenUp,
   everythingOnce,
   sealedToItsReaders,
+  answersTheVouchedFor,
+  oneCharterAnEpoch,
   everyQueryEnds,
   answersStay,
   oneHistory,
@@ -188,6 +220,8 @@ export const invariants = {
   nothingUnexpected,
   /** A custodian opens only what the threshold of custodians agreed to before. */
   openedWithThreshold: whileSending('openedWithThreshold'),
+  /** What custodians under one charter agreed to, those under the next go by. */
+  handedOver: whileSending('handedOver'),
   storedBeforeSent: whileSending('storedBeforeSent'),
   sharesAsDealt: whileSending('sharesAsDealt'),
   unknownContributions: whileSending('unknownContributions'),

@@ -1,8 +1,14 @@
 import { LONGEST_POLL_MS } from '#coordinator/long-poll.ts'
+import { InbondError } from '#crypto/error.ts'
 import { messageId } from '#crypto/signature.ts'
+import { checkProposal } from '#member-node/charters.ts'
+import { signCharter } from '#member-node/consents.ts'
 import { withdrawLostPrekeys } from '#member-node/custody.ts'
 import { perform, poll } from '#member-node/work.ts'
-import type { WorkItem } from '#specs/api.ts'
+import { mayPass } from '#party/connection.ts'
+import { charterBundle, type WorkItem } from '#specs/api.ts'
+import type { CharterId } from '#specs/messages.ts'
+import type { TestNode } from '../federation.ts'
 import type { World } from './world.ts'
 
 /** What a node waits at least when something failed. */
@@ -33,7 +39,10 @@ export class Member {
   }
 
   get hasWork(): boolean {
-    return this.#todo.length > 0 && !this.#pauses
+    const [next] = this.#todo
+    // A question is judged under the charter that is listed with it.
+    const learns = [...this.#doing].some(one => one.startsWith('charter '))
+    return next !== undefined && !(learns && next.kind !== 'charter') && !this.#pauses
   }
 
   get mayAsk(): boolean {
@@ -85,7 +94,8 @@ export class Member {
     this.#doing.add(keyOf(item))
     await this.#attempt(async () => {
       try {
-        await perform(node, item, observer, undefined, false)
+        if (item.kind === 'charter' && !item.inForce) await signProposal(node, item.charter)
+        else await perform(node, item, observer, undefined, false)
       } finally {
         this.#doing.delete(keyOf(item))
       }
@@ -100,8 +110,19 @@ export class Member {
   }
 }
 
+/** The member's people sign whatever is proposed, if their node lets them; otherwise nobody has to hear of it. */
+async function signProposal(node: TestNode, id: CharterId): Promise<void> {
+  try {
+    const bundle = await node.connection.get(`/charters/${id}`, charterBundle)
+    await signCharter(node, (await checkProposal(node, bundle)).proposal)
+  } catch (error) {
+    if (mayPass(error) || !(error instanceof InbondError)) throw error
+  }
+}
+
 /** The same for the same thing to do. */
 function keyOf(item: WorkItem): string {
-  if (item.kind === 'charter' || item.kind === 'confirm' || item.kind === 'prekeys') return item.kind
+  if (item.kind === 'prekeys') return item.kind
+  if (item.kind === 'charter' || item.kind === 'confirm') return `${item.kind} ${item.charter}`
   return `${item.kind} ${item.round.includes('.') ? messageId(item.round) : item.round}`
 }

@@ -21,7 +21,7 @@ const { schedules } = await import('./schedule.ts')
 
 const usual = { at: 0, need: '{ atLeast: 3 }', closes: '1h', large: false, withdrawn: null } as const
 const first = [mutation.first ?? {}].flat().map(one => ({
-  ...{ questions: [usual], moves: [], sums: [], recounts: false, refusing: null },
+  ...{ questions: [usual], moves: [], sums: [], recounts: false, refusing: null, reforms: [] },
   ...one,
   cheat: mutation.cheat,
 }))

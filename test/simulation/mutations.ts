@@ -1,7 +1,9 @@
+import type { MemberId } from '#specs/messages.ts'
 import { type Edit, edit } from '../edits.ts'
 import type { Cheat } from './adversaries.ts'
 import type { InvariantName } from './invariants.ts'
 import type { Schedule } from './schedule.ts'
+import { AT_REST, REFORMED } from './stages.ts'
 
 /**
  * A protection that is switched off, with every other that would stand in for it: then some schedule must break an invariant.
@@ -20,12 +22,14 @@ export interface Mutation {
 const CUSTODY = 'member-node/custody.ts'
 const ANSWER = 'member-node/answer.ts'
 const ANNOUNCEMENTS = 'member-node/announcements.ts'
+const NODE_CHARTERS = 'member-node/charters.ts'
 const NODE_TABLES = 'member-node/migrations/0000_first.sql'
 const NODE_TRIGGERS = 'member-node/migrations/0001_at-most-once.sql'
 const RESTORATIONS = 'member-node/migrations/0005_restorations-constraints.sql'
 const COHORT = 'specs/rules/cohort.ts'
 const CONTEXT = 'specs/sealed-context.ts'
 const ONE_SHOT = 'crypto/one-shot.ts'
+const RESEARCHER = 'specs/rules/researcher.ts'
 const READING = 'researcher/reading.ts'
 
 const ask = (change: Partial<Schedule['questions'][number]> = {}): Schedule['questions'] => [
@@ -48,6 +52,19 @@ const losing = (moves: number): Partial<Schedule> => ({
 const around = (moves: number) => [0, 1, -1, 2, -2, 3, -3, 4, -4, 6, -6, 8, -8].map(more => moves + more)
 const losingAround = (moves: number) => around(moves).map(losing)
 
+/** One custodian is away while the others agree and open, and is one of the next charter's. */
+const replacedCustodian: Partial<Schedule> = {
+  questions: [...ask({ closes: '10m' }), ...ask({ at: REFORMED })],
+  moves: [
+    { do: 'leave', who: 'KR' as MemberId, moves: 200 },
+    ...Array(60).fill({ do: 'go', pick: 0, fault: 'none' }),
+    ...Array(2).fill({ do: 'pass', milliseconds: 300_000 }),
+    ...Array(90).fill({ do: 'go', pick: 0, fault: 'none' }),
+    { do: 'pass', milliseconds: 86_400_000 },
+  ],
+  reforms: [{ at: AT_REST, custodians: ['BR', 'FR', 'KR'] as MemberId[] }],
+}
+
 /** The rule on overlapping cohorts refuses the second one as well. */
 const agreesAgain = [
   edit('member-node/ledger.ts', 'if (isHidden) throw', 'if (isHidden === null) throw'),
@@ -69,6 +86,11 @@ const losingTheDisk = (moves: number): Partial<Schedule> => ({
   ],
 })
 const saysNothingNew = edit('member-node/restored.ts', "throw fault('restored-since'", "void fault('restored-since'")
+const confirmsAgain = [
+  edit(NODE_CHARTERS, 'if (confirmed && confirmed.charter !== id)', 'if (confirmed === null)'),
+  edit(NODE_CHARTERS, 'ownConfirmation(node, current.id) ?? (await sign(', '(await sign('),
+  edit(NODE_CHARTERS, '    if (ownConfirmation({ db: tx }, current.id)) return\n'),
+]
 const budget = edit(
   ONE_SHOT,
   'if (noiseBudget < smallestNoiseBudget(sealed.contributors)) return undefined',
@@ -230,6 +252,72 @@ export const mutations: readonly Mutation[] = [
     ],
     breaks: 'sealedToItsReaders',
     cheat: 'another recipient',
+  },
+  {
+    name: 'a member on the roster vouches for a researcher',
+    edits: [
+      edit(
+        RESEARCHER,
+        'verify(sponsorship, compact, entry.publicKey)',
+        'verify(sponsorship, compact, entry.publicKey).catch(() => verify(sponsorship, compact, terms.coordinator))',
+      ),
+    ],
+    breaks: 'answersTheVouchedFor',
+    cheat: 'invented researcher',
+  },
+  {
+    name: 'a certificate says what the sponsor signed',
+    edits: [edit(RESEARCHER, 'if (strayed !== undefined) {', "if (strayed === 'publicKey') {")],
+    breaks: 'answersTheVouchedFor',
+    cheat: 'changed certificate',
+  },
+  {
+    name: 'a member confirms one charter after another: its code, so that the table refuses',
+    edits: confirmsAgain,
+    breaks: 'nothingUnexpected',
+    cheat: 'forked charter',
+  },
+  {
+    name: 'a member confirms one charter after another: its code and its tables',
+    edits: [
+      ...confirmsAgain,
+      edit(
+        'member-node/migrations/0002_trust.sql',
+        'CREATE TABLE `confirmations` (\n\t`previous` text PRIMARY KEY NOT NULL,',
+        'CREATE TABLE `confirmations` (\n\t`previous` text NOT NULL,',
+      ),
+      edit(
+        'member-node/migrations/0003_trust-constraints.sql',
+        'WHEN EXISTS (SELECT 1 FROM `confirmations` WHERE `previous` = NEW.`previous`)',
+        'WHEN 0',
+      ),
+    ],
+    breaks: 'oneCharterAnEpoch',
+    cheat: 'forked charter',
+  },
+  {
+    name: 'a charter is in force when the quorum confirmed it',
+    edits: [edit('specs/rules/charter.ts', 'if (confirmations.needed > 0) {', 'if (confirmations === undefined) {')],
+    breaks: 'oneCharterAnEpoch',
+    cheat: 'forked charter',
+  },
+  {
+    name: 'custodians read the log: when they sign, are asked and agree; and hold it against what they agreed to themselves',
+    edits: [
+      edit('member-node/consents.ts', '  if (current) await requireSameLog(node, current, proposal, signal)\n'),
+      edit('member-node/consents.ts', 'requireLogged(tx, payload.logHead)', 'tx.select()'),
+      edit(ANNOUNCEMENTS, '    await followLog(node, round.round.logHead, signal)\n'),
+      edit('member-node/ledger.ts', 'if (isHidden) throw', 'if (isHidden === null) throw'),
+      edit('member-node/ledger.ts', '  await followLog(node, next.payload.logHead, signal)\n'),
+      edit(
+        'member-node/ledger.ts',
+        'round.charter.payload\n  if (previous !== null) await followLog(node, logHead, signal)\n',
+        'round.charter.payload\n',
+      ),
+    ],
+    breaks: 'handedOver',
+    cheat: null,
+    first: replacedCustodian,
   },
   {
     name: 'a sum leaves the noise budget',

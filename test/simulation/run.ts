@@ -4,7 +4,8 @@ import { check } from './invariants.ts'
 import { Member } from './member.ts'
 import { MEMBERS } from './members.ts'
 import { type Fault, pathOf } from './network.ts'
-import type { Move, Schedule } from './schedule.ts'
+import type { Move, Reform, Schedule } from './schedule.ts'
+import { AT_REST, REFORMED } from './stages.ts'
 import { World } from './world.ts'
 
 const SECOND = 1000
@@ -39,6 +40,8 @@ export class Run {
   readonly world: World
   readonly schedule: Schedule
   readonly #questions: (Asked | undefined)[]
+  /** Charters that were not proposed yet. */
+  #reforms: readonly Reform[]
   readonly #members: Map<string, Member>
   /** Until which move a member is away. */
   readonly #away = new Map<string, number>()
@@ -51,6 +54,7 @@ export class Run {
     this.world = world
     this.schedule = schedule
     this.#questions = schedule.questions.map(() => undefined)
+    this.#reforms = schedule.reforms.toSorted((a, b) => a.at - b.at)
     this.#members = new Map(MEMBERS.map(id => [id, new Member(world, id, true)]))
     if (schedule.refusing === null) return
     const node = world.federation.node(schedule.refusing)
@@ -63,6 +67,7 @@ export class Run {
 
   async moves(): Promise<void> {
     for (const move of this.schedule.moves) {
+      await this.#reform()
       await this.#askAndWithdraw()
       await this.#make(move)
       this.#move++
@@ -73,16 +78,25 @@ export class Run {
   async heal(): Promise<void> {
     this.world.clocks.correct()
     this.#away.clear()
-    this.#move = Number.POSITIVE_INFINITY
-    await this.#askAndWithdraw()
-    await this.world.lookAtTheClock()
+    for (const stage of [AT_REST - 1, AT_REST, REFORMED]) {
+      const { questions, reforms } = this.schedule
+      if (stage >= AT_REST && ![...questions, ...reforms].some(one => one.at === stage)) continue
+      this.#move = stage
+      await this.#askAndWithdraw()
+      await this.world.lookAtTheClock()
+      await this.#untilAllEnded()
+    }
+    await this.world.pass(UNTIL_ENDS)
+    for (const node of this.world.federation.nodes.values()) await this.world.tidy(node)
+  }
+
+  async #untilAllEnded(): Promise<void> {
     for (const pause of HEALING) {
+      await this.#reform()
       await this.#untilNothingIsLeft()
       if (this.#allEnded()) break
       await this.world.pass(pause)
     }
-    await this.world.pass(UNTIL_ENDS)
-    for (const node of this.world.federation.nodes.values()) await this.world.tidy(node)
   }
 
   async #untilNothingIsLeft(): Promise<void> {
@@ -179,6 +193,13 @@ export class Run {
         await world.pass(move.milliseconds)
         return
     }
+  }
+
+  /** One after the other: each takes the place of what was proposed before and is not signed by enough. */
+  async #reform(): Promise<void> {
+    const [next] = this.#reforms
+    if (next === undefined || next.at > this.#move) return
+    if (await this.world.propose(next.custodians)) this.#reforms = this.#reforms.slice(1)
   }
 
   async #askAndWithdraw(): Promise<void> {

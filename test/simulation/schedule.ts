@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import type { Cheat } from './adversaries.ts'
 import { MEMBERS } from './members.ts'
 import { faults } from './network.ts'
+import { AT_REST, REFORMED } from './stages.ts'
 
 /**
  * What happens in one run, as a plain value. `moves` come first, one after the other; then the network heals, clocks are right,
@@ -28,6 +29,13 @@ const question = fc.record({
   withdrawn: rarely(fc.nat(60), null),
 })
 export type Question = typeof question extends fc.Arbitrary<infer T> ? T : never
+
+/** Other custodians, proposed before the move with this number, or after it if the charter proposed before is to be confirmed yet. */
+const reform = fc.record({
+  at: fc.oneof(fc.nat(40), fc.constant(AT_REST)),
+  custodians: fc.subarray([...MEMBERS], { minLength: 3, maxLength: 3 }),
+})
+export type Reform = typeof reform extends fc.Arbitrary<infer T> ? T : never
 
 /** Which of the things that can happen now, counted from the one that has waited longest; and what happens to it on its way. */
 const go = fc.record({
@@ -82,19 +90,38 @@ export const losses = () => schedules(fc.constant(null), losing)
 
 /** @param cheat who breaks the rules; by default nobody does */
 export function schedules(cheat: fc.Arbitrary<Cheat | null> = fc.constant(null), moves: fc.Arbitrary<Move> = move) {
-  return fc.record({
-    questions: fc.oneof(
-      { weight: 6, arbitrary: fc.array(question, { minLength: 1, maxLength: 1 }) },
-      { weight: 1, arbitrary: fc.array(question, { minLength: 2, maxLength: 3 }) },
-    ),
-    moves: fc.array(moves, { maxLength: 60, size: 'max' }),
-    /** What becomes of the coordinator's additions, one after the other; later ones succeed. */
-    sums: fc.array(fc.constantFrom('made' as const, 'fails' as const, 'dies' as const), { maxLength: 2 }),
-    /** Sums are so large that a custodian is drawn to add them up again. */
-    recounts: fc.boolean(),
-    /** A member whose policy refuses. */
-    refusing: rarely(fc.constantFrom(...MEMBERS), null),
-    cheat,
-  })
+  return fc
+    .record({
+      questions: fc.oneof(
+        { weight: 6, arbitrary: fc.array(question, { minLength: 1, maxLength: 1 }) },
+        { weight: 1, arbitrary: fc.array(question, { minLength: 2, maxLength: 3 }) },
+      ),
+      moves: fc.array(moves, { maxLength: 60, size: 'max' }),
+      /** What becomes of the coordinator's additions, one after the other; later ones succeed. */
+      sums: fc.array(fc.constantFrom('made' as const, 'fails' as const, 'dies' as const), { maxLength: 2 }),
+      /** Sums are so large that a custodian is drawn to add them up again. */
+      recounts: fc.boolean(),
+      /** A member whose policy refuses. */
+      refusing: rarely(fc.constantFrom(...MEMBERS), null),
+      /** Rarely, for they double what there is to do. */
+      reforms: fc.oneof(
+        { weight: 19, arbitrary: fc.constant<Reform[]>([]) },
+        { weight: 1, arbitrary: fc.array(reform, { minLength: 1, maxLength: 2 }) },
+      ),
+      cheat,
+    })
+    .map(schedule => ({ ...schedule, questions: [...schedule.questions, ...askedAfter(schedule)] }))
+}
+
+/** New custodians are asked to agree to something. */
+function askedAfter({
+  questions,
+  reforms,
+}: {
+  questions: readonly Question[]
+  reforms: readonly Reform[]
+}): Question[] {
+  const [first] = questions
+  return first === undefined || reforms.length === 0 ? [] : [{ ...first, at: REFORMED, withdrawn: null }]
 }
 export type Schedule = ReturnType<typeof schedules> extends fc.Arbitrary<infer T> ? T : never

@@ -1,4 +1,5 @@
 import { aggregate } from '#coordinator/aggregation.ts'
+import { proposeCharter } from '#coordinator/proposals.ts'
 import { InbondError } from '#crypto/error.ts'
 import { work } from '#member-node/work.ts'
 import { Connection } from '#party/connection.ts'
@@ -13,6 +14,7 @@ import { Activities, Clocks } from './activities.ts'
 import { adversaryOf } from './adversaries.ts'
 import type { Adversary } from './adversary.ts'
 import { History } from './history.ts'
+import { THRESHOLD } from './members.ts'
 import { type Message, Network, pathOf } from './network.ts'
 import type { Schedule } from './schedule.ts'
 
@@ -74,7 +76,10 @@ export class World {
 
   async #arrive(message: Message): Promise<Response> {
     const taken = await this.#adversary.take?.(message)
-    if (taken instanceof Response) return taken
+    if (taken instanceof Response) {
+      if (message.method !== 'GET') this.version++
+      return taken
+    }
     const { url, method, headers, body = null } = taken ?? message
     const answer = await this.#whileCoordinatorLives(async () => {
       const response = await this.federation.coordinator.app.request(url, { method, headers, body })
@@ -127,6 +132,18 @@ export class World {
   async lookAtTheClock(): Promise<void> {
     await this.#whileCoordinatorLives(() => this.federation.coordinator.lifecycle.advance())
     this.version++
+  }
+
+  /** The secretariat proposes other custodians. @returns whether it could: one that has its signatures is to be confirmed first */
+  async propose(custodians: readonly string[]): Promise<boolean> {
+    try {
+      await proposeCharter(this.federation.coordinator.context, { custodians, threshold: THRESHOLD })
+    } catch (error) {
+      if (error instanceof InbondError && error.code === 'charter-pending') return false
+      throw error
+    }
+    this.version++
+    return true
   }
 
   async pass(milliseconds: number): Promise<void> {
