@@ -39,6 +39,7 @@ import { describeReport } from './import/import-report.ts'
 import { type ImportProgress, importFile } from './import/importer.ts'
 import { parseMapping } from './import/mapping.ts'
 import { acceptHistory, readSoFar } from './log-mirror.ts'
+import { nodePolicyCommands } from './node-policy-commands.ts'
 import { warehouseFile, withNode } from './open.ts'
 import { presets } from './policy.ts'
 import { policyCommands } from './policy-commands.ts'
@@ -342,6 +343,7 @@ export function program(terminal: Terminal): Command {
     ]),
     startCommand(terminal),
     statusCommand(terminal),
+    nodePolicyCommands(terminal),
     keyCommands(terminal, config),
     acceptLogCommand(terminal),
     ...stewardCommands(terminal),
