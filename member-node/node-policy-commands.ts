@@ -35,17 +35,11 @@ function showCommand(terminal: Terminal) {
     .action((path: string, options) =>
       withDesk(path, terminal, async (desk, keeper) => {
         await desk.policy()
-        const [versions, waits] = [listedVersions(keeper), waitingPolicy(keeper)]
-        if (options.json) terminal.out(`${JSON.stringify({ versions, waits }, null, 2)}\n`)
-        else {
-          const lines = versions.map(one => [
-            `${one.version}`,
-            one.since,
-            one.sha256.slice(0, 12),
-            admissionInWords(one),
-          ])
-          terminal.out(table([...lines, ...(waits?.changes ?? []).map(line => ['', 'waits', 'change', line])]))
-        }
+        const versions = listedVersions(keeper)
+        const lines = versions.map(one => [`${one.version}`, one.since, one.sha256, admissionInWords(one)])
+        if (options.json) terminal.out(`${JSON.stringify({ versions, waits: waitingPolicy(keeper) }, null, 2)}\n`)
+        else terminal.out(table(lines))
+        if (!options.json && keeper.trouble instanceof UnsignedPolicy) terminal.out(`\n${describe(keeper.trouble)}`)
         for (const concern of concernsOfPolicy(policyStanding(keeper))) terminal.err(`${concern}\n`)
       }),
     )

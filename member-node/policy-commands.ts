@@ -13,8 +13,8 @@ const SCHEMA = join(import.meta.dirname, '..', 'specs', 'policy.schema.json')
 const BY_HAND = 3
 
 /** `inbond policy …`: a policy before a node has it. */
-export function policyCommands(terminal: Terminal): Command {
-  return group('policy', 'try a policy, without a node', [checkCommand(terminal), printCommand(terminal)])
+export function policyProgram(terminal: Terminal): Command {
+  return group('inbond policy', 'try a policy, without a node', [checkCommand(terminal), printCommand(terminal)])
 }
 
 function checkCommand(terminal: Terminal) {
