@@ -39,9 +39,9 @@ import { describeReport } from './import/import-report.ts'
 import { type ImportProgress, importFile } from './import/importer.ts'
 import { parseMapping } from './import/mapping.ts'
 import { acceptHistory, readSoFar } from './log-mirror.ts'
+import { nodePolicyCommands } from './node-policy-commands.ts'
 import { warehouseFile, withNode } from './open.ts'
 import { presets } from './policy.ts'
-import { policyCommands } from './policy-commands.ts'
 import { readPolicy } from './policy-in-force.ts'
 import { researcherCommands } from './researcher-commands.ts'
 import { concernsOf, describeOverview, overview } from './status.ts'
@@ -327,9 +327,8 @@ function statusCommand(terminal: Terminal) {
     )
 }
 
-/** The commands of a member, and `inbond policy …`. What only its service needs is loaded when it starts. */
+/** The commands of a member. What only its service needs is loaded when it starts. */
 export function program(terminal: Terminal): Command {
-  if (terminal.args[0] === 'policy') return group('inbond', 'policies', [policyCommands(terminal)])
   return group('inbond member', 'the node of an administration', [
     initCommand(terminal),
     group('charter', 'the document that all members sign', [signCommand(terminal)]),
@@ -342,6 +341,7 @@ export function program(terminal: Terminal): Command {
     ]),
     startCommand(terminal),
     statusCommand(terminal),
+    nodePolicyCommands(terminal),
     keyCommands(terminal, config),
     acceptLogCommand(terminal),
     ...stewardCommands(terminal),

@@ -3,6 +3,7 @@ import { RefusedRequest } from '#party/connection.ts'
 import type { Level, LogEvent } from '#party/log.ts'
 import { type LoggedError, loggable } from '#party/logged-error.ts'
 import type { WorkItem } from '#specs/api.ts'
+import { UnsignedPolicy } from './policy-in-force.ts'
 import type { Observer } from './work.ts'
 
 /** Which item of the coordinator's list an event is about. */
@@ -23,7 +24,8 @@ export type NodeEvent =
   | ({ readonly msg: 'failed; it will be tried again'; readonly request?: string } & Partial<About> & LoggedError)
   /** The one before stays in force. */
   | ({ readonly msg: 'the policy cannot be read' } & LoggedError)
-  | { readonly msg: 'the policy can be read again' }
+  | ({ readonly msg: 'another policy waits for the signatures of stewards' } & LoggedError)
+  | { readonly msg: 'the policy of the file is in force' }
   | { readonly msg: 'a question waits for a steward' | 'deputies may decide as well'; readonly round: string }
   | ({ readonly msg: 'stewards could not be told; it will be tried again'; readonly way: string } & LoggedError)
   | { readonly msg: 'stopped' }
@@ -37,6 +39,7 @@ export function levelOf(event: NodeEvent & LogEvent): Level {
     case 'the charter in force has another key in the place of this one: it answers nothing':
     case 'requests are not encrypted: whoever is on the way can read them':
     case 'the policy cannot be read':
+    case 'another policy waits for the signatures of stewards':
     case 'stewards could not be told; it will be tried again':
     case 'refused':
     case 'failed; it will be tried again':
@@ -64,7 +67,9 @@ export function observer(tell: Tell): Observer {
 }
 
 export function policyNews(trouble: Error | undefined): NodeEvent {
-  if (trouble === undefined) return { msg: 'the policy can be read again' }
+  if (trouble === undefined) return { msg: 'the policy of the file is in force' }
+  if (trouble instanceof UnsignedPolicy)
+    return { msg: 'another policy waits for the signatures of stewards', ...loggable(trouble) }
   return { msg: 'the policy cannot be read', ...loggable(trouble) }
 }
 

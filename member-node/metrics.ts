@@ -4,7 +4,7 @@ import { errorCounter, gauge, measureDisk } from '#party/metrics.ts'
 import { charterInForce } from './charters.ts'
 import type { Tell } from './events.ts'
 import type { Node } from './node.ts'
-import { latestPolicy, type PolicyKeeper } from './policy-in-force.ts'
+import { latestPolicy, type PolicyKeeper, UnsignedPolicy } from './policy-in-force.ts'
 import { pendingQuestions } from './queue.ts'
 import { prekeys, shares } from './schema.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
@@ -69,8 +69,10 @@ export function measureState(
     () => latestPolicy(db)?.version ?? 0,
   )
   gauge(registry, 'inbond_policy_readable', '0 while the policy cannot be read, and the one before is in force.', () =>
-    keeper.trouble === undefined ? 1 : 0,
+    keeper.trouble === undefined || keeper.trouble instanceof UnsignedPolicy ? 1 : 0,
   )
+  const unsigned = '1 while another policy waits for the signatures of stewards, and the one before is in force.'
+  gauge(registry, 'inbond_policy_unsigned', unsigned, () => (keeper.trouble instanceof UnsignedPolicy ? 1 : 0))
   gauge(registry, 'inbond_prekeys', 'Private halves of prekeys that no round uses yet.', () => {
     const usable = and(isNotNull(prekeys.privateKey), isNull(prekeys.round), gt(prekeys.notAfter, clock.now()))
     return db.select({ left: count() }).from(prekeys).where(usable).get()?.left

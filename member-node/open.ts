@@ -27,19 +27,24 @@ export function warehouseFile(directory: string): string {
 export type Computation = Thread<ComputationTask | ExaminationTask, ComputationResult | Examination>
 
 /** Opens what the stewards of a node work with, for as long as `work` takes: not its key, and so without its passphrase. */
-export async function withDesk<T>(directory: string, terminal: Terminal, work: (desk: Desk) => Promise<T>): Promise<T> {
-  const { id, policy } = await readConfig(directory, config)
-  const opened = openBooks(directory, policy, terminal)
+export async function withDesk<T>(
+  directory: string,
+  terminal: Terminal,
+  work: (desk: Desk, policy: PolicyKeeper) => Promise<T>,
+): Promise<T> {
+  const settings = await readConfig(directory, config)
+  const { id } = settings
+  const opened = openBooks(directory, settings, terminal)
   try {
     const { db, keeper, examine } = opened
-    return await work({ id, db, clock: systemClock, policy: () => keeper.inForce(), examine })
+    return await work({ id, db, clock: systemClock, policy: () => keeper.inForce(), examine }, keeper)
   } finally {
     await opened.close()
   }
 }
 
 /** The databases of a node, the thread that reads its records, and the one that adds up contributions again. */
-function openBooks(directory: string, policy: string, terminal: Terminal) {
+function openBooks(directory: string, { id, policy }: Pick<Config, 'id' | 'policy'>, terminal: Terminal) {
   const db = openDatabase(join(directory, 'node.sqlite'), schema, MIGRATIONS)
   const script = new URL('./computation-worker.ts', import.meta.url)
   const thread: Computation = new Thread(script, { warehouse: warehouseFile(directory) })
@@ -50,7 +55,7 @@ function openBooks(directory: string, policy: string, terminal: Terminal) {
   return {
     db,
     thread,
-    keeper: new PolicyKeeper(db, systemClock, () => policyText(policy)),
+    keeper: new PolicyKeeper({ id, db, clock: systemClock }, () => policyText(policy)),
     compute: (task: ComputationTask) => thread.run(task) as Promise<ComputationResult>,
     examine: (task: ExaminationTask) => thread.run(task) as Promise<Examination>,
     addUp: (task: AdditionTask) => adding.run(task),
@@ -72,7 +77,7 @@ export async function withNode<T>(
   const { config: settings, key } = await openDirectory(directory, config, await passphraseOf(options, terminal))
   const outbox = join(directory, 'outbox')
   mkdirSync(outbox, { recursive: true, mode: 0o700 })
-  const { db, thread, keeper, compute, examine, addUp, close } = openBooks(directory, settings.policy, terminal)
+  const { db, thread, keeper, compute, examine, addUp, close } = openBooks(directory, settings, terminal)
   try {
     return await work(
       {

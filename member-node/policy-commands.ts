@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type Command, CommanderError, Option } from 'commander'
 import { stringify } from 'yaml'
-import { command, group, readTextFile, type Terminal } from '#party/command.ts'
+import { commandWithoutKey, group, readTextFile, type Terminal } from '#party/command.ts'
 import { fault } from '#specs/errors.ts'
 import { type Judgement, judge } from '#specs/policy.ts'
 import { parseQueryFile } from '#specs/query.ts'
@@ -13,12 +13,12 @@ const SCHEMA = join(import.meta.dirname, '..', 'specs', 'policy.schema.json')
 const BY_HAND = 3
 
 /** `inbond policy …`: a policy before a node has it. */
-export function policyCommands(terminal: Terminal): Command {
-  return group('policy', 'try a policy, without a node', [checkCommand(terminal), printCommand(terminal)])
+export function policyProgram(terminal: Terminal): Command {
+  return group('inbond policy', 'try a policy, without a node', [checkCommand(terminal), printCommand(terminal)])
 }
 
 function checkCommand(terminal: Terminal) {
-  return command(
+  return commandWithoutKey(
     'check',
     'what a policy says of a query: allowed (exit status 0), by hand (3) or refused (1), with every reason',
     'inbond policy check policy.yaml imports.yaml --organisation "Statistics Korea"',
@@ -64,7 +64,7 @@ function describe(judged: Judgement): string {
 }
 
 function printCommand(terminal: Terminal) {
-  return command(
+  return commandWithoutKey(
     'print',
     'one of the policies that have a name, as a file to begin with',
     'inbond policy print standard > policy.yaml',

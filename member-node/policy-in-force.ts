@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
-import { desc } from 'drizzle-orm'
+import { asc, desc, gt } from 'drizzle-orm'
 import { stringify } from 'yaml'
-import type { Clock } from '#party/clock.ts'
+import { InbondError } from '#crypto/error.ts'
 import { readTextFile } from '#party/command.ts'
-import type { Database } from './node.ts'
-import { type Policy, parsePolicy, presets } from './policy.ts'
+import { fault } from '#specs/errors.ts'
+import type { Database, Node } from './node.ts'
+import { type Policy, parsePolicy, presets, signaturesToFollow } from './policy.ts'
+import { type Signers, type Succession, signersOf } from './policy-signatures.ts'
 import { policies } from './schema.ts'
 
 /** The policy by which a question is judged. */
@@ -14,6 +16,14 @@ export interface PolicyInForce {
   readonly version: number
   /** SHA-256 of its text, in hex: what consents and refusals name. */
   readonly hash: string
+}
+
+type Row = typeof policies.$inferSelect
+
+/** A policy that is or was in force, and who let it follow the one before. */
+export interface PolicyVersion extends PolicyInForce, Pick<Row, 'since' | 'admittedBy'> {
+  /** The stewards of the one before who signed it. */
+  readonly signedBy: readonly string[]
 }
 
 /**
@@ -29,41 +39,69 @@ export async function readPolicy(name: string): Promise<Policy> {
   return parsePolicy(await policyText(name))
 }
 
+/** The policy of the file waits for stewards of the one in force to sign it. */
+export class UnsignedPolicy extends InbondError {
+  readonly succession: Succession & { readonly rules: Policy }
+  readonly signedBy: readonly string[]
+  readonly signaturesNeeded: number
+  /** Who did not sign yet. */
+  readonly maySign: readonly string[]
+
+  constructor(succession: UnsignedPolicy['succession'], { stewards: signedBy }: Signers) {
+    const { rules } = succession.follows
+    const needed = signaturesToFollow(rules)
+    const maySign = rules.stewards.map(one => one.name).filter(name => !signedBy.includes(name))
+    const signed = signedBy.length === 0 ? '' : `, by ${signedBy.join(', ')}`
+    super(
+      'unsigned-policy',
+      `it has ${signedBy.length} of ${needed} signatures${signed}; ${maySign.join(', ')} may sign`,
+    )
+    this.succession = succession
+    this.signedBy = signedBy
+    this.signaturesNeeded = needed
+    this.maySign = maySign
+  }
+}
+
 /**
- * Reads a node's policy anew for every question and writes down each one that was in force. While it cannot be read, the one before
- * stays in force: a slip of the pen opens nothing and closes nothing.
+ * Reads a node's policy anew for every question and writes down each one that was in force. While it cannot be read, or waits for
+ * signatures, the one before stays in force: a slip of the pen opens nothing and closes nothing.
  */
 export class PolicyKeeper {
-  readonly #db: Database
-  readonly #clock: Pick<Clock, 'now'>
+  readonly #node: Pick<Node, 'id' | 'db' | 'clock'>
   readonly #read: () => Promise<string>
-  /** Told when it cannot be read, or cannot for another reason, and with undefined when it can be again. */
+  /** Told when what stands in the file does not come into force, or does not for another reason, and with undefined when it does. */
   onTrouble: (trouble: Error | undefined) => void = () => undefined
   #trouble: Error | undefined
+  readonly #versions: PolicyVersion[] = []
 
-  constructor(db: Database, clock: Pick<Clock, 'now'>, read: () => Promise<string>) {
-    this.#db = db
-    this.#clock = clock
+  constructor(node: Pick<Node, 'id' | 'db' | 'clock'>, read: () => Promise<string>) {
+    this.#node = node
     this.#read = read
   }
 
-  /** Why the policy could not be read the last time, if it could not. */
+  /** Why what stood in the file the last time is not in force, if it is not. */
   get trouble(): Error | undefined {
     return this.#trouble
   }
 
+  /** Every policy that was in force, as far as `inForce` has seen; the last one is. */
+  get versions(): readonly PolicyVersion[] {
+    return this.#versions
+  }
+
   /** @throws InbondError `bad-policy`, `file-not-readable`, if none was ever in force */
-  async inForce(): Promise<PolicyInForce> {
+  async inForce(): Promise<PolicyVersion> {
     try {
-      const text = await this.#read()
-      const rules = parsePolicy(text)
+      const policy = await this.#enact(await this.#read())
       this.#note(undefined)
-      return { rules, ...this.#record(text) }
+      return policy
     } catch (error) {
-      const last = latestPolicy(this.#db)
+      await this.#follow().catch(() => undefined)
+      const last = this.#versions.at(-1)
       if (last === undefined) throw error
       this.#note(error as Error)
-      return { rules: parsePolicy(last.text), version: last.version, hash: last.sha256 }
+      return last
     }
   }
 
@@ -73,19 +111,79 @@ export class PolicyKeeper {
     if (isNews) this.onTrouble(trouble)
   }
 
-  #record(text: string): { version: number; hash: string } {
-    const sha256 = createHash('sha256').update(text).digest('hex')
-    return this.#db.transaction(() => {
-      const last = latestPolicy(this.#db)
-      if (last?.sha256 === sha256) return { version: last.version, hash: sha256 }
+  /** Puts a text in force, if it is not and may be: again from the start where another process is quicker. */
+  async #enact(text: string): Promise<PolicyVersion> {
+    const hash = sha256(text)
+    for (;;) {
+      const last = await this.#follow()
+      if (last?.hash === hash) return last
+      const rules = parsePolicy(text)
+      const { admittedBy } = await this.#admission(last, { hash, rules })
+      const { db, clock } = this.#node
       const version = (last?.version ?? 0) + 1
-      this.#db.insert(policies).values({ version, sha256, text, since: this.#clock.now() }).run()
-      return { version, hash: sha256 }
-    })
+      const row = { version, sha256: hash, text, since: clock.now(), admittedBy }
+      db.transaction(() => {
+        if (latestPolicy(db)?.version !== last?.version) return
+        db.insert(policies)
+          .values({ ...row, signaturesToFollow: signaturesToFollow(rules) })
+          .run()
+      })
+    }
+  }
+
+  /** @throws UnsignedPolicy */
+  async #admission(last: PolicyVersion | undefined, { hash, rules }: Pick<PolicyInForce, 'hash' | 'rules'>) {
+    const needed = last === undefined ? 0 : signaturesToFollow(last.rules)
+    if (last === undefined || needed === 0) return { admittedBy: 'nobody' as const, signedBy: [] }
+    const succession = { hash, rules, follows: last }
+    const signers = await signersOf(this.#node, succession)
+    if (signers.stewards.length >= needed) return { admittedBy: 'stewards' as const, signedBy: signers.stewards }
+    if (signers.node) return { admittedBy: 'node' as const, signedBy: signers.stewards }
+    throw new UnsignedPolicy(succession, signers)
+  }
+
+  /**
+   * Follows the policies in the database to the last one, each verified with the keys of the one before.
+   * @throws InbondError `database-damaged` at one that its text or the signatures do not fit
+   */
+  async #follow(): Promise<PolicyVersion | undefined> {
+    const seen = this.#versions.at(-1)?.version ?? 0
+    const later = gt(policies.version, seen)
+    for (const row of this.#node.db.select().from(policies).where(later).orderBy(asc(policies.version)).all()) {
+      const before = this.#versions.at(-1)
+      if (before !== undefined && row.version <= before.version) continue
+      const version = await this.#verified(before, row)
+      if (this.#versions.at(-1) === before) this.#versions.push(version)
+    }
+    return this.#versions.at(-1)
+  }
+
+  async #verified(before: PolicyVersion | undefined, row: Row): Promise<PolicyVersion> {
+    const { version, sha256: hash, since, text, admittedBy } = row
+    const read = { rules: parsePolicy(text), version, hash, since }
+    if (hash !== sha256(text)) throw unfit(version, 'its text is another one')
+    // Written down before policies were signed, as all before it.
+    if (admittedBy === null && (before === undefined || before.admittedBy === null)) {
+      return { ...read, admittedBy, signedBy: [] }
+    }
+    try {
+      return { ...read, ...(await this.#admission(before, read)) }
+    } catch (error) {
+      if (!(error instanceof UnsignedPolicy)) throw error
+      throw unfit(version, 'the stewards of the one before did not sign it')
+    }
   }
 }
 
-/** The policy that was in force last. */
-export function latestPolicy(db: Database): typeof policies.$inferSelect | undefined {
+function unfit(version: number, why: string): InbondError {
+  return fault('database-damaged', `the database has a policy, version ${version}, that cannot be in force: ${why}`)
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/** The policy that was in force last, as the database has it. */
+export function latestPolicy(db: Database): Row | undefined {
   return db.select().from(policies).orderBy(desc(policies.version)).limit(1).get()
 }

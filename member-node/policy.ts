@@ -65,13 +65,7 @@ export const policy = fields.superRefine((read, context) => {
     const message = field === 'name' ? `${twice?.name} is there twice` : `${twice?.name} has the key of somebody else`
     if (twice) context.addIssue({ code: 'custom', path: ['stewards'], message })
   }
-  const taken = [
-    read.otherwise,
-    read.ownCells.otherwise,
-    read.overlap.otherwise,
-    ...read.templates.map(t => t.approval),
-  ]
-  const needed = Math.max(...taken.map(hands))
+  const needed = mostHands(read)
   if (people.length < needed) {
     const message = `must be ${needed} with the deputies, for ${needed === 1 ? 'one person has' : 'two people have'} to approve`
     context.addIssue({ code: 'custom', path: ['stewards'], message })
@@ -82,6 +76,20 @@ export type Policy = z.infer<typeof policy>
 /** How many people must approve. */
 export function hands(one: z.infer<typeof approval>): number {
   return one === 'two people' ? 2 : one === 'one person' ? 1 : 0
+}
+
+/** How many people must approve, at most, what a policy leaves to people. */
+function mostHands(read: z.infer<typeof fields>): number {
+  const templates = read.templates.map(one => one.approval)
+  return Math.max(...[read.otherwise, read.ownCells.otherwise, read.overlap.otherwise, ...templates].map(hands))
+}
+
+/**
+ * How many stewards of a policy must sign another one before it follows: as many people as it asks for anywhere, but at least one, and
+ * no more than it has. None where it names no stewards.
+ */
+export function signaturesToFollow(rules: Policy): number {
+  return Math.min(rules.stewards.length, Math.max(1, mostHands(rules)))
 }
 
 /** Answers everything that the charter allows: for trying out. */

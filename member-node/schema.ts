@@ -14,8 +14,8 @@ import type {
 
 /**
  * What a node remembers of the protocol (its data is elsewhere: warehouse.ts). Times are milliseconds since 1970. Rows of
- * contributions, agreements, openings, recounts, confirmations, revocations, policies, decisions, restorations and recalled answers can be
- * added and never changed: triggers in migrations/ see to it.
+ * contributions, agreements, openings, recounts, confirmations, revocations, policies, their signatures, decisions, restorations and recalled
+ * answers can be added and never changed: triggers in migrations/ see to it.
  */
 
 /**
@@ -152,7 +152,31 @@ export const policies = sqliteTable('policies', {
   sha256: text().notNull(),
   text: text().notNull(),
   since: integer().notNull(),
+  /** How many of its stewards must sign the one that follows. Null in rows of before policies were signed, as the next is. */
+  signaturesToFollow: integer('signatures_to_follow'),
+  /** Who let it follow the one before: nobody had to, its stewards signed it, or the node's own key did in their place. */
+  admittedBy: text('admitted_by', { enum: ['nobody', 'stewards', 'node'] }),
 })
+
+/** What was signed so that a policy may follow the one in force. A row is never changed. */
+export const policySignatures = sqliteTable(
+  'policy_signatures',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    /** SHA-256 of the text, in hex. */
+    policy: text().notNull(),
+    /** The one in force when it was signed. */
+    follows: integer()
+      .notNull()
+      .references(() => policies.version),
+    /** Null for the node's own key, in place of the stewards. */
+    steward: text(),
+    publicKey: text('public_key').notNull(),
+    compact: text().notNull(),
+    signedAt: integer('signed_at').notNull(),
+  },
+  table => [unique().on(table.policy, table.follows, table.publicKey)],
+)
 
 /** Questions that take a person. They are over when the node contributed or refused, or the round was cleared away. */
 export const queue = sqliteTable('queue', {

@@ -8,7 +8,8 @@ import { describeMonths } from '#specs/period.ts'
 import { claims } from '#specs/signed.ts'
 import { charterInForce, placeOf } from './charters.ts'
 import type { Node } from './node.ts'
-import { latestPolicy, type PolicyKeeper } from './policy-in-force.ts'
+import type { PolicyKeeper } from './policy-in-force.ts'
+import { admissionInWords, concernsOfPolicy, policyStanding } from './policy-versions.ts'
 import { pendingQuestions } from './queue.ts'
 import { agreements, charters, contributions, openings, prekeys, refusals, rounds } from './schema.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
@@ -28,7 +29,7 @@ export function overview(
   policy: string,
   process: number | undefined,
   coordinator: FederationInfo | Error,
-  keeper: Pick<PolicyKeeper, 'trouble'>,
+  keeper: Pick<PolicyKeeper, 'trouble' | 'versions'>,
 ) {
   const { db } = node
   const inForce = charterInForce(node)
@@ -52,9 +53,7 @@ export function overview(
     id: node.id,
     process: process ?? null,
     policy,
-    policyVersion: latestPolicy(db)?.version ?? null,
-    policySha256: latestPolicy(db)?.sha256 ?? null,
-    policyTrouble: keeper.trouble?.message ?? null,
+    ...policyStanding(keeper),
     waiting: pendingQuestions(node).length,
     coordinator: standingOf(node, coordinator),
     charter: inForce === undefined ? null : { id: inForce.id, epoch: inForce.payload.epoch },
@@ -103,9 +102,7 @@ export function concernsOf(status: Overview, now: number): string[] {
     const question = status.waiting === 1 ? 'A question waits' : `${status.waiting} questions wait`
     concerns.push(`${question} for a steward: inbond member queue DIR`)
   }
-  if (status.policyTrouble !== null) {
-    concerns.push(`The policy cannot be read, and the one before stays in force: ${status.policyTrouble}.`)
-  }
+  concerns.push(...concernsOfPolicy(status))
   if (status.place === 'left')
     concerns.unshift(
       `${status.id} was left out by the charter of epoch ${status.charter?.epoch}: this node answers nothing.`,
@@ -145,6 +142,7 @@ export function describeOverview(status: Overview, now: number): string {
       : status.charterSigned
         ? 'signed; waits for others'
         : 'not signed; see: inbond member charter sign DIR'
+  const admission = admissionInWords({ admittedBy: status.policyAdmittedBy, signedBy: status.policySignedBy })
   const custodian = status.custodian ? `yes, ${status.prekeys} unused prekeys` : 'no'
   const data = status.datasets.map(({ dataset, records, first, last }) => [
     'data',
@@ -163,7 +161,7 @@ export function describeOverview(status: Overview, now: number): string {
     ['process', status.process === null ? 'not running' : `running, ${status.process}`],
     ['coordinator', status.coordinator.answers ? 'answers' : 'cannot be asked'],
     ['policy', status.policy === 'open' ? 'open: answers everything that the charter allows' : status.policy],
-    ['', `version ${status.policyVersion}, SHA-256 ${status.policySha256?.slice(0, 12)}…`],
+    ['', `version ${status.policyVersion}, SHA-256 ${status.policySha256?.slice(0, 12)}…, ${admission}`],
     ['charter', named],
     ['custodian', custodian],
     ...data,

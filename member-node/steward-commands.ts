@@ -15,6 +15,8 @@ import { fault } from '#specs/errors.ts'
 import { refusal } from '#specs/messages.ts'
 import { withDesk } from './open.ts'
 import { describeQuestion, outlook } from './outlook.ts'
+import type { PolicyKeeper } from './policy-in-force.ts'
+import { concernsOfPolicy, listedVersions, policyStanding, withoutStewards } from './policy-versions.ts'
 import { type Desk, type QueuedQuestion, queuedQuestion, queuedQuestions } from './queue.ts'
 import { decide, openStewardKey } from './stewards.ts'
 
@@ -62,13 +64,21 @@ function queueCommand(terminal: Terminal) {
     .option('--all', 'those too that are over, with who decided')
     .option('--json', 'for programs')
     .action((path: string, options) =>
-      withDesk(path, terminal, async desk => {
+      withDesk(path, terminal, async (desk, policy) => {
         const questions = await queuedQuestions(desk, options.all === true)
+        for (const sentence of ofPolicy(policy, options.all === true)) terminal.err(`${sentence}\n`)
         const lines = questions.map(one => lineOf(one, desk.clock.now()))
         if (options.json) terminal.out(`${JSON.stringify(questions, null, 2)}\n`)
         else terminal.out(questions.length === 0 ? 'Nothing waits.\n' : table(lines))
       }),
     )
+}
+
+/** What stewards must know of the policy, beside the questions. @param all also what was so before */
+function ofPolicy(policy: PolicyKeeper, all: boolean): string[] {
+  const earlier = all ? listedVersions(policy).slice(0, -1) : []
+  const forced = earlier.filter(one => one.admittedBy === 'node').map(withoutStewards)
+  return [...forced, ...concernsOfPolicy(policyStanding(policy))]
 }
 
 function lineOf(one: QueuedQuestion, now: number): string[] {

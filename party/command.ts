@@ -30,12 +30,19 @@ export interface CommonOptions {
   readonly verbose?: boolean
 }
 
-/** A command with what every command has: help with an example, a passphrase, and errors in one form. */
+/** A command of a party, with what such a command has: help with an example, a passphrase, and errors in one form. */
 export function command(name: string, summary: string, example: string): Command {
+  return commandWithoutKey(name, summary, example).option(
+    '--passphrase-file <file>',
+    'passphrase of the identity key (or INBOND_PASSPHRASE)',
+  )
+}
+
+/** A command that reads what is anybody's, and opens no key. */
+export function commandWithoutKey(name: string, summary: string, example: string): Command {
   return withConventions(new Command(name))
     .summary(summary)
     .description(summary)
-    .option('--passphrase-file <file>', 'passphrase of the identity key (or INBOND_PASSPHRASE)')
     .option('--verbose', 'say more: where an error comes from, and of a party that runs every request that waits')
     .addHelpText('after', `\nExample:\n  ${example}`)
 }

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { systemClock } from '#party/clock.ts'
-import { type CommonOptions, command, optionValue, type Terminal } from '#party/command.ts'
+import { type CommonOptions, command, commandWithoutKey, optionValue, type Terminal } from '#party/command.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import { fault } from '#specs/errors.ts'
@@ -62,7 +62,7 @@ interface VerifyOptions {
 }
 
 export function verifyCommand(terminal: Terminal): Command {
-  return command(
+  return commandWithoutKey(
     'verify',
     'check a published answer, with public data alone',
     'inbond verify imports.release --federation FINGERPRINT',

@@ -92,6 +92,7 @@ export const statuses = {
   'warehouse-busy': 409,
   'warehouse-outdated': 409,
   'bad-policy': 422,
+  'unsigned-policy': 409,
   'notice-not-taken': 502,
   'newer-database': 409,
   'bad-backup': 422,

@@ -95,6 +95,8 @@ const en: Remedies = {
   'warehouse-busy': 'Wait until the other import is done, and run this one again.',
   'warehouse-outdated': 'Run the version of Inbond that made the warehouse, or import anew into a new directory.',
   'bad-policy': 'Use --policy open, --policy standard, or correct the policy file.',
+  'unsigned-policy':
+    'Have those stewards sign it (inbond member policy sign DIR), or put the policy that is in force back into the file.',
   'notice-not-taken': 'Check the address and the receiver of the webhook; the node tries again by itself.',
   'newer-database':
     'Use the version of Inbond that was used here last, or a later one; or restore a backup of this one.',

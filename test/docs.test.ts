@@ -240,6 +240,13 @@ test('a steward is named by the policy, and decides about a question', async () 
   expect(decided).toMatchObject({ question, decisions: [{ steward: 'Kim', verdict: 'approve' }] })
 })
 
+test('a steward signs another policy, without which it is not in force', async () => {
+  await follow('steward', ['Change the policy'])
+  const shown = await line.succeed('member', 'policy', 'show', line.path('kr'), '--json')
+  const { versions, waits } = JSON.parse(shown)
+  expect([versions.at(-1), waits]).toMatchObject([{ admittedBy: 'stewards', signedBy: ['Kim'] }, null])
+})
+
 test('a researcher is revoked', async () => {
   const { fingerprint } = JSON.parse(await line.succeed('researcher', 'status', line.path('ada'), '--json'))
   const told = { FINGERPRINT: fingerprint }

@@ -71,9 +71,23 @@ CREATE TABLE `policies` (
 	`version` integer PRIMARY KEY NOT NULL,
 	`sha256` text NOT NULL,
 	`text` text NOT NULL,
-	`since` integer NOT NULL
+	`since` integer NOT NULL,
+	`signatures_to_follow` integer,
+	`admitted_by` text
 );
 --> statement-breakpoint
+CREATE TABLE `policy_signatures` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`policy` text NOT NULL,
+	`follows` integer NOT NULL,
+	`steward` text,
+	`public_key` text NOT NULL,
+	`compact` text NOT NULL,
+	`signed_at` integer NOT NULL,
+	FOREIGN KEY (`follows`) REFERENCES `policies`(`version`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `policy_signatures_policy_follows_public_key_unique` ON `policy_signatures` (`policy`,`follows`,`public_key`);--> statement-breakpoint
 CREATE TABLE `queue` (
 	`round` text PRIMARY KEY NOT NULL,
 	`since` integer NOT NULL,
@@ -85,10 +99,26 @@ CREATE TABLE `queue` (
 	FOREIGN KEY (`round`) REFERENCES `rounds`(`id`) ON UPDATE no action ON DELETE no action
 );
 --> statement-breakpoint
+CREATE TABLE `recalled_answers` (
+	`round` text PRIMARY KEY NOT NULL,
+	`query_compact` text NOT NULL,
+	`manifest` text NOT NULL,
+	`answered_by` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `recounts` (
 	`round` text PRIMARY KEY NOT NULL,
 	`compact` text NOT NULL,
+	`opens` integer DEFAULT 0 NOT NULL,
 	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `restorations` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`at` integer NOT NULL,
+	`takes_part_from` integer NOT NULL,
+	`history` integer NOT NULL,
+	`log_size` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE `revocations` (
@@ -130,4 +160,6 @@ INSERT INTO `__new_charters`("id", "epoch", "compact", "consent", "in_force_at")
 DROP TABLE `charters`;--> statement-breakpoint
 ALTER TABLE `__new_charters` RENAME TO `charters`;--> statement-breakpoint
 PRAGMA foreign_keys=ON;--> statement-breakpoint
-CREATE UNIQUE INDEX `charters_one_in_force` ON `charters` (`epoch`) WHERE in_force_at IS NOT NULL;
+CREATE UNIQUE INDEX `charters_one_in_force` ON `charters` (`epoch`) WHERE in_force_at IS NOT NULL;--> statement-breakpoint
+ALTER TABLE `prekeys` ADD `is_lost` integer DEFAULT false NOT NULL;--> statement-breakpoint
+ALTER TABLE `rounds` ADD `opens` integer DEFAULT 0 NOT NULL;

@@ -144,3 +144,89 @@ END;
 CREATE TRIGGER `agreements_in_custody` BEFORE INSERT ON `agreements` WHEN EXISTS (SELECT 1 FROM `ended_custodies` JOIN `rounds` ON `rounds`.`charter` = `ended_custodies`.`charter` WHERE `rounds`.`id` = NEW.`round`) BEGIN
   SELECT RAISE(ABORT, 'a custodian that signed another custody agrees to nothing more');
 END;
+--> statement-breakpoint
+-- Once a policy in force names stewards, another one follows it only with their signatures, or with the node's own in their place.
+CREATE TRIGGER `policies_say_by_whom` BEFORE INSERT ON `policies` WHEN NEW.`admitted_by` IS NULL OR NEW.`signatures_to_follow` IS NULL BEGIN
+  SELECT RAISE(ABORT, 'a policy says who let it follow the one before, and how many sign the next');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `policies_signed` BEFORE INSERT ON `policies` WHEN
+  (SELECT `signatures_to_follow` FROM `policies` ORDER BY `version` DESC LIMIT 1) > 0
+  AND NOT (NEW.`admitted_by` = 'stewards' AND (SELECT `signatures_to_follow` FROM `policies` ORDER BY `version` DESC LIMIT 1) <=
+    (SELECT count(DISTINCT `steward`) FROM `policy_signatures` WHERE `policy` = NEW.`sha256` AND `follows` = (SELECT max(`version`) FROM `policies`)))
+  AND NOT (NEW.`admitted_by` = 'node' AND EXISTS
+    (SELECT 1 FROM `policy_signatures` WHERE `policy` = NEW.`sha256` AND `follows` = (SELECT max(`version`) FROM `policies`) AND `steward` IS NULL))
+BEGIN
+  SELECT RAISE(ABORT, 'a policy that names stewards is followed by what they signed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `policy_signatures_of_the_one_in_force` BEFORE INSERT ON `policy_signatures` WHEN NEW.`follows` IS NOT (SELECT max(`version`) FROM `policies`) BEGIN
+  SELECT RAISE(ABORT, 'another policy is in force by now');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `policy_signatures_no_update` BEFORE UPDATE ON `policy_signatures` BEGIN
+  SELECT RAISE(ABORT, 'a signature is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `policy_signatures_no_delete` BEFORE DELETE ON `policy_signatures` BEGIN
+  SELECT RAISE(ABORT, 'a signature is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `policy_signatures_no_replace` BEFORE INSERT ON `policy_signatures` WHEN EXISTS (SELECT 1 FROM `policy_signatures` WHERE `id` = NEW.`id`) BEGIN
+  SELECT RAISE(ABORT, 'a signature is never changed');
+END;
+--> statement-breakpoint
+-- That a node was restored, and what it found of what it forgot, stays.
+CREATE TRIGGER `restorations_no_update` BEFORE UPDATE ON `restorations` BEGIN
+  SELECT RAISE(ABORT, 'a restoration is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `restorations_no_delete` BEFORE DELETE ON `restorations` BEGIN
+  SELECT RAISE(ABORT, 'a restoration is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `restorations_no_replace` BEFORE INSERT ON `restorations` WHEN EXISTS (SELECT 1 FROM `restorations` WHERE `id` = NEW.`id`) BEGIN
+  SELECT RAISE(ABORT, 'a restoration is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `recalled_answers_no_update` BEFORE UPDATE ON `recalled_answers` BEGIN
+  SELECT RAISE(ABORT, 'a recalled answer is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `recalled_answers_no_delete` BEFORE DELETE ON `recalled_answers` BEGIN
+  SELECT RAISE(ABORT, 'a recalled answer is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `recalled_answers_no_replace` BEFORE INSERT ON `recalled_answers` WHEN EXISTS (SELECT 1 FROM `recalled_answers` WHERE `round` = NEW.`round`) BEGIN
+  SELECT RAISE(ABORT, 'a recalled answer is never changed');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `rounds_open_once` BEFORE UPDATE OF `opens` ON `rounds` WHEN NEW.`opens` IS NOT OLD.`opens` BEGIN
+  SELECT RAISE(ABORT, 'a round opens once');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `prekeys_stay_lost` BEFORE UPDATE OF `is_lost` ON `prekeys` WHEN OLD.`is_lost` AND NOT NEW.`is_lost` BEGIN
+  SELECT RAISE(ABORT, 'a lost prekey is never found again');
+END;
+--> statement-breakpoint
+-- What a node said after its backup in a round that opened before the restore it does not know: it says nothing new there.
+-- A round that names a prekey which it made since is not of before, whatever the clocks say.
+CREATE TRIGGER `contributions_not_forgotten` BEFORE INSERT ON `contributions` WHEN (SELECT `opens` FROM `rounds` WHERE `id` = NEW.`round`) < (SELECT max(`takes_part_from`) FROM `restorations`) AND NOT EXISTS (SELECT 1 FROM `seen_prekeys` JOIN `prekeys` ON `prekeys`.`id` = `seen_prekeys`.`prekey` WHERE `seen_prekeys`.`round` = NEW.`round` AND NOT `prekeys`.`is_lost`) BEGIN
+  SELECT RAISE(ABORT, 'a restored node says nothing new in a round of before');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `agreements_not_forgotten` BEFORE INSERT ON `agreements` WHEN (SELECT `opens` FROM `rounds` WHERE `id` = NEW.`round`) < (SELECT max(`takes_part_from`) FROM `restorations`) AND NOT EXISTS (SELECT 1 FROM `seen_prekeys` JOIN `prekeys` ON `prekeys`.`id` = `seen_prekeys`.`prekey` WHERE `seen_prekeys`.`round` = NEW.`round` AND NOT `prekeys`.`is_lost`) BEGIN
+  SELECT RAISE(ABORT, 'a restored node says nothing new in a round of before');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `openings_not_forgotten` BEFORE INSERT ON `openings` WHEN (SELECT `opens` FROM `rounds` WHERE `id` = NEW.`round`) < (SELECT max(`takes_part_from`) FROM `restorations`) AND NOT EXISTS (SELECT 1 FROM `seen_prekeys` JOIN `prekeys` ON `prekeys`.`id` = `seen_prekeys`.`prekey` WHERE `seen_prekeys`.`round` = NEW.`round` AND NOT `prekeys`.`is_lost`) BEGIN
+  SELECT RAISE(ABORT, 'a restored node says nothing new in a round of before');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `void_statements_not_forgotten` BEFORE INSERT ON `void_statements` WHEN coalesce((SELECT `opens` FROM `rounds` WHERE `id` = NEW.`round`), 0) < (SELECT max(`takes_part_from`) FROM `restorations`) AND NOT EXISTS (SELECT 1 FROM `seen_prekeys` JOIN `prekeys` ON `prekeys`.`id` = `seen_prekeys`.`prekey` WHERE `seen_prekeys`.`round` = NEW.`round` AND NOT `prekeys`.`is_lost`) BEGIN
+  SELECT RAISE(ABORT, 'a restored node says nothing new in a round of before');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `recounts_not_forgotten` BEFORE INSERT ON `recounts` WHEN NEW.`opens` < (SELECT max(`takes_part_from`) FROM `restorations`) AND NOT EXISTS (SELECT 1 FROM `seen_prekeys` JOIN `prekeys` ON `prekeys`.`id` = `seen_prekeys`.`prekey` WHERE `seen_prekeys`.`round` = NEW.`round` AND NOT `prekeys`.`is_lost`) BEGIN
+  SELECT RAISE(ABORT, 'a restored node says nothing new in a round of before');
+END;

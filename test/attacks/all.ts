@@ -17,6 +17,7 @@ import { attacks as inventedResearcher } from './invented-researcher.ts'
 import { attacks as lyingCustodian } from './lying-custodian.ts'
 import { attacks as olderCharter } from './older-charter.ts'
 import { attacks as overlappingQuestions } from './overlapping-questions.ts'
+import { attacks as policyOfOne } from './policy-of-one.ts'
 import { attacks as poolingCustodians } from './pooling-custodians.ts'
 import { attacks as prekeysOfTheCoordinator } from './prekeys-of-the-coordinator.ts'
 import { attacks as restoredCustodian } from './restored-custodian.ts'
@@ -55,6 +56,7 @@ export const attacks: readonly Attack[] = [
   ...restoredMember,
   ...unwrittenPolicy,
   ...decisionOfOne,
+  ...policyOfOne,
   ...injections,
   ...floods,
   ...differentHistories,

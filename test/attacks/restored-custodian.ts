@@ -44,7 +44,7 @@ async function giveUpWhatIsOpen(scene: Scene): Promise<unknown> {
 const says = edit('member-node/restored.ts', "throw fault('restored-since'", "void fault('restored-since'")
 const tableOf = (table: string) =>
   edit(
-    'member-node/migrations/0005_restorations-constraints.sql',
+    'member-node/migrations/0003_trust-constraints.sql',
     `BEFORE INSERT ON \`${table}\` WHEN `,
     `BEFORE INSERT ON \`${table}\` WHEN 0 AND `,
   )

@@ -118,6 +118,8 @@ describe('help', () => {
     'member show',
     'member approve',
     'member refuse',
+    'member policy show',
+    'member policy sign',
     'policy check',
     'policy print',
     'member backup',
@@ -150,6 +152,7 @@ describe('help', () => {
     'member',
     'member key',
     'member period',
+    'member policy',
     'policy',
     'query',
     'researcher',
@@ -352,6 +355,8 @@ describe('policies and stewards', () => {
     ['an approval by nobody', () => ['member', 'approve', at('AA'), '3fa1'], 'bad-option', /'--as <name>' not specified/],
     ['an approval without a key', () => ['member', 'approve', at('AA'), '3fa1', '--as', 'Kim', '--key', nowhere()], 'file-not-readable', /nowhere cannot be read/],
     ['an approval with a key that is not sealed', () => ['member', 'approve', at('AA'), '3fa1', '--as', 'Kim', '--key', join(at('AA'), 'keys', 'identity')], 'bad-key-file', /sealed with a passphrase; this one is not/],
+    ['a signature by nobody', () => ['member', 'policy', 'sign', at('AA'), '--yes'], 'bad-option', /with --as and --key, or --without-stewards/],
+    ['a signature by a steward and by the node', () => ['member', 'policy', 'sign', at('AA'), '--as', 'Kim', '--key', 'k', '--without-stewards'], 'bad-option', /with --as and --key, or --without-stewards/],
     ['a refusal without a reason', () => ['member', 'refuse', at('AA'), '3fa1', '--as', 'Kim', '--key', 'kim.key'], 'bad-option', /'--reason <reason>' not specified/],
   ])
 
@@ -385,6 +390,13 @@ describe('policies and stewards', () => {
     expect(stdout).toMatch(/^- \{ name: "Kim", key: [\w-]{43} \}\n$/)
     expect(statSync(federation.line.path('kim.key')).mode & 0o777).toBe(0o600)
     expectRefusal(await federation.line.run(made, sealed), 'not-writable', /kim\.key is there already/)
+  })
+
+  it.concurrent('help offers a passphrase where there is a key, and nowhere else', async () => {
+    const offers = async (...args: string[]) => /--passphrase-file/.test((await run(...args, '--help')).stdout)
+    const keyless = [['policy', 'check'], ['policy', 'print'], ['verify']]
+    expect(await Promise.all(keyless.map(args => offers(...args)))).toEqual([false, false, false])
+    expect(await offers('member', 'policy', 'sign')).toBe(true)
   })
 
   it.concurrent('nothing waits where nothing was asked', async () => {
@@ -427,6 +439,60 @@ describe('before there is a charter', () => {
     expect(await young.line.run([...passphrase, ...again])).toMatchObject({ status: 0, stdout: without.stdout })
     const plain = await young.line.run([...passphrase, '--passphrase-file', second, '--without-passphrase'])
     expect(plain).toMatchObject({ status: 0, stderr: expect.stringMatching(/^Warning: .* without a passphrase/) })
+  })
+
+  it('a policy that names a steward is followed by what it signed, or the node in its place', async () => {
+    const { line } = young
+    const node = line.path('policed')
+    cpSync(young.member, node, { recursive: true })
+    const member = (...args: string[]) => line.run(['member', ...args], sealed)
+    const made = await member('steward', line.path('lee.key'), '--name', 'Lee')
+    const [, key] = /key: (\S+) /.exec(made.stdout) ?? []
+    const rules = { ...presets.standard, otherwise: 'one person', stewards: [{ name: 'Lee', key }] }
+    const policy = line.write('policed.yaml', stringify(rules))
+    const config = readFileSync(join(node, 'config.yaml'), 'utf8')
+    writeFileSync(join(node, 'config.yaml'), config.replace(/^policy:.*$/m, `policy: ${policy}`))
+    expect((await member('policy', 'sign', node, '--without-stewards', '--yes')).stderr).toMatch(
+      /is in force, as version 2;/,
+    )
+    line.write('policed.yaml', stringify({ ...rules, questionsADay: 7 }))
+    expect((await member('queue', node)).stderr).toMatch(
+      /^Another policy waits, .* has 0 of 1 signatures; Lee may sign: /,
+    )
+    const signing = ['policy', 'sign', node, '--as', 'Lee', '--key', line.path('lee.key')]
+    const looked = await member(...signing)
+    expect(looked).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^change +questionsADay: 7 instead of 50$/m),
+    })
+    const [, hash = ''] = /--yes --sha256 ([0-9a-f]{64})$/m.exec(looked.stderr) ?? []
+    line.write('policed.yaml', stringify({ ...rules, questionsADay: 8 }))
+    const swapped = await member(...signing, '--yes', '--sha256', hash)
+    expect([swapped.status, swapped.stderr]).toEqual([
+      1,
+      expect.stringMatching(/another text .* nothing was signed \[not-confirmed\]/),
+    ])
+    line.write('policed.yaml', stringify({ ...rules, questionsADay: 7 }))
+    const signed = await member(...signing, '--yes', '--sha256', hash)
+    expect(signed).toMatchObject({ status: 0, stderr: 'Signed. It is in force, as version 3.\n' })
+    line.write('policed.yaml', stringify(presets.standard))
+    expect(await member('policy', 'sign', node, '--without-stewards', '--yes')).toMatchObject({ status: 0 })
+    const [shown, queue, status] = await Promise.all([
+      member('policy', 'show', node),
+      member('queue', node, '--all'),
+      member('status', node, '--json'),
+    ])
+    expect(shown.stdout).toMatch(
+      /^1 .*\n2 .* nobody had to sign it\n3 .* signed by Lee\n4 .* without the stewards, by the node's key\n$/,
+    )
+    expect(queue.stderr).toMatch(/^Version 4 of the policy came into force at .* without the stewards/)
+    expect(JSON.parse(status.stdout)).toMatchObject({
+      policyVersion: 4,
+      policyAdmittedBy: 'node',
+      policySignedBy: [],
+      policyWaits: null,
+    })
   })
 
   it('a key that is sealed needs its passphrase', async () => {
