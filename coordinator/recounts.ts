@@ -10,7 +10,7 @@ import { answeredRound } from './answers.ts'
 import type { Context } from './context.ts'
 import type { Member } from './custodians.ts'
 import { draws, queries, recounts, refusals, rounds } from './schema.ts'
-import { termsOf } from './terms.ts'
+import { signerIn, termsOf } from './terms.ts'
 
 /** A large sum is added up again by one custodian, which is drawn once the recipient has the sum: see specs/rules/recount.ts. */
 
@@ -50,7 +50,7 @@ export function requireDrawn(context: Context, member: MemberId, id: RoundId): v
 
 /** @throws InbondError `bad-signature`, `bad-request`, `not-allowed`, `differs-from-stored` */
 export async function takeRecount(context: Context, custodian: Member, id: RoundId, compact: string): Promise<void> {
-  const signed = await verify(recount, compact, custodian.publicKey)
+  const signed = await verify(recount, compact, signerIn(context.db, id, custodian.id))
   const { payload } = signed
   requireDrawn(context, custodian.id, id)
   const row = context.db.select().from(rounds).where(eq(rounds.id, id)).get()

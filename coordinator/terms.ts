@@ -1,5 +1,6 @@
 import { eq } from 'drizzle-orm'
-import { messageId } from '#crypto/signature.ts'
+import { messageId, type PublicKey } from '#crypto/signature.ts'
+import { fault } from '#specs/errors.ts'
 import { type CharterId, type MemberId, prekey, query, type RoundId, round } from '#specs/messages.ts'
 import type { Period } from '#specs/period.ts'
 import { type Need, plan } from '#specs/query.ts'
@@ -9,7 +10,7 @@ import { charterById } from './context.ts'
 import type { Database } from './event-log.ts'
 import { Remembered } from './remembered.ts'
 import { certified } from './researchers.ts'
-import { queries, type rounds } from './schema.ts'
+import { queries, rounds } from './schema.ts'
 
 /** What the signed documents of a round (its own, its query's and its charter's) say once and for all. */
 export interface RoundTerms {
@@ -28,6 +29,19 @@ export interface RoundTerms {
 }
 
 const remembered = new Remembered<RoundId, RoundTerms>(100)
+
+/**
+ * The key with which a member signs what it says of a round: the one that the charter of the round names, whichever it shows who it is with.
+ * @throws InbondError `not-found`, `not-on-roster`
+ */
+export function signerIn(db: Database, id: RoundId, member: MemberId): PublicKey {
+  const row = db.select().from(rounds).where(eq(rounds.id, id)).get()
+  if (!row) throw fault('not-found', `there is no round ${id}`)
+  const { payload } = charterById(db, termsOf(db, row).charter)
+  const entry = payload.members.find(one => one.id === member)
+  if (entry) return entry.publicKey
+  throw fault('not-on-roster', `${member} is not on the roster of the charter of this round`)
+}
 
 /** Own signed messages come back from the own database: they are read, not verified again. */
 export function termsOf(db: Database, row: Pick<typeof rounds.$inferSelect, 'id' | 'query' | 'compact'>): RoundTerms {

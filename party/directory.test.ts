@@ -41,7 +41,7 @@ describe("a party's directory", () => {
   test('gives back what was put into it', async () => {
     const key = await beginDirectory(path, undefined)
     await completeDirectory(path, CONFIG)
-    expect(await openDirectory(path, schema, undefined)).toEqual({ path, config: CONFIG, key })
+    expect(await openDirectory(path, schema, undefined)).toEqual({ path, config: CONFIG, key, keys: [key] })
   })
 
   test('keeps its key under a passphrase', async () => {
