@@ -129,9 +129,10 @@ export class Scenarios {
     await this.#killing.persist('researcher', ['query', 'cancel', own, '--as', federation.of('researcher')])
   }
 
-  /** A charter is proposed, another one in its place, and that is signed and taken up by all. */
+  /** AA takes another key; a charter is proposed, another one in its place, and that is signed and taken up by all. */
   readonly sign = async (): Promise<void> => {
     const { federation } = this.#afflicted
+    await this.#killing.persist(byHand('AA'), ['member', 'key', 'rotate', federation.of('AA')])
     const propose = ['coordinator', 'charter', 'propose', federation.of('coordinator')]
     for (let i = 0; i < 2; i++) await this.#killing.persist(byHand('coordinator'), propose)
     for (const id of MEMBERS) {
