@@ -1,27 +1,36 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { charterInForce as inForceAtCoordinator } from '#coordinator/context.ts'
-import { unusedPrekeys } from '#coordinator/custodians.ts'
+import { PREKEY_STOCK, unusedPrekeys } from '#coordinator/custodians.ts'
 import { organisations } from '#coordinator/logins.ts'
 import { overview } from '#coordinator/overview.ts'
 import { proposeCharter } from '#coordinator/proposals.ts'
 import { generateIdentityKey, type IdentityKey, messageId } from '#crypto/signature.ts'
 import { charterInForce, checkProposal, placeOf } from '#member-node/charters.ts'
-import { withdrawLostPrekeys } from '#member-node/custody.ts'
+import { giveUp, publishPrekeys, withdrawLostPrekeys } from '#member-node/custody.ts'
 import { Keyring } from '#member-node/keyring.ts'
 import { makeOffer } from '#member-node/offers.ts'
 import { revoke, revokeOrganisation, sponsorOrganisation } from '#member-node/researchers.ts'
 import { forgetReplacedKeys, rotateKey } from '#member-node/rotation.ts'
-import { poll, work } from '#member-node/work.ts'
+import { perform, poll, work } from '#member-node/work.ts'
 import { fetchCertificate } from '#researcher/certificate.ts'
 import { resume } from '#researcher/client.ts'
 import { fetchCharter } from '#researcher/researcher.ts'
-import { done } from '#specs/api.ts'
-import { certificate, charter, conventions, enrolment, type MemberId, opening, sponsorship } from '#specs/messages.ts'
+import { done, type WorkItem } from '#specs/api.ts'
+import {
+  certificate,
+  charter,
+  conventions,
+  enrolment,
+  type MemberId,
+  opening,
+  sponsorship,
+  voidStatement,
+} from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { Federation, type TestNode, VOUCHING } from './federation.ts'
 import { restartNode, Switchboard } from './restart.ts'
-import { doWork, enrol, pose, proposeAndSign, roundRow, step } from './steps.ts'
+import { doWork, enrol, pose, proposeAndSign, roundRow, step, workOf } from './steps.ts'
 
 /** Members that take another key while they have the one before: in the same directory, with everything that is in it. */
 
@@ -86,6 +95,20 @@ describe('a round that custodians agreed to', () => {
     expect(after).not.toEqual(before)
   })
 
+  test('is opened by one that was just opening it when its key became another one', async () => {
+    await found()
+    const { round } = await agreed()
+    await rotateKey(node('JP'))
+    await proposeAndSign(federation)
+    const [opening] = await workOf(node('JP'), 'open')
+    await step(federation, 'confirm', ['BR', 'FR', 'KR'])
+    const watching = { done() {}, refused: () => expect.unreachable(), failed() {} }
+    await expect(perform(node('JP'), opening as WorkItem, watching)).rejects.toMatchObject({ code: 'key-replaced' })
+    expect(node('JP').db.$client.prepare('SELECT * FROM refusals').all()).toEqual([])
+    await federation.settle()
+    expect(roundRow(federation, round).state).toBe('opened')
+  })
+
   test('misses a custodian that lost its key, and nobody speaks for that in it', async () => {
     await found()
     const { round } = await agreed()
@@ -103,6 +126,16 @@ describe('a round that custodians agreed to', () => {
     )
     expect(said).not.toContain('JP')
     expect($client.prepare("SELECT 1 FROM refusals WHERE member = 'JP'").all()).toEqual([])
+    // Nor does the coordinator take it with the other key: nobody who reads the round would.
+    const statement = { protocol: PROTOCOL, round, custodian: 'JP' as MemberId } as const
+    const { compact } = await sign(node('JP').key, voidStatement, statement)
+    const sent = node('JP').connection.post(`/rounds/${round}/void-statements`, { statement: compact }, done)
+    await expect(sent).rejects.toMatchObject({ code: 'bad-signature' })
+    await expect(
+      giveUp(node('JP'), round, inForceAtCoordinator(context().db)?.payload.previous ?? undefined),
+    ).rejects.toMatchObject({
+      code: 'not-on-roster',
+    })
     old.db.$client.close()
   })
 })
@@ -193,6 +226,24 @@ describe('another key of a member', () => {
     restartNode(federation, 'JP')
     expect([node('JP').key, node('JP').keys.replaced]).toEqual([waiting, [key]])
     expect((await federation.ask(QUESTION)).evidence.openedBy).toContain('JP')
+  })
+
+  test('signs prekeys in the place of those that the one before signed, and that never arrived', async () => {
+    await found()
+    const { context: at } = federation.coordinator
+    const stock = at.db.$client.prepare("SELECT count(*) FROM prekeys WHERE custodian = 'JP'").pluck()
+    at.db.$client.exec("DELETE FROM prekeys WHERE custodian = 'JP'")
+    switchboard.at = (now, who, path) => {
+      if (now === 'before' && who === 'JP' && path === '/prekeys') throw new TypeError('the connection broke')
+    }
+    await expect(publishPrekeys(node('JP'), 4)).rejects.toMatchObject({ code: 'coordinator-unreachable' })
+    switchboard.at = () => undefined
+    await rotateKey(node('JP'))
+    await proposeAndSign(federation)
+    await step(federation, 'confirm')
+    await doWork(federation, 'JP', 'charter')
+    await doWork(federation, 'JP', 'prekeys')
+    expect(stock.get()).toBe(PREKEY_STOCK)
   })
 
   test('is gone by without a restart, though another process made it and signed with it', async () => {
