@@ -43,13 +43,16 @@ function columnsOf(kind: Kind) {
  */
 const ELSEWHERE = ['logins', 'GET /organisations', 'POST /logins', 'GET /revocations/{revocation}', 'POST /charters']
 
+/** Columns that are never empty, and change: a key waits no more. */
+const CHANGING = ['parties.is_replacement']
+
 function commits(kind: Kind): string[] {
   const columns = columnsOf(kind).filter(one => !ELSEWHERE.includes(one.table))
   const tables = [...new Set(columns.map(one => one.table)), MIGRATIONS]
   return [
     ...tables,
     ...columns.flatMap(one => one.values.map(value => `${one.name}=${value}`)),
-    ...columns.filter(one => one.isNullable).map(one => one.name),
+    ...columns.filter(one => one.isNullable || CHANGING.includes(one.name)).map(one => one.name),
     ...columns.filter(one => one.isEmptied).map(one => `${one.name} emptied`),
   ].map(name => `commit ${name}`)
 }

@@ -7,6 +7,7 @@ import { type AfflictedFederation, byHand, expectedRows, MEMBERS, question, rows
 import type { Killing } from './killing.ts'
 
 const ENROLLED = 'SELECT public_key FROM parties WHERE subject = ? AND NOT is_replacement'
+const PROPOSED = 'SELECT id FROM charters WHERE in_force_at IS NULL AND withdrawn_at IS NULL'
 /** A member's prekeys that the coordinator may have already. */
 const PUBLISHING = 'private_key IS NOT NULL AND published_at IS NULL'
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
@@ -140,12 +141,15 @@ export class Scenarios {
     }
     const newest = 'SELECT id FROM charters WHERE in_force_at IS NOT NULL ORDER BY epoch DESC LIMIT 1'
     const inForce = ['coordinator', ...MEMBERS].map(party => federation.database(party).prepare(newest).pluck())
+    const coordinator = federation.database('coordinator')
+    const proposed = coordinator.prepare(PROPOSED).pluck()
     // Whoever has not taken it up cannot sign the one that follows it.
     await until(
-      () => new Set(inForce.map(one => one.get())).size === 1,
+      () => proposed.get() === undefined && new Set(inForce.map(one => one.get())).size === 1,
       () => 'everybody to take the charter up',
     )
     for (const one of inForce) one.database.close()
+    coordinator.close()
   }
 
   /**
