@@ -89,8 +89,8 @@ export function chartersSoFar(node: Memory): Charter[] {
   return rows.map(row => stored(row).payload)
 }
 
-/** When this node took note of a charter that names another key than this, having had one with it; in milliseconds since 1970. */
-export function replacedSince(node: Pick<Node, 'db' | 'id'>, publicKey: PublicKey): number | undefined {
+/** When this node took note of the charter that put another key in the place of this one, in milliseconds since 1970. */
+export function replacedSince(node: Memory, publicKey: PublicKey): number | undefined {
   const inForce = isNotNull(charters.inForceAt)
   const rows = node.db.select().from(charters).where(inForce).orderBy(asc(charters.epoch)).all()
   const last = rows.findLastIndex(row => stored(row).payload.members.some(one => one.publicKey === publicKey))
@@ -202,12 +202,15 @@ export async function confirmCharter(node: Node, id: CharterId, signal?: AbortSi
  */
 export async function learnCharter(node: Node, id: CharterId, signal?: AbortSignal): Promise<void> {
   const current = charterInForce(node)
-  if (current?.id === id) return turnTo(node, current)
+  if (current?.id === id) {
+    await findOwnKey(node, current)
+    return node.keys.follow(current.payload)
+  }
   const later = chartersAfter(node, id)
   if (later !== undefined) return giveBack(node, later, signal)
   const ask = (connection: Connection) => followCharters(connection, node.federation, id, current, signal)
   const followed = await withEitherKey(node, ask)
-  await node.keys.read()
+  for (const { charter } of followed) await findOwnKey(node, charter)
   node.db.transaction(tx => {
     // Another process may have followed it meanwhile.
     if (charterInForce({ db: tx })?.id !== current?.id) return
@@ -216,11 +219,10 @@ export async function learnCharter(node: Node, id: CharterId, signal?: AbortSign
   for (const { charter } of followed) node.keys.follow(charter.payload)
 }
 
-/** Goes by the key that a charter in force names, of which another process may have taken note before this one. */
-async function turnTo(node: Node, { payload }: SignedCharter): Promise<void> {
-  const isOnRoster = payload.members.some(one => one.id === node.id)
-  if (isOnRoster && !node.keys.isNamedBy(payload)) await node.keys.read()
-  node.keys.follow(payload)
+/** Another process may have made the key that a charter in force names. */
+async function findOwnKey({ id, keys }: Node, { payload }: SignedCharter): Promise<void> {
+  const isOnRoster = payload.members.some(one => one.id === id)
+  if (isOnRoster && !keys.isNamedBy(payload)) await keys.read()
 }
 
 function keep(node: Node, tx: Transaction, { charter, signatures }: Followed): void {

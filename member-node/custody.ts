@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { and, eq, inArray, isNotNull, isNull, lt, lte } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, isNull, lt, lte, or } from 'drizzle-orm'
 import { open as sumShares } from '#crypto/one-shot.ts'
 import { packShare, unpackShare } from '#crypto/packing.ts'
 import { generateSealingKeyPair, seal, unseal } from '#crypto/sealing.ts'
@@ -365,6 +365,15 @@ function forgetSecrets(tx: Pick<Node['db'], 'delete' | 'select' | 'update'>, id:
 
 /** Forgets the private halves of prekeys past their time, whether or not a share ever came. */
 export function forgetOldPrekeys(node: Node): void {
-  const old = and(isNotNull(prekeys.privateKey), lt(prekeys.notAfter, node.clock.now()))
+  const isOver = or(lt(prekeys.notAfter, node.clock.now()), inArray(prekeys.id, replacedPrekeys(node)))
+  const old = and(isNotNull(prekeys.privateKey), isOver)
   if (node.db.update(prekeys).set({ privateKey: null }).where(old).run().changes > 0) forgetForGood(node.db)
+}
+
+/** Bound to no round, and signed with a key that was replaced: no round is announced with them any more, and none agreed to. */
+function replacedPrekeys(node: Node): string[] {
+  if (node.keys.replaced.length === 0) return []
+  const unbound = and(isNotNull(prekeys.privateKey), isNull(prekeys.round))
+  const rows = node.db.select().from(prekeys).where(unbound).all()
+  return rows.filter(one => claims(prekey, one.compact).kid !== node.key.fingerprint).map(one => one.id)
 }

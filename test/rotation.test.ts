@@ -6,7 +6,7 @@ import { overview } from '#coordinator/overview.ts'
 import { proposeCharter } from '#coordinator/proposals.ts'
 import { generateIdentityKey, type IdentityKey, messageId } from '#crypto/signature.ts'
 import { charterInForce, checkProposal, placeOf } from '#member-node/charters.ts'
-import { giveUp, publishPrekeys, withdrawLostPrekeys } from '#member-node/custody.ts'
+import { forgetOldPrekeys, giveUp, publishPrekeys, withdrawLostPrekeys } from '#member-node/custody.ts'
 import { Keyring } from '#member-node/keyring.ts'
 import { makeOffer } from '#member-node/offers.ts'
 import { revoke, revokeOrganisation, sponsorOrganisation } from '#member-node/researchers.ts'
@@ -170,6 +170,12 @@ describe('another key of a member', () => {
     expect(prekeys.filter(id => fresh.includes(id))).toEqual([])
     await withdrawLostPrekeys(node('JP'))
     expect(unusedPrekeys(context(), 'JP' as MemberId)).toEqual(fresh)
+    const held = node('JP')
+      .db.$client.prepare('SELECT id FROM prekeys WHERE private_key IS NOT NULL ORDER BY id')
+      .pluck()
+    expect(held.all()).not.toEqual([...fresh].sort())
+    forgetOldPrekeys(node('JP'))
+    expect(held.all()).toEqual([...fresh].sort())
     await makeOffer(node('JP'))
     const last = await federation.ask(QUESTION)
     for (const answer of [first, meanwhile, last]) {
