@@ -1,11 +1,12 @@
 import { eq } from 'drizzle-orm'
+import type { z } from 'zod'
 import { messageId, type PublicKey } from '#crypto/signature.ts'
 import { fault } from '#specs/errors.ts'
 import { type CharterId, type MemberId, prekey, query, type RoundId, round } from '#specs/messages.ts'
 import type { Period } from '#specs/period.ts'
 import { type Need, plan } from '#specs/query.ts'
 import type { Revocable } from '#specs/rules/researcher.ts'
-import { claims } from '#specs/signed.ts'
+import { claims, type Kind, type Signed, verify } from '#specs/signed.ts'
 import { charterById } from './context.ts'
 import type { Database } from './event-log.ts'
 import { Remembered } from './remembered.ts'
@@ -31,10 +32,23 @@ export interface RoundTerms {
 const remembered = new Remembered<RoundId, RoundTerms>(100)
 
 /**
- * The key with which a member signs what it says of a round: the one that the charter of the round names, whichever it shows who it is with.
- * @throws InbondError `not-found`, `not-on-roster`
+ * Verifies what a member says of a round: it is signed with the key that the charter of the round names, whichever key the member shows
+ * who it is with.
+ * @throws InbondError `bad-signature`, `bad-message`, `upgrade-needed`, `not-found`, `not-on-roster`
  */
-export function signerIn(db: Database, id: RoundId, member: MemberId): PublicKey {
+export async function verifyIn<S extends z.ZodType, Id extends string>(
+  db: Database,
+  id: RoundId,
+  member: MemberId,
+  kind: Kind<S>,
+  compact: string,
+): Promise<Signed<z.output<S>, Id>> {
+  // What is no message at all is that first.
+  claims(kind, compact)
+  return verify(kind, compact, signerIn(db, id, member))
+}
+
+function signerIn(db: Database, id: RoundId, member: MemberId): PublicKey {
   const row = db.select().from(rounds).where(eq(rounds.id, id)).get()
   if (!row) throw fault('not-found', `there is no round ${id}`)
   const { payload } = charterById(db, termsOf(db, row).charter)
