@@ -41,7 +41,7 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
   app.use(limitBodies())
   // A pattern with a star matches the path before it too.
   const inRounds = ['/prekeys/*', '/work', '/rounds/*', '/queries/*', '/cohorts/*', '/void-certificates/*']
-  const charters = ['/charters', '/consents', '/confirmations']
+  const charters = ['/charters', '/consents', '/confirmations', '/keys']
   const researchers = ['/researchers', '/sponsorships', '/revocations/*', '/certificate']
   for (const path of [...inRounds, ...charters, ...researchers, '/offers']) app.use(path, authenticated)
   for (const path of ['/enrolments', '/logins']) {

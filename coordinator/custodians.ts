@@ -16,7 +16,7 @@ import {
 import { claims, verify } from '#specs/signed.ts'
 import type { Context } from './context.ts'
 import { agreements, openings, prekeys, refusals, rounds, voidStatements } from './schema.ts'
-import { termsOf } from './terms.ts'
+import { termsOf, verifyIn } from './terms.ts'
 
 /** How many unused prekeys a custodian keeps here; fewer than half of it and it is asked for more. */
 export const PREKEY_STOCK = 32
@@ -88,7 +88,7 @@ function roundRow(context: Context, id: RoundId) {
 
 /** @throws InbondError `bad-signature`, `bad-cohort`, `too-late`, `differs-from-stored` */
 export async function takeAgreement(context: Context, custodian: Member, id: RoundId, compact: string): Promise<void> {
-  const signed = await verify(agreement, compact, custodian.publicKey)
+  const signed = await verifyIn(context.db, id, custodian.id, agreement, compact)
   const { payload } = signed
   const row = roundRow(context, id)
   if (payload.round !== id || payload.custodian !== custodian.id || payload.cohort !== row.cohortId) {
@@ -119,7 +119,7 @@ export async function takeOpening(
   compact: string,
   sealed: Buffer,
 ): Promise<void> {
-  const signed = await verify(opening, compact, custodian.publicKey)
+  const signed = await verifyIn(context.db, id, custodian.id, opening, compact)
   const { payload } = signed
   const row = roundRow(context, id)
   if (payload.round !== id || payload.custodian !== custodian.id || payload.cohort !== row.cohortId) {
@@ -150,7 +150,7 @@ export async function takeVoidStatement(
   id: RoundId,
   compact: string,
 ): Promise<void> {
-  const signed = await verify(voidStatement, compact, custodian.publicKey)
+  const signed = await verifyIn(context.db, id, custodian.id, voidStatement, compact)
   const { payload } = signed
   const row = roundRow(context, id)
   if (payload.round !== id || payload.custodian !== custodian.id || row.state !== 'void' || row.cohortId === null) {
@@ -173,7 +173,7 @@ export async function takeVoidStatement(
 /** @throws InbondError `bad-signature`, `bad-request`, `differs-from-stored` */
 export async function takeRefusal(context: Context, member: Member, id: RoundId, compact: string): Promise<void> {
   const { payload: claim } = claims(refusal, compact)
-  const signed = await verify(refusal, compact, member.publicKey)
+  const signed = await verifyIn(context.db, id, member.id, refusal, compact)
   if (claim.round !== id || claim.member !== member.id)
     throw fault('bad-request', 'the refusal is about something else')
   const row = roundRow(context, id)

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto'
 import { and, eq, isNull } from 'drizzle-orm'
 import { fingerprint } from '#crypto/signature.ts'
 import { fault } from '#specs/errors.ts'
-import { enrolment, type MemberId } from '#specs/messages.ts'
+import { type Enrolment, enrolment, type MemberId } from '#specs/messages.ts'
 import { claims, verify } from '#specs/signed.ts'
-import { type Context, charterInForce } from './context.ts'
+import { type Context, charterInForce, requireCharter } from './context.ts'
+import type { Member } from './custodians.ts'
 import type { Transaction } from './event-log.ts'
 import { invitations, parties } from './schema.ts'
 
@@ -61,22 +62,59 @@ export function checkSponsor(context: Context, sponsor: MemberId): void {
   throw fault('not-on-roster', `${sponsor} is not on the roster of the charter in force, and cannot sponsor anybody`)
 }
 
+/** @throws InbondError `wrong-federation`, `bad-signature`, `bad-message` */
+async function verified(context: Context, compact: string): Promise<Enrolment> {
+  const { payload } = await verify(enrolment, compact, claims(enrolment, compact).payload.publicKey)
+  if (payload.federation === context.key.fingerprint) return payload
+  throw fault('wrong-federation', 'this enrolment is for another federation')
+}
+
+/**
+ * Takes another key of a member, on the word of the one in force; it counts once a charter names it. The same enrolment may be sent again.
+ * Of a key that waits already only an invitation rids a member: whoever copied the one in force must not be able to.
+ * @throws InbondError `no-charter`, `not-allowed`, `already-enrolled`, `wrong-federation`, `bad-signature`, `bad-message`
+ */
+export async function enrolAnotherKey(context: Context, member: Member, compact: string): Promise<void> {
+  const payload = await verified(context, compact)
+  requireCharter(context.db)
+  if (payload.role !== 'member' || payload.id !== member.id || payload.invitation !== null) {
+    throw fault('not-allowed', `${member.id} may enrol another key of its own alone`)
+  }
+  const row = { role: 'member', subject: member.id, publicKey: payload.publicKey, isReplacement: true } as const
+  const print = await fingerprint(payload.publicKey)
+  const isNew = context.db.transaction(tx => {
+    const sameKey = tx.select().from(parties).where(eq(parties.fingerprint, print)).get()
+    if (sameKey?.enrolment === compact) return false
+    if (sameKey) throw fault('already-enrolled', 'this key is enrolled already')
+    if (tx.select().from(parties).where(isWaiting(member.id)).get()) {
+      throw fault('already-enrolled', `another key of ${member.id} waits for a charter`)
+    }
+    tx.insert(parties)
+      .values({ ...row, fingerprint: print, enrolment: compact, enrolledAt: context.clock.now() })
+      .run()
+    return true
+  })
+  if (isNew) context.tell({ msg: 'party enrolled', party: member.id })
+}
+
+/** A key that takes the place of another one, once a charter names it. */
+function isWaiting(subject: string) {
+  return and(isNull(parties.endedAt), eq(parties.isReplacement, true), eq(parties.subject, subject))
+}
+
 /**
  * Redeems an invitation. The same enrolment may be sent again.
  * @returns the member that is asked to vouch for a researcher, null for a member
  * @throws InbondError `bad-invitation`, `wrong-federation`, `already-enrolled`, `bad-signature`, `bad-message`
  */
 export async function enrol(context: Context, compact: string): Promise<MemberId | null> {
-  const { payload } = await verify(enrolment, compact, claims(enrolment, compact).payload.publicKey)
-  if (payload.federation !== context.key.fingerprint) {
-    throw fault('wrong-federation', 'this enrolment is for another federation')
-  }
+  const payload = await verified(context, compact)
   const now = context.clock.now()
   const print = await fingerprint(payload.publicKey)
   const invitation = context.db
     .select()
     .from(invitations)
-    .where(eq(invitations.codeHash, hashOf(payload.invitation)))
+    .where(eq(invitations.codeHash, hashOf(payload.invitation ?? '')))
     .get()
   const subject = payload.role === 'member' ? payload.id : payload.name
   if (!invitation || invitation.role !== payload.role || invitation.subject !== subject) {
@@ -94,8 +132,7 @@ export async function enrol(context: Context, compact: string): Promise<MemberId
     if (sameKey) throw fault('already-enrolled', 'this key is enrolled already')
     checkVacant(tx, payload.role, subject, isReplacement)
     // An earlier replacement, which no charter has put in its place yet.
-    const isWaiting = and(isNull(parties.endedAt), eq(parties.isReplacement, true), eq(parties.subject, subject))
-    if (isReplacement) tx.update(parties).set({ endedAt: now }).where(isWaiting).run()
+    if (isReplacement) tx.update(parties).set({ endedAt: now }).where(isWaiting(subject)).run()
     tx.insert(parties)
       .values({
         fingerprint: print,

@@ -11,17 +11,20 @@ import { logins, parties, sponsorships } from './schema.ts'
 /** Researchers whom an organisation lets log in: nobody invites them, and nobody but its provider says who they are. */
 
 /** Sponsorships of organisations under which somebody may log in now, in their compact form. */
-export function organisations(context: Context): string[] {
+export async function organisations(context: Context): Promise<string[]> {
   const rows = context.db.select().from(sponsorships).all()
-  return rows.filter(one => mayLogIn(context, one)).map(one => one.compact)
+  const may = await Promise.all(rows.map(one => mayLogIn(context, one)))
+  return rows.filter((_, i) => may[i]).map(one => one.compact)
 }
 
-function mayLogIn({ db, clock }: Context, { compact, sponsor }: typeof sponsorships.$inferSelect): boolean {
-  const { of, notAfter } = claims(sponsorship, compact).payload
-  if (of !== 'organisation' || Date.parse(notAfter) <= clock.now()) return false
-  const charter = charterInForce(db)
-  const isMember = charter === undefined || charter.payload.members.some(one => one.id === sponsor)
-  return isMember && revocationOf(db, { publicKey: '', sponsor, sponsorship: compact }) === undefined
+async function mayLogIn(context: Context, { compact, sponsor }: typeof sponsorships.$inferSelect): Promise<boolean> {
+  const { kid, payload } = claims(sponsorship, compact)
+  if (payload.of !== 'organisation' || Date.parse(payload.notAfter) <= context.clock.now()) return false
+  const charter = charterInForce(context.db)?.payload
+  const entry = charter?.members.find(one => one.id === sponsor)
+  // What a key signed that was replaced since is taken by nobody.
+  const counts = charter === undefined || (entry !== undefined && (await fingerprint(entry.publicKey)) === kid)
+  return counts && revocationOf(context.db, { publicKey: '', sponsor, sponsorship: compact }) === undefined
 }
 
 /**

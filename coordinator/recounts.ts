@@ -5,12 +5,12 @@ import type { QueryStatus, WorkItem } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { type MemberId, query, type RoundId, recount, type SumId } from '#specs/messages.ts'
 import { drawnCustodian, drawOf } from '#specs/rules/recount.ts'
-import { claims, verify } from '#specs/signed.ts'
+import { claims } from '#specs/signed.ts'
 import { answeredRound } from './answers.ts'
 import type { Context } from './context.ts'
 import type { Member } from './custodians.ts'
 import { draws, queries, recounts, refusals, rounds } from './schema.ts'
-import { termsOf } from './terms.ts'
+import { termsOf, verifyIn } from './terms.ts'
 
 /** A large sum is added up again by one custodian, which is drawn once the recipient has the sum: see specs/rules/recount.ts. */
 
@@ -50,7 +50,7 @@ export function requireDrawn(context: Context, member: MemberId, id: RoundId): v
 
 /** @throws InbondError `bad-signature`, `bad-request`, `not-allowed`, `differs-from-stored` */
 export async function takeRecount(context: Context, custodian: Member, id: RoundId, compact: string): Promise<void> {
-  const signed = await verify(recount, compact, custodian.publicKey)
+  const signed = await verifyIn(context.db, id, custodian.id, recount, compact)
   const { payload } = signed
   requireDrawn(context, custodian.id, id)
   const row = context.db.select().from(rounds).where(eq(rounds.id, id)).get()

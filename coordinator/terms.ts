@@ -1,15 +1,17 @@
 import { eq } from 'drizzle-orm'
-import { messageId } from '#crypto/signature.ts'
+import type { z } from 'zod'
+import { messageId, type PublicKey } from '#crypto/signature.ts'
 import { Remembered } from '#party/remembered.ts'
+import { fault } from '#specs/errors.ts'
 import { type CharterId, type MemberId, prekey, query, type RoundId, round } from '#specs/messages.ts'
 import type { Period } from '#specs/period.ts'
 import { type Need, plan } from '#specs/query.ts'
 import type { Revocable } from '#specs/rules/researcher.ts'
-import { claims } from '#specs/signed.ts'
+import { claims, type Kind, type Signed, verify } from '#specs/signed.ts'
 import { charterById } from './context.ts'
 import type { Database } from './event-log.ts'
 import { certified } from './researchers.ts'
-import { queries, type rounds } from './schema.ts'
+import { queries, rounds } from './schema.ts'
 
 /** What the signed documents of a round (its own, its query's and its charter's) say once and for all. */
 export interface RoundTerms {
@@ -28,6 +30,32 @@ export interface RoundTerms {
 }
 
 const remembered = new Remembered<RoundId, RoundTerms>(100)
+
+/**
+ * Verifies what a member says of a round: it is signed with the key that the charter of the round names, whichever key the member shows
+ * who it is with.
+ * @throws InbondError `bad-signature`, `bad-message`, `upgrade-needed`, `not-found`, `not-on-roster`
+ */
+export async function verifyIn<S extends z.ZodType, Id extends string>(
+  db: Database,
+  id: RoundId,
+  member: MemberId,
+  kind: Kind<S>,
+  compact: string,
+): Promise<Signed<z.output<S>, Id>> {
+  // What is no message at all is that first.
+  claims(kind, compact)
+  return verify(kind, compact, signerIn(db, id, member))
+}
+
+function signerIn(db: Database, id: RoundId, member: MemberId): PublicKey {
+  const row = db.select().from(rounds).where(eq(rounds.id, id)).get()
+  if (!row) throw fault('not-found', `there is no round ${id}`)
+  const { payload } = charterById(db, termsOf(db, row).charter)
+  const entry = payload.members.find(one => one.id === member)
+  if (entry) return entry.publicKey
+  throw fault('not-on-roster', `${member} is not on the roster of the charter of this round`)
+}
 
 /** Own signed messages come back from the own database: they are read, not verified again. */
 export function termsOf(db: Database, row: Pick<typeof rounds.$inferSelect, 'id' | 'query' | 'compact'>): RoundTerms {

@@ -11,11 +11,11 @@ import { BodyReader, contributionHead } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
 import { type Manifest, type ManifestId, type MemberId, manifest, type RoundId } from '#specs/messages.ts'
 import { coversEveryMonth } from '#specs/rules/cohort.ts'
-import { type Signed, verify } from '#specs/signed.ts'
+import type { Signed } from '#specs/signed.ts'
 import type { Context } from './context.ts'
 import type { Member } from './custodians.ts'
 import { contributions, rounds } from './schema.ts'
-import { type RoundTerms, termsOf } from './terms.ts'
+import { type RoundTerms, termsOf, verifyIn } from './terms.ts'
 
 /** A member whose upload stands still for this long has left; what it sent is thrown away, and it may begin again. */
 const IDLE_MS = 30_000
@@ -48,7 +48,8 @@ export async function takeContribution(
   if (!terms.eligible.includes(member.id)) throw fault('not-on-roster', `${member.id} is not eligible in this round`)
   const reader = new BodyReader(unlessIdle(body, context.clock))
   await reader.takeMagic()
-  const signed: Signed<Manifest, ManifestId> = await verify(manifest, await reader.takeManifest(), member.publicKey)
+  const sent = await reader.takeManifest()
+  const signed: Signed<Manifest, ManifestId> = await verifyIn(context.db, id, member.id, manifest, sent)
   if (isStored(context, id, member.id, signed)) return
   requireOpen(context, id)
   checkManifest(signed.payload, member.id, id, terms)

@@ -90,7 +90,7 @@ function itemFor(context: Context, row: typeof rounds.$inferSelect, member: Memb
     const own = and(eq(voidStatements.round, row.id), eq(voidStatements.custodian, member))
     return refused('void') || db.select().from(voidStatements).where(own).get() !== undefined
   }
-  const { eligible, custodians } = termsOf(db, row)
+  const { eligible, custodians, charter } = termsOf(db, row)
   const isCustodian = custodians.some(one => one.id === member)
   const queryOf = () =>
     (db.select().from(queries).where(eq(queries.id, row.query)).get() as typeof queries.$inferSelect).compact
@@ -113,9 +113,10 @@ function itemFor(context: Context, row: typeof rounds.$inferSelect, member: Memb
       const own = and(eq(openings.round, row.id), eq(openings.custodian, member))
       const done = db.select().from(openings).where(own).get() !== undefined
       if (row.state === 'closed' || done || refused('open')) return undefined
-      return { kind: 'open', round: row.id, agreements: all.map(one => one.compact) }
+      return { kind: 'open', round: row.id, agreements: all.map(one => one.compact), charter }
     }
     case 'void':
-      return isCustodian && !gaveUp() ? { kind: 'void', round: row.id, cohort: row.cohortId !== null } : undefined
+      if (!isCustodian || gaveUp()) return undefined
+      return { kind: 'void', round: row.id, cohort: row.cohortId !== null, charter }
   }
 }

@@ -1,6 +1,6 @@
 import { and, eq, ne } from 'drizzle-orm'
 import { fault } from '#specs/errors.ts'
-import type { RoundId } from '#specs/messages.ts'
+import type { CharterId, RoundId } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
 import { charterOf, placeOf, requireCharter } from './charters.ts'
@@ -46,6 +46,11 @@ export async function recallRound(node: Node, id: RoundId): Promise<VerifiedRoun
   const row = node.db.select().from(rounds).where(eq(rounds.id, id)).get()
   if (!row) throw fault('not-found', `this node has not seen the round ${id}`)
   return verifyRound({ round: row.compact, query: row.queryCompact }, charterOf(node, row.charter), node.clock.now())
+}
+
+/** The charter of a round that this node has seen. */
+export function charterOfRound(node: Node, id: RoundId): CharterId | undefined {
+  return node.db.select({ charter: rounds.charter }).from(rounds).where(eq(rounds.id, id)).get()?.charter
 }
 
 /** Whether this node has cleared away what it held for a round, because that is over. */

@@ -12,6 +12,7 @@ import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { type Announcement, isCleared, verifyAnnouncement } from './announcements.ts'
 import type { ComputationResult } from './computation.ts'
 import { type Consent, consentTo, stillHolds } from './consent.ts'
+import { keyIn } from './keyring.ts'
 import { ciphertextFile, type Node } from './node.ts'
 import { requireMemoryOf } from './restored.ts'
 import { contributions } from './schema.ts'
@@ -87,7 +88,7 @@ async function store(
   result: ComputationResult,
 ): Promise<StoredContribution | undefined> {
   const sealedShares = Buffer.from(result.sealedShares)
-  const signed = await sign<typeof manifest.schema, ManifestId>(node.key, manifest, {
+  const signed = await sign<typeof manifest.schema, ManifestId>(keyIn(node, round), manifest, {
     protocol: PROTOCOL,
     round: round.id,
     member: node.id,

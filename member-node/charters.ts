@@ -1,12 +1,14 @@
 import { and, asc, desc, eq, isNotNull } from 'drizzle-orm'
-import { fingerprint } from '#crypto/signature.ts'
+import { fingerprint, type IdentityKey, type PublicKey } from '#crypto/signature.ts'
 import { type Followed, followCharters } from '#party/charter-chain.ts'
+import type { Connection } from '#party/connection.ts'
 import { type CharterBundle, charterBundle, done } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import { type Charter, type CharterId, charter, confirmation } from '#specs/messages.ts'
 import { type SignedCharter, standingOf, verifyProposal } from '#specs/rules/charter.ts'
 import { inWords, isFulfilled } from '#specs/rules/succession.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
+import { withEitherKey } from './keyring.ts'
 import type { Database, Node } from './node.ts'
 import { recallSignatures } from './restored.ts'
 import { charterSignatures, charters, confirmations } from './schema.ts'
@@ -45,15 +47,55 @@ export function charterOf(node: Pick<Node, 'db'>, id: CharterId): SignedCharter 
 }
 
 /**
+ * The key with which this node speaks of a round: the one that the charter of the round names, whichever is in force by now; of a charter
+ * that it does not know, the one in force.
+ * @returns undefined where the charter does not name this member, or with a key that this node does not have
+ */
+export function keyUnder(node: Pick<Node, 'db' | 'key' | 'keys'>, id: CharterId | undefined): IdentityKey | undefined {
+  if (id === undefined) return node.key
+  const isCalled = and(eq(charters.id, id), isNotNull(charters.inForceAt))
+  const row = node.db.select().from(charters).where(isCalled).get()
+  if (!row) return node.key
+  const { payload } = stored(row)
+  return node.keys.isNamedBy(payload) ? node.keys.under(payload) : undefined
+}
+
+/** @throws InbondError `not-on-roster` where there is none */
+export function requireKeyUnder(
+  node: Pick<Node, 'db' | 'id' | 'key' | 'keys'>,
+  id: CharterId | undefined,
+): IdentityKey {
+  const key = keyUnder(node, id)
+  if (key) return key
+  throw fault('not-on-roster', `the charter of the round does not name ${node.id} with a key that this node has`)
+}
+
+/**
  * The terms of the charter in force, with the members of every charter before it, too: a member that was given another key is there
  * with both.
  * @throws InbondError `no-charter`
  */
 export function termsSoFar(node: Pick<Node, 'db'>): Pick<Charter, 'coordinator' | 'members'> {
   const { coordinator } = requireCharter(node).payload
+  const members = chartersSoFar(node)
+    .reverse()
+    .flatMap(one => one.members)
+  return { coordinator, members }
+}
+
+/** All that were in force, as far as this node knows, the first one first. */
+export function chartersSoFar(node: Memory): Charter[] {
   const inForce = isNotNull(charters.inForceAt)
-  const rows = node.db.select().from(charters).where(inForce).orderBy(desc(charters.epoch)).all()
-  return { coordinator, members: rows.flatMap(row => stored(row).payload.members) }
+  const rows = node.db.select().from(charters).where(inForce).orderBy(asc(charters.epoch)).all()
+  return rows.map(row => stored(row).payload)
+}
+
+/** When this node took note of the charter that put another key in the place of this one, in milliseconds since 1970. */
+export function replacedSince(node: Memory, publicKey: PublicKey): number | undefined {
+  const inForce = isNotNull(charters.inForceAt)
+  const rows = node.db.select().from(charters).where(inForce).orderBy(asc(charters.epoch)).all()
+  const last = rows.findLastIndex(row => stored(row).payload.members.some(one => one.publicKey === publicKey))
+  return last === -1 ? undefined : (rows[last + 1]?.inForceAt ?? undefined)
 }
 
 /** When this node took note of a charter in force, in milliseconds since 1970. */
@@ -76,32 +118,28 @@ export type Place =
   /** The charter in force has another key in its place. */
   | 'replaced'
 
-export function placeOf(node: Pick<Node, 'db' | 'id' | 'key'>): Place {
-  const named = charterInForce(node)?.payload.members.find(one => one.id === node.id)
-  if (named?.publicKey === node.key.publicKey) return 'member'
-  const wasMember = node.db
-    .select()
-    .from(charters)
-    .where(isNotNull(charters.inForceAt))
-    .all()
-    .some(row => stored(row).payload.members.some(one => one.publicKey === node.key.publicKey))
+export function placeOf(node: Pick<Node, 'db' | 'id' | 'keys'>): Place {
+  const charter = charterInForce(node)?.payload
+  if (charter && node.keys.isNamedBy(charter)) return 'member'
+  const wasMember = chartersSoFar(node).some(one => node.keys.isNamedBy(one))
   if (!wasMember) return 'awaited'
-  return named === undefined ? 'left' : 'replaced'
+  return charter?.members.some(one => one.id === node.id) ? 'replaced' : 'left'
 }
 
 /**
  * Checks that a proposed charter may be signed by this node: from its coordinator, following the charter in force, with this node on
- * the roster under its own key.
+ * the roster under its own key: the one in force, or the one that waits.
  * @throws InbondError `bad-charter`, `bad-signature`, `wrong-federation`
  */
 export async function checkProposal(
-  node: Pick<Node, 'db' | 'id' | 'key' | 'federation' | 'currency'>,
+  node: Pick<Node, 'db' | 'id' | 'keys' | 'federation' | 'currency'>,
   bundle: CharterBundle,
 ) {
   const proposal = await readProposal(node, bundle)
-  const own = proposal.payload.members.find(one => one.id === node.id)
-  if (own?.publicKey !== node.key.publicKey)
+  const { keys } = node
+  if (!keys.isNamedBy(proposal.payload) || keys.replaced.includes(keys.under(proposal.payload))) {
     throw fault('bad-charter', `the charter does not name ${node.id} with its own key`)
+  }
   if (proposal.payload.currency !== node.currency) {
     throw fault(
       'bad-charter',
@@ -149,7 +187,8 @@ export async function confirmCharter(node: Node, id: CharterId, signal?: AbortSi
   const { consents } = await standingOf(proposal, bundle, current)
   if (!isFulfilled(consents)) throw fault('charter-pending', `the charter is not signed by ${inWords(consents)}`)
   const message = { protocol: PROTOCOL, charter: id, previous: current.id, member: node.id } as const
-  const { compact } = ownConfirmation(node, current.id) ?? (await sign(node.key, confirmation, message))
+  const { compact } =
+    ownConfirmation(node, current.id) ?? (await sign(node.keys.under(proposal.payload), confirmation, message))
   node.db.transaction(tx => {
     checkNotConfirmed({ db: tx }, proposal)
     if (ownConfirmation({ db: tx }, current.id)) return
@@ -165,20 +204,32 @@ export async function confirmCharter(node: Node, id: CharterId, signal?: AbortSi
  */
 export async function learnCharter(node: Node, id: CharterId, signal?: AbortSignal): Promise<void> {
   const current = charterInForce(node)
-  if (current?.id === id) return
+  if (current?.id === id) {
+    await findOwnKey(node, current)
+    return node.keys.follow(current.payload)
+  }
   const later = chartersAfter(node, id)
   if (later !== undefined) return giveBack(node, later, signal)
-  const followed = await followCharters(node.connection, node.federation, id, current, signal)
+  const ask = (connection: Connection) => followCharters(connection, node.federation, id, current, signal)
+  const followed = await withEitherKey(node, ask)
+  for (const { charter } of followed) await findOwnKey(node, charter)
   node.db.transaction(tx => {
     // Another process may have followed it meanwhile.
     if (charterInForce({ db: tx })?.id !== current?.id) return
     for (const one of followed) keep(node, tx, one)
   })
+  for (const { charter } of followed) node.keys.follow(charter.payload)
+}
+
+/** Another process may have made the key that a charter in force names. */
+async function findOwnKey({ id, keys }: Node, { payload }: SignedCharter): Promise<void> {
+  const isOnRoster = payload.members.some(one => one.id === id)
+  if (isOnRoster && !keys.isNamedBy(payload)) await keys.read()
 }
 
 function keep(node: Node, tx: Transaction, { charter, signatures }: Followed): void {
   const { id, compact, payload } = charter
-  const own = payload.members.find(one => one.id === node.id)?.publicKey === node.key.publicKey
+  const own = node.keys.isNamedBy(payload)
   const signed = signatures.consents.find(one => own && one.member === node.id)
   const confirmed = signatures.confirmations.find(one => own && one.member === node.id)
   const inForceAt = node.clock.now()

@@ -44,6 +44,7 @@ import { warehouseFile, withNode } from './open.ts'
 import { presets } from './policy.ts'
 import { readPolicy } from './policy-in-force.ts'
 import { researcherCommands } from './researcher-commands.ts'
+import { rotateKey } from './rotation.ts'
 import { concernsOf, describeOverview, overview } from './status.ts'
 import { stewardCommands } from './steward-commands.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
@@ -290,6 +291,23 @@ function startCommand(terminal: Terminal) {
     })
 }
 
+function rotateCommand(terminal: Terminal) {
+  return command('rotate', 'take another identity key, once a charter names it', 'inbond member key rotate kr')
+    .argument('<dir>', "the node's directory")
+    .action((path: string, options) =>
+      withNode(path, options, terminal, async (node, settings) => {
+        const { inForce } = await meetCoordinator(settings.coordinator)
+        if (inForce !== null) await learnCharter(node, messageId(inForce.charter) as CharterId)
+        const { fingerprint } = await rotateKey(node, terminal.signal)
+        terminal.err(
+          `The key ${node.key.fingerprint} serves until a charter names this one in its place. Tell the other members its fingerprint, ` +
+            `back up, and ask the secretariat to propose the charter. Next: inbond member charter sign ${path}\n`,
+        )
+        terminal.out(`${fingerprint}\n`)
+      }),
+    )
+}
+
 function acceptLogCommand(terminal: Terminal) {
   return command(
     'accept-log',
@@ -342,7 +360,7 @@ export function program(terminal: Terminal): Command {
     startCommand(terminal),
     statusCommand(terminal),
     nodePolicyCommands(terminal),
-    keyCommands(terminal, config),
+    keyCommands(terminal, config, [rotateCommand(terminal)]),
     acceptLogCommand(terminal),
     ...stewardCommands(terminal),
     ...backupCommands(terminal, backupContents),

@@ -35,7 +35,7 @@ async function makeConsent(node: Node, proposal: SignedCharter, signal: AbortSig
   const current = charterInForce(node)
   if (current) await requireSameLog(node, current, proposal, signal)
   if (current) await recallSignatures(node, current, signal)
-  const signed = await sign(node.key, consent, consentOf(node.id, id))
+  const signed = await sign(node.keys.under(payload), consent, consentOf(node.id, id))
   node.db.transaction(tx => {
     if (current && endsCustody(node, current, proposal)) {
       requireLogged(tx, payload.logHead)
@@ -57,7 +57,7 @@ async function requireSameLog(node: Node, current: SignedCharter, next: SignedCh
   await followLog(node, next.payload.logHead, signal)
 }
 
-function endsCustody(node: Pick<Node, 'id' | 'key'>, { payload }: SignedCharter, next: SignedCharter): boolean {
-  const isOwn = payload.members.some(one => one.id === node.id && one.publicKey === node.key.publicKey)
+function endsCustody(node: Pick<Node, 'id' | 'keys'>, { payload }: SignedCharter, next: SignedCharter): boolean {
+  const isOwn = node.keys.isNamedBy(payload)
   return isOwn && payload.custodians.includes(node.id) && demandsOf(payload, next.payload).custodians.needed > 0
 }

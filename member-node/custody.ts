@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { and, eq, inArray, isNotNull, isNull, lt, lte } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, isNull, lt, lte, or } from 'drizzle-orm'
 import { open as sumShares } from '#crypto/one-shot.ts'
 import { packShare, unpackShare } from '#crypto/packing.ts'
 import { generateSealingKeyPair, seal, unseal } from '#crypto/sealing.ts'
@@ -9,7 +9,15 @@ import { forgetForGood } from '#party/database.ts'
 import { done, prekeyIds } from '#specs/api.ts'
 import { BodyReader } from '#specs/bodies.ts'
 import { fault } from '#specs/errors.ts'
-import { agreement, LONGEST_PREKEY_MS, opening, prekey, type RoundId, voidStatement } from '#specs/messages.ts'
+import {
+  agreement,
+  type CharterId,
+  LONGEST_PREKEY_MS,
+  opening,
+  prekey,
+  type RoundId,
+  voidStatement,
+} from '#specs/messages.ts'
 import {
   type SignedCohort,
   type SignedManifest,
@@ -19,8 +27,10 @@ import {
 } from '#specs/rules/cohort.ts'
 import type { RoundCustodian, VerifiedRound } from '#specs/rules/round.ts'
 import { openingContext, shareContext } from '#specs/sealed-context.ts'
-import { PROTOCOL, sign } from '#specs/signed.ts'
+import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { type Announcement, recallRound, verifyAnnouncement } from './announcements.ts'
+import { requireKeyUnder } from './charters.ts'
+import { keyIn, withEitherKey } from './keyring.ts'
 import { checkAgainstLedger, noteCohort, requireNamed, requireSharedHistory } from './ledger.ts'
 import type { Node } from './node.ts'
 import { requireMemoryOf } from './restored.ts'
@@ -57,7 +67,7 @@ export async function publishPrekeys(node: Node, wanted: number, signal?: AbortS
  * custodian. The coordinator then asks for new ones.
  */
 export async function withdrawLostPrekeys(node: Node, signal?: AbortSignal): Promise<void> {
-  const published = await node.connection.get('/prekeys', prekeyIds, signal)
+  const published = await withEitherKey(node, connection => connection.get('/prekeys', prekeyIds, signal))
   const held = new Set(
     node.db
       .select({ id: prekeys.id })
@@ -67,7 +77,8 @@ export async function withdrawLostPrekeys(node: Node, signal?: AbortSignal): Pro
       .map(one => one.id),
   )
   const lost = published.prekeys.filter(id => !held.has(id))
-  if (lost.length > 0) await node.connection.post('/prekeys/withdrawals', { prekeys: lost }, done, signal)
+  if (lost.length === 0) return
+  await withEitherKey(node, connection => connection.post('/prekeys/withdrawals', { prekeys: lost }, done, signal))
 }
 
 async function makePrekey(node: Node): Promise<typeof prekeys.$inferInsert> {
@@ -83,7 +94,10 @@ async function makePrekey(node: Node): Promise<typeof prekeys.$inferInsert> {
   return { id: signed.id, compact: signed.compact, notAfter, privateKey: Buffer.from(pair.privateKey) }
 }
 
-/** One made while this machine's clock was ahead lasts too long to be accepted, until that time has come. */
+/**
+ * One made while this machine's clock was ahead lasts too long to be accepted, until that time has come; one that was signed with a key
+ * that was replaced since is accepted no more.
+ */
 function unpublished(node: Node) {
   const acceptable = lte(prekeys.notAfter, node.clock.now() + LONGEST_PREKEY_MS)
   return node.db
@@ -91,6 +105,7 @@ function unpublished(node: Node) {
     .from(prekeys)
     .where(and(isNull(prekeys.publishedAt), isNotNull(prekeys.privateKey), acceptable))
     .all()
+    .filter(one => claims(prekey, one.compact).kid === node.key.fingerprint)
 }
 
 /**
@@ -122,7 +137,7 @@ async function receiveAndAgree(
   const privateKey = bindPrekey(node, round)
   const { received, manifests } = await receiveShares(node, round, cohort, privateKey, signal)
   await checkAgainstLedger(node, round, cohort, manifests, signal)
-  const signed = await sign(node.key, agreement, {
+  const signed = await sign(keyIn(node, round), agreement, {
     protocol: PROTOCOL,
     round: round.id,
     cohort: cohort.id,
@@ -268,7 +283,7 @@ async function makeOpening(node: Node, asked: { readonly round: RoundId; readonl
   const packed = packShare(sum.residues)
   const sealed = Buffer.from(await seal('inbond/opening/v1', recipient, context, packed, node.randomness))
   sum.residues.fill(0)
-  const signed = await sign(node.key, opening, {
+  const signed = await sign(keyIn(node, round), opening, {
     protocol: PROTOCOL,
     round: round.id,
     cohort: agreed.cohort,
@@ -313,17 +328,23 @@ function requireNotGivenUp(tx: Pick<Node['db'], 'select'>, id: RoundId): void {
 /**
  * Says, signed, that this custodian never opened a void round and never will. One transaction stores the statement and forgets shares
  * and prekey; then it is sent. One that was restored may have opened it, and says nothing: a round that too few give up counts for ever.
- * @throws InbondError `bad-cohort` if it opened the round, `restored-since`
+ * @param under the charter of the round, which this custodian may not have seen
+ * @throws InbondError `bad-cohort` if it opened the round, `restored-since`, `not-on-roster`
  */
-export async function giveUp(node: Node, id: RoundId, signal?: AbortSignal): Promise<void> {
+export async function giveUp(
+  node: Node,
+  id: RoundId,
+  under: CharterId | undefined,
+  signal?: AbortSignal,
+): Promise<void> {
   const stored = node.db.select().from(voidStatements).where(eq(voidStatements.round, id)).get()
-  const compact = stored?.compact ?? (await makeVoidStatement(node, id))
+  const compact = stored?.compact ?? (await makeVoidStatement(node, id, under))
   await node.connection.post(`/rounds/${id}/void-statements`, { statement: compact }, done, signal)
 }
 
-async function makeVoidStatement(node: Node, id: RoundId): Promise<string> {
+async function makeVoidStatement(node: Node, id: RoundId, under: CharterId | undefined): Promise<string> {
   const payload = { protocol: PROTOCOL, round: id, custodian: node.id } as const
-  const { compact } = await sign(node.key, voidStatement, payload)
+  const { compact } = await sign(requireKeyUnder(node, under), voidStatement, payload)
   node.db.transaction(tx => {
     const opened = tx.select().from(openings).where(eq(openings.round, id)).get()
     if (opened) throw fault('bad-cohort', 'this custodian opened the round')
@@ -349,6 +370,15 @@ function forgetSecrets(tx: Pick<Node['db'], 'delete' | 'select' | 'update'>, id:
 
 /** Forgets the private halves of prekeys past their time, whether or not a share ever came. */
 export function forgetOldPrekeys(node: Node): void {
-  const old = and(isNotNull(prekeys.privateKey), lt(prekeys.notAfter, node.clock.now()))
+  const isOver = or(lt(prekeys.notAfter, node.clock.now()), inArray(prekeys.id, replacedPrekeys(node)))
+  const old = and(isNotNull(prekeys.privateKey), isOver)
   if (node.db.update(prekeys).set({ privateKey: null }).where(old).run().changes > 0) forgetForGood(node.db)
+}
+
+/** Bound to no round, and signed with a key that was replaced: no round is announced with them any more, and none agreed to. */
+function replacedPrekeys(node: Node): string[] {
+  if (node.keys.replaced.length === 0) return []
+  const unbound = and(isNotNull(prekeys.privateKey), isNull(prekeys.round))
+  const rows = node.db.select().from(prekeys).where(unbound).all()
+  return rows.filter(one => claims(prekey, one.compact).kid !== node.key.fingerprint).map(one => one.id)
 }

@@ -18,6 +18,8 @@ export type NodeEvent =
   | { readonly msg: 'the charter is in force' }
   | { readonly msg: 'the charter in force has left this member out: it answers nothing' }
   | { readonly msg: 'the charter in force has another key in the place of this one: it answers nothing' }
+  /** Of this node's own, in the place of the one before. */
+  | { readonly msg: 'another key is in force'; readonly key: string }
   | ({ readonly msg: 'done' } & About)
   /** The node will not do it, and says so; `request` is the coordinator's id of the request that it refused. */
   | ({ readonly msg: 'refused'; readonly request?: string } & About & LoggedError)

@@ -159,7 +159,8 @@ export async function recallAnswers(node: Node, { payload }: SignedCharter, sign
 }
 
 function hadAnotherKey(node: Node): boolean {
-  return termsSoFar(node).members.some(one => one.id === node.id && one.publicKey !== node.key.publicKey)
+  const held = node.keys.all.map(one => one.publicKey)
+  return termsSoFar(node).members.some(one => one.id === node.id && !held.includes(one.publicKey))
 }
 
 /** Fetches what it does not know yet of cohorts in the log, and takes note of own answers that it does not know. */

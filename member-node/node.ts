@@ -9,6 +9,7 @@ import type { MemberId, RoundId } from '#specs/messages.ts'
 import type { AddUp } from './addition.ts'
 import type { Compute } from './computation.ts'
 import type { Examine } from './examination.ts'
+import type { Keyring } from './keyring.ts'
 import type { PolicyInForce } from './policy-in-force.ts'
 import type * as schema from './schema.ts'
 import type { PeriodCoverage } from './warehouse/warehouse.ts'
@@ -18,6 +19,8 @@ export type Database = PartyDatabase<typeof schema>
 /** What every part of a member node works with. */
 export interface Node {
   readonly id: MemberId
+  readonly keys: Keyring
+  /** The one of them that is in force. */
   readonly key: IdentityKey
   /** Fingerprint of the coordinator's key. */
   readonly federation: string

@@ -5,12 +5,14 @@ import { systemClock } from '#party/clock.ts'
 import { type CommonOptions, passphraseOf, type Terminal } from '#party/command.ts'
 import { Connection } from '#party/connection.ts'
 import { openDatabase } from '#party/database.ts'
-import { openDirectory, readConfig } from '#party/directory.ts'
+import { changeKeys, openDirectory, readConfig, readKeys } from '#party/directory.ts'
 import { Thread } from '#party/thread.ts'
 import type { AdditionTask } from './addition.ts'
+import { chartersSoFar } from './charters.ts'
 import type { ComputationResult, ComputationTask } from './computation.ts'
 import { type Config, config } from './config.ts'
 import type { Examination, ExaminationTask } from './examination.ts'
+import { type KeyFile, Keyring } from './keyring.ts'
 import type { Node } from './node.ts'
 import { PolicyKeeper, policyText } from './policy-in-force.ts'
 import type { Desk } from './queue.ts'
@@ -74,20 +76,29 @@ export async function withNode<T>(
   terminal: Terminal,
   work: (node: Node, config: Config, computation: Computation, policy: PolicyKeeper) => Promise<T>,
 ): Promise<T> {
-  const { config: settings, key } = await openDirectory(directory, config, await passphraseOf(options, terminal))
+  const passphrase = await passphraseOf(options, terminal)
+  const { config: settings, keys: stored } = await openDirectory(directory, config, passphrase)
   const outbox = join(directory, 'outbox')
   mkdirSync(outbox, { recursive: true, mode: 0o700 })
   const { db, thread, keeper, compute, examine, addUp, close } = openBooks(directory, settings, terminal)
+  const file: KeyFile = {
+    read: () => readKeys(directory, passphrase),
+    change: change => changeKeys(directory, passphrase, change),
+  }
   try {
+    const keys = new Keyring(settings.id, file, stored, stored.length === 1 ? [] : chartersSoFar({ db }))
     return await work(
       {
         id: settings.id,
-        key,
+        keys,
+        get key() {
+          return keys.inForce
+        },
         federation: settings.coordinator.federation,
         currency: settings.currency,
         db,
         outbox,
-        connection: new Connection(settings.coordinator, key, systemClock),
+        connection: new Connection(settings.coordinator, () => keys.inForce, systemClock),
         compute,
         addUp,
         examine,

@@ -10,6 +10,7 @@ import { type SignedSum, verifyDraw, verifySum } from '#specs/rules/recount.ts'
 import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { charterOf } from './charters.ts'
+import { keyIn } from './keyring.ts'
 import type { Node } from './node.ts'
 import { requireMemoryOf } from './restored.ts'
 import { agreements, recounts } from './schema.ts'
@@ -50,7 +51,7 @@ async function makeRecount(
   const manifests = await fetchManifests(node, round, cohort, signal)
   const ciphertext = await hashOfSum(node, round, manifests, signal)
   const payload = { protocol: PROTOCOL, round: round.id, sum: sum.id, custodian: node.id, ciphertext } as const
-  const { compact } = await sign(node.key, recount, payload)
+  const { compact } = await sign(keyIn(node, round), recount, payload)
   node.db.insert(recounts).values({ round: round.id, compact, opens, createdAt: node.clock.now() }).run()
   return compact
 }

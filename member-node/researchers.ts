@@ -1,5 +1,5 @@
-import { and, eq, inArray, isNotNull, isNull } from 'drizzle-orm'
-import { fingerprint, messageId, type PublicKey } from '#crypto/signature.ts'
+import { and, asc, eq, inArray, isNotNull, isNull } from 'drizzle-orm'
+import { fingerprint, type IdentityKey, messageId, type PublicKey } from '#crypto/signature.ts'
 import { isoTime } from '#party/clock.ts'
 import { done, researcherList, revocationReceipt, revocationRequest } from '#specs/api.ts'
 import type { PurposeCode } from '#specs/code-lists/purposes.ts'
@@ -19,7 +19,8 @@ import {
 } from '#specs/messages.ts'
 import { isRevoked, targetOf, targetsOf, verifyRevocation } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
-import { termsSoFar } from './charters.ts'
+import { placeOf, termsSoFar } from './charters.ts'
+import type { Keyring } from './keyring.ts'
 import { readSoFar } from './log-mirror.ts'
 import type { Node } from './node.ts'
 import { logEntries, revocations, sponsorships } from './schema.ts'
@@ -138,12 +139,45 @@ export function organisationsOf(
   })
 }
 
+/** With which key, in this process, everybody was vouched for again. */
+const vouchedAnewWith = new WeakMap<Keyring, PublicKey>()
+
+/** Whom the coordinator does not let this member vouch for any more. */
+const NO_SPONSORSHIP = ['not-allowed', 'not-found', 'researcher-revoked', 'bad-certificate']
+
+/**
+ * Vouches again, in the same words, for whomever this node vouched for with a key that was replaced since: what that signed counts no more.
+ * The same bytes are made and sent again after a crash, because a signature of the same words with the same key is the same.
+ */
+export async function vouchAnew(node: Node, signal?: AbortSignal): Promise<void> {
+  const { publicKey, fingerprint: print } = node.key
+  if (vouchedAnewWith.get(node.keys) === publicKey || placeOf(node) !== 'member') return
+  const signed = node.db.select().from(sponsorships).orderBy(asc(sponsorships.createdAt)).all()
+  // Of one researcher the newest counts, of organisations each.
+  const last = new Map(signed.map(one => [one.researcher ?? one.id, one]))
+  const own = [...last.values()].map(one => ({ ...one, ...claims(sponsorship, one.compact) }))
+  const isReplaced = signed.some(one => claims(sponsorship, one.compact).kid !== print)
+  for (const { id, researcher, payload } of isReplaced ? own : []) {
+    const isStopped = ownRevocation(node, researcher ?? id) !== undefined
+    if (isStopped || Date.parse(payload.notAfter) <= node.clock.now()) continue
+    await signAndSend(node, payload, researcher, signal).catch(error => {
+      if (!NO_SPONSORSHIP.includes(error.code)) throw error
+    })
+  }
+  vouchedAnewWith.set(node.keys, publicKey)
+}
+
 /** Stored before it is sent. */
-async function signAndSend(node: Node, payload: Sponsorship, researcher: PublicKey | null) {
+async function signAndSend(
+  node: Node,
+  payload: Sponsorship,
+  researcher: PublicKey | null,
+  signal?: AbortSignal,
+): Promise<Signed<Sponsorship, SponsorshipId>> {
   const signed = await sign<typeof sponsorship.schema, SponsorshipId>(node.key, sponsorship, payload)
   const row = { id: signed.id, researcher, compact: signed.compact, createdAt: node.clock.now() }
   node.db.insert(sponsorships).values(row).onConflictDoNothing().run()
-  await node.connection.post('/sponsorships', { sponsorship: signed.compact }, done)
+  await node.connection.post('/sponsorships', { sponsorship: signed.compact }, done, signal)
   return signed
 }
 
@@ -166,7 +200,8 @@ type Stopped =
   | Pick<Extract<Revocation, { of: 'organisation' }>, 'of' | 'sponsorship' | 'reason'>
 
 async function stop(node: Node, target: string, stopped: Stopped): Promise<void> {
-  const compact = ownRevocation(node, target) ?? (await makeRevocation(node, stopped))
+  // The coordinator takes none with a key that was replaced since.
+  const compact = ownRevocation(node, target, node.key) ?? (await makeRevocation(node, stopped))
   await node.connection.post('/revocations', { revocation: compact }, revocationReceipt)
 }
 
@@ -180,8 +215,11 @@ async function keyCalled(node: Node, print: string): Promise<PublicKey> {
   throw fault('not-found', `nobody with the fingerprint ${print} is sponsored by ${node.id}, or asks for it`)
 }
 
-function ownRevocation(node: Node, target: string): string | undefined {
-  return storedRevocations(node, [target]).find(one => one.payload.by === node.id)?.compact
+/** @param by the key with which it is signed; any, if it is not said */
+function ownRevocation(node: Node, target: string, by?: IdentityKey): string | undefined {
+  return storedRevocations(node, [target]).find(
+    one => one.payload.by === node.id && (by === undefined || one.kid === by.fingerprint),
+  )?.compact
 }
 
 async function makeRevocation(node: Node, stopped: Stopped): Promise<string> {
@@ -241,7 +279,7 @@ function storedRevocations(node: Pick<Node, 'db'>, targets: readonly string[]) {
     .from(revocations)
     .where(inArray(revocations.target, [...targets]))
     .all()
-  return rows.map(({ compact }) => ({ compact, payload: claims(revocation, compact).payload }))
+  return rows.map(({ compact }) => ({ compact, ...claims(revocation, compact) }))
 }
 
 /**

@@ -1,5 +1,5 @@
 import { and, desc, eq, isNull } from 'drizzle-orm'
-import type { PublicKey } from '#crypto/signature.ts'
+import type { IdentityKey, PublicKey } from '#crypto/signature.ts'
 import { LogReader } from '#party/log-reader.ts'
 import { charterBundle } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
@@ -81,12 +81,23 @@ export async function recallSignatures(node: Node, current: SignedCharter, signa
   if (forgottenFrom(node) === undefined) return
   await followNewest(node, current.payload.coordinator, signal)
   for (const id of proposalsIn(node)) {
-    const said = { protocol: PROTOCOL, charter: id, member: node.id } as const
-    const confirmed = await sign(node.key, confirmation, { ...said, previous: current.id })
-    if (isLogged(node, confirmed.id)) keepConfirmation(node, current.id, id, confirmed.compact)
-    const consented = await sign(node.key, consent, said)
-    if (isLogged(node, consented.id)) await recallHandover(node, current, id, signal)
+    // It may have signed with a key that waited for this very charter.
+    for (const key of node.keys.all) await recallSignaturesOf(node, key, current, id, signal)
   }
+}
+
+async function recallSignaturesOf(
+  node: Node,
+  key: IdentityKey,
+  current: SignedCharter,
+  id: CharterId,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const said = { protocol: PROTOCOL, charter: id, member: node.id } as const
+  const confirmed = await sign(key, confirmation, { ...said, previous: current.id })
+  if (isLogged(node, confirmed.id)) keepConfirmation(node, current.id, id, confirmed.compact)
+  const consented = await sign(key, consent, said)
+  if (isLogged(node, consented.id)) await recallHandover(node, current, id, signal)
 }
 
 /** Charters in the log that are not in force here. Also those of before the backup: it may have signed them since. */

@@ -57,14 +57,19 @@ export function start(path: string, options: CommonOptions, terminal: Terminal):
   })
 }
 
-/** Says it when a charter has left this member out, or has another key in its place. */
+/** Says it when a charter has left this member out, or has another key in the place of the one in force. */
 function withPlace(node: Node, inner: Observer, tell: Tell): Observer {
+  let { fingerprint } = node.key
   let said = placeOf(node)
   if (said === 'left' || said === 'replaced') tell({ msg: OUT[said] })
   return {
     ...inner,
     done: item => {
       inner.done(item)
+      if (node.key.fingerprint !== fingerprint) {
+        fingerprint = node.key.fingerprint
+        tell({ msg: 'another key is in force', key: fingerprint })
+      }
       const place = item.kind === 'charter' ? placeOf(node) : said
       if (place !== said && (place === 'left' || place === 'replaced')) tell({ msg: OUT[place] })
       said = place

@@ -58,6 +58,9 @@ export function overview(
     coordinator: standingOf(node, coordinator),
     charter: inForce === undefined ? null : { id: inForce.id, epoch: inForce.payload.epoch },
     place,
+    key: node.key.fingerprint,
+    /** One that a charter is to put in its place. */
+    waitingKey: node.keys.waiting?.fingerprint ?? null,
     charterSigned: pending.length > 0,
     custodian: place === 'member' && (inForce?.payload.custodians.includes(node.id) ?? false),
     prekeys: db.select({ id: prekeys.id }).from(prekeys).where(usable).all().length,
@@ -83,7 +86,7 @@ function standingOf(node: Node, coordinator: FederationInfo | Error) {
   const { now, proposed } = coordinator
   const own = proposed && claims(charter, proposed.charter).payload.members.find(one => one.id === node.id)
   const isSigned = proposed?.consents.some(one => one.member === node.id)
-  const isForThisNode = own?.publicKey === node.key.publicKey
+  const isForThisNode = [node.key, node.keys.waiting].some(one => one !== undefined && one.publicKey === own?.publicKey)
   return {
     answers: true as const,
     clockDifferenceMs: Date.parse(now) - node.clock.now(),
@@ -109,6 +112,8 @@ export function concernsOf(status: Overview, now: number): string[] {
     )
   if (status.place === 'replaced')
     concerns.unshift(`${status.id} has another key since epoch ${status.charter?.epoch}: this node answers nothing.`)
+  if (status.waitingKey !== null)
+    concerns.push(`The key ${status.waitingKey} waits for a charter. Tell the other members its fingerprint.`)
   if (!coordinator.answers) concerns.push(`The coordinator cannot be asked: ${coordinator.reason}.`)
   else {
     if (coordinator.proposedCharter === 'unsigned')
@@ -162,6 +167,8 @@ export function describeOverview(status: Overview, now: number): string {
     ['coordinator', status.coordinator.answers ? 'answers' : 'cannot be asked'],
     ['policy', status.policy === 'open' ? 'open: answers everything that the charter allows' : status.policy],
     ['', `version ${status.policyVersion}, SHA-256 ${status.policySha256?.slice(0, 12)}…, ${admission}`],
+    ['key', status.key],
+    ...(status.waitingKey === null ? [] : [['', `${status.waitingKey} waits for a charter`]]),
     ['charter', named],
     ['custodian', custodian],
     ...data,

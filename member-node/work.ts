@@ -4,14 +4,18 @@ import { InbondError } from '#crypto/error.ts'
 import { messageId } from '#crypto/signature.ts'
 import { mayPass, RefusedRequest } from '#party/connection.ts'
 import { type WorkItem, type WorkResponse, workResponse } from '#specs/api.ts'
-import type { Refusal, RoundId } from '#specs/messages.ts'
-import { isCleared } from './announcements.ts'
+import { type CharterId, type Refusal, type RoundId, round as roundKind } from '#specs/messages.ts'
+import { claims } from '#specs/signed.ts'
+import { charterOfRound, isCleared } from './announcements.ts'
 import { answer } from './answer.ts'
-import { confirmCharter, learnCharter } from './charters.ts'
+import { confirmCharter, keyUnder, learnCharter } from './charters.ts'
 import { agree, forgetOldPrekeys, forgetRound, giveUp, open, publishPrekeys, withdrawLostPrekeys } from './custody.ts'
+import { withEitherKey } from './keyring.ts'
 import { ciphertextFile, type Node, partOf } from './node.ts'
 import { addUpAgain } from './recount.ts'
-import { refuse } from './refusals.ts'
+import { type Refused, refuse } from './refusals.ts'
+import { vouchAnew } from './researchers.ts'
+import { forgetReplacedKeys } from './rotation.ts'
 import { rounds } from './schema.ts'
 
 /** Told what the node does, for its log and for whoever watches. */
@@ -89,7 +93,8 @@ export async function work(node: Node, observer: Observer, signal: AbortSignal):
 }
 
 export function poll(node: Node, version: string | undefined, signal?: AbortSignal): Promise<WorkResponse> {
-  return node.connection.get(version === undefined ? '/work' : `/work?since=${version}`, workResponse, signal)
+  const path = version === undefined ? '/work' : `/work?since=${version}`
+  return withEitherKey(node, connection => connection.get(path, workResponse, signal))
 }
 
 /** The same key for the same thing to do, so that it is not begun twice. */
@@ -120,8 +125,8 @@ async function performUntilDone(
 ): Promise<void> {
   while ((await perform(node, item, observer, signal, lastTry)) === 'waits') {
     await node.clock.wait(DECISION_CHECK_MS, signal)
-    const part = partIn(item)
-    if (signal.aborted || (part !== undefined && isCleared(node, part.round))) return
+    const part = partIn(node, item)
+    if (signal.aborted || (part !== undefined && isCleared(node, part.id))) return
   }
 }
 
@@ -138,35 +143,55 @@ export async function perform(
   signal?: AbortSignal,
   lastTry = true,
 ): Promise<'done' | 'waits'> {
+  if (!speaksIn(node, item)) return 'done'
   try {
     if ((await act(node, item, signal)) === 'waits') return 'waits'
     observer.done(item)
   } catch (error) {
-    const part = partIn(item)
+    const part = partIn(node, item)
     // Things are done side by side: a round that ended meanwhile was cleared away, and is not asked for again.
-    const overtaken = part !== undefined && isCleared(node, part.round)
+    const overtaken = part !== undefined && isCleared(node, part.id)
     const unexpected = overtaken || !(error instanceof InbondError) || isDamage(error)
     if (signal?.aborted || mayPass(error) || isLocal(error) || (unexpected && !lastTry)) throw error
     observer.refused(item, error)
-    if (part && !isOver(error)) await refuse(node, part.round, part.step, error, signal)
+    if (part && !isOver(error)) await refuse(node, part, part.step, error, signal)
   }
   return 'done'
 }
 
 /** The step of a round that an item is, if it is one that can be refused. */
-function partIn(item: WorkItem): { readonly round: RoundId; readonly step: Refusal['step'] } | undefined {
+function partIn(node: Node, item: WorkItem): (Refused & { readonly step: Refusal['step'] }) | undefined {
   switch (item.kind) {
     case 'contribute':
     case 'agree':
     case 'recount':
-      return { round: messageId(item.round) as RoundId, step: item.kind }
+      return { id: messageId(item.round) as RoundId, charter: charterNamedIn(item.round), step: item.kind }
     case 'open':
-      return { round: item.round, step: item.kind }
+      return { id: item.round, charter: charterAskedFor(node, item), step: item.kind }
     case 'void':
-      return item.cohort ? { round: item.round, step: item.kind } : undefined
+      return item.cohort ? { id: item.round, charter: charterAskedFor(node, item), step: item.kind } : undefined
     default:
       return undefined
   }
+}
+
+/** Not where the charter of a round has a key that this member has lost since: then it is absent from it. */
+function speaksIn(node: Node, item: WorkItem): boolean {
+  const part = partIn(node, item)
+  return part === undefined || keyUnder(node, part.charter) !== undefined
+}
+
+/** As a round says it that may be anything. */
+function charterNamedIn(compact: string): CharterId | undefined {
+  try {
+    return claims(roundKind, compact).payload.charter
+  } catch {
+    return undefined
+  }
+}
+
+function charterAskedFor(node: Node, { round, charter }: WorkItem & { kind: 'open' | 'void' }): CharterId | undefined {
+  return charterOfRound(node, round) ?? charter
 }
 
 /** The coordinator has closed the matter: there is nothing left to refuse. */
@@ -180,17 +205,17 @@ function isDamage(error: unknown): boolean {
   return error instanceof RefusedRequest && codes.includes(error.code)
 }
 
-/** A full disk, a locked database, a wrong clock: this machine's trouble, not the question's. */
+/** A full disk, a locked database, a wrong clock, a key that has become another one: this machine's trouble, not the question's. */
 function isLocal(error: unknown): boolean {
   const { code } = error as { code?: string }
-  if (error instanceof InbondError) return code === 'clock-skew'
+  if (error instanceof InbondError) return code === 'clock-skew' || code === 'key-replaced'
   return /^(E[A-Z]+|SQLITE_(BUSY|FULL|IOERR|CORRUPT|NOTADB).*)$/.test(String(code))
 }
 
 function act(node: Node, item: WorkItem, signal: AbortSignal | undefined): Promise<unknown> {
   switch (item.kind) {
     case 'charter':
-      return item.inForce ? learnCharter(node, item.charter, signal) : Promise.resolve()
+      return item.inForce ? goBy(node, item.charter, signal) : Promise.resolve()
     case 'confirm':
       return confirmCharter(node, item.charter, signal)
     case 'prekeys':
@@ -208,18 +233,20 @@ function act(node: Node, item: WorkItem, signal: AbortSignal | undefined): Promi
   }
 }
 
-async function endRound(
-  node: Node,
-  { round, cohort }: WorkItem & { kind: 'void' },
-  signal?: AbortSignal,
-): Promise<void> {
-  await clear(node, round)
-  if (cohort) await giveUp(node, round, signal)
+async function goBy(node: Node, id: CharterId, signal: AbortSignal | undefined): Promise<void> {
+  await learnCharter(node, id, signal)
+  await vouchAnew(node, signal)
+}
+
+async function endRound(node: Node, item: WorkItem & { kind: 'void' }, signal?: AbortSignal): Promise<void> {
+  await clear(node, item.round)
+  if (item.cohort) await giveUp(node, item.round, charterAskedFor(node, item), signal)
 }
 
 /** Removes what no round needs any more. */
 async function tidy(node: Node): Promise<void> {
   forgetOldPrekeys(node)
+  await forgetReplacedKeys(node)
   // A void round was cleared when it became void; an encryption that was under way then may have left its result since.
   const notCleared = or(isNull(rounds.clearedAt), lt(rounds.clearedAt, rounds.ends))
   const over = node.db

@@ -30,18 +30,31 @@ export class RefusedRequest extends InbondError {
 /** Requests to the coordinator, each with a token of its own that is signed for this method and path; without one where there is no key yet. */
 export class Connection {
   readonly #to: Coordinates
-  readonly #key: IdentityKey | undefined
+  readonly #key: () => IdentityKey | undefined
   readonly #clock: Clock
   readonly #fetch: Fetch
   #grantedAt: number | undefined
 
-  /** @throws InbondError `plain-http` */
-  constructor(to: Coordinates, key: IdentityKey | undefined, clock: Clock, fetch: Fetch = globalThis.fetch) {
+  /**
+   * @param key or what tells which one it is now
+   * @throws InbondError `plain-http`
+   */
+  constructor(
+    to: Coordinates,
+    key: IdentityKey | (() => IdentityKey) | undefined,
+    clock: Clock,
+    fetch: Fetch = globalThis.fetch,
+  ) {
     checkEncryption(to)
     this.#to = to
-    this.#key = key
+    this.#key = typeof key === 'function' ? key : () => key
     this.#clock = clock
     this.#fetch = fetch
+  }
+
+  /** The same, with tokens of another key. */
+  as(key: IdentityKey | (() => IdentityKey)): Connection {
+    return new Connection(this.#to, key, this.#clock, this.#fetch)
   }
 
   /** When the coordinator last did what it was asked for, in milliseconds since 1970. */
@@ -97,10 +110,11 @@ export class Connection {
   }
 
   async #authorization(method: string, path: string): Promise<Record<string, string>> {
-    if (this.#key === undefined) return {}
+    const key = this.#key()
+    if (key === undefined) return {}
     const issuedAt = isoTime(this.#clock.now())
     const pathname = path.split('?')[0] as string
-    const bearer = await sign(this.#key, token, { federation: this.#to.federation, method, path: pathname, issuedAt })
+    const bearer = await sign(key, token, { federation: this.#to.federation, method, path: pathname, issuedAt })
     return { authorization: `Bearer ${bearer.compact}` }
   }
 }

@@ -1,10 +1,31 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { beginDirectory, checkUnused, completeDirectory, openDirectory, readConfig } from './directory.ts'
+import { generateIdentityKey, type IdentityKey, writeKeyFile } from '#crypto/signature.ts'
+import {
+  beginDirectory,
+  changeKeys,
+  checkUnused,
+  completeDirectory,
+  openDirectory,
+  readConfig,
+  readKeys,
+  sealAnew,
+} from './directory.ts'
 import { claimDirectory, runningProcess } from './running.ts'
 
 const schema = z.strictObject({ role: z.literal('member'), name: z.string().min(1) })
@@ -41,7 +62,7 @@ describe("a party's directory", () => {
   test('gives back what was put into it', async () => {
     const key = await beginDirectory(path, undefined)
     await completeDirectory(path, CONFIG)
-    expect(await openDirectory(path, schema, undefined)).toEqual({ path, config: CONFIG, key })
+    expect(await openDirectory(path, schema, undefined)).toEqual({ path, config: CONFIG, key, keys: [key] })
   })
 
   test('keeps its key under a passphrase', async () => {
@@ -80,6 +101,63 @@ describe("a party's directory", () => {
     await completeDirectory(path, CONFIG)
     rmSync(join(path, 'keys', 'identity'))
     await expect(openDirectory(path, schema, undefined)).rejects.toEqual(refused('not-initialised'))
+  })
+})
+
+describe('a file of several identity keys', () => {
+  const file = () => join(path, 'keys', 'identity')
+  const add = (key: IdentityKey, passphrase?: string) => changeKeys(path, passphrase, stored => [...stored, key])
+
+  test.each([undefined, 'secret'])(
+    'has them in their order, sealed with the passphrase of the first: %s',
+    async passphrase => {
+      const first = await beginDirectory(path, passphrase)
+      await completeDirectory(path, CONFIG)
+      const second = await generateIdentityKey()
+      const before = readFileSync(file(), 'utf8')
+      // A passphrase that is not needed seals nothing.
+      await add(second, passphrase ?? 'one too many')
+      expect(readFileSync(file(), 'utf8').startsWith(before)).toBe(true)
+      expect(readFileSync(file(), 'utf8').includes(second.privateKey)).toBe(passphrase === undefined)
+      expect(await openDirectory(path, schema, passphrase)).toMatchObject({ key: first, keys: [first, second] })
+      expect(await sealAnew(path, schema, passphrase, 'another')).toEqual([first, second])
+      expect(await readKeys(path, 'another')).toEqual([first, second])
+      await expect(readKeys(path, passphrase)).rejects.toEqual(refused('wrong-passphrase'))
+    },
+  )
+
+  test('loses one for good: what was there is overwritten', async () => {
+    const first = await beginDirectory(path, undefined)
+    const second = await generateIdentityKey()
+    await add(second)
+    const earlier = openSync(file(), 'r')
+    expect(await changeKeys(path, undefined, ([, one]) => [one as IdentityKey])).toEqual([second])
+    const text = readFileSync(earlier, 'utf8')
+    closeSync(earlier)
+    expect([text.includes(first.privateKey), text.replaceAll('\0', '')]).toEqual([false, ''])
+    expect(await readKeys(path, undefined)).toEqual([second])
+    expect(readdirSync(join(path, 'keys'))).toEqual(['identity'])
+  })
+
+  test('is changed from what another process made of it meanwhile', async () => {
+    const first = await beginDirectory(path, undefined)
+    const [second, third] = [await generateIdentityKey(), await generateIdentityKey()]
+    const line = await writeKeyFile(second, undefined)
+    let isFirst = true
+    const keys = await changeKeys(path, undefined, stored => {
+      if (isFirst) appendFileSync(file(), line)
+      isFirst = false
+      return [...stored, third]
+    })
+    expect(keys).toEqual([first, second, third])
+    expect(await readKeys(path, undefined)).toEqual(keys)
+    expect(await changeKeys(path, undefined, stored => stored)).toEqual(keys)
+  })
+
+  test('with something else in it is none', async () => {
+    await beginDirectory(path, undefined)
+    appendFileSync(file(), '{}\n')
+    await expect(readKeys(path, undefined)).rejects.toEqual(refused('bad-key-file'))
   })
 })
 

@@ -1,8 +1,9 @@
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { chmod, mkdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { z } from 'zod'
-import { generateIdentityKey, type IdentityKey, readKeyFile, writeKeyFile } from '#crypto/signature.ts'
+import { generateIdentityKey, type IdentityKey, needsPassphrase, readKeyFile, writeKeyFile } from '#crypto/signature.ts'
 import { fault } from '#specs/errors.ts'
 import { describeIssues, inWords } from '#specs/wording.ts'
 import { readYaml } from '#specs/yaml.ts'
@@ -14,6 +15,8 @@ export interface PartyDirectory<Config> {
   readonly path: string
   readonly config: Config
   readonly key: IdentityKey
+  /** All that are stored, oldest first. Members alone have more than the one, while one takes the place of another. */
+  readonly keys: readonly IdentityKey[]
 }
 
 /** The schema of a party's config.yaml: it names the kind of party. */
@@ -115,20 +118,96 @@ export async function openDirectory<S extends ConfigSchema>(
   passphrase: string | undefined,
 ): Promise<PartyDirectory<z.output<S>>> {
   const config = await readConfig(path, schema)
-  const keyFile = await readFile(join(path, KEY), 'utf8').catch(cause => {
-    throw fault('not-initialised', `${path} has no identity key`, cause)
-  })
-  return { path, config, key: await readKeyFile(keyFile, passphrase) }
+  const keys = await readKeys(path, passphrase)
+  return { path, config, key: keys[0] as IdentityKey, keys }
 }
 
-/** Writes a party's key file with another passphrase, or without one. @throws like `openDirectory` */
+/** @returns oldest first, one at least @throws InbondError `not-initialised`, `wrong-passphrase`, `bad-key-file` */
+export async function readKeys(path: string, passphrase: string | undefined): Promise<IdentityKey[]> {
+  return keysIn(await keyText(path), passphrase)
+}
+
+function keyText(path: string): Promise<string> {
+  return readFile(join(path, KEY), 'utf8').catch(cause => {
+    throw fault('not-initialised', `${path} has no identity key`, cause)
+  })
+}
+
+/** A file of identity keys has one a line, all sealed with the same passphrase, or none. @throws InbondError `wrong-passphrase`, `bad-key-file` */
+export function keysIn(text: string, passphrase: string | undefined): Promise<IdentityKey[]> {
+  return Promise.all(linesOf(text).map(line => readKeyFile(line, passphrase)))
+}
+
+function linesOf(text: string): string[] {
+  return text.trim().split(/\r?\n/)
+}
+
+/**
+ * Stores other identity keys in the place of those that a party has: all at once, sealed as they were.
+ * @param change what becomes of those that are stored; called again where another process changed them meanwhile
+ * @throws like `readKeys`
+ */
+export async function changeKeys(
+  path: string,
+  passphrase: string | undefined,
+  change: (stored: readonly IdentityKey[]) => readonly IdentityKey[],
+): Promise<readonly IdentityKey[]> {
+  for (;;) {
+    const text = await keyText(path)
+    const stored = await keysIn(text, passphrase)
+    const wanted = change(stored)
+    if (wanted === stored) return stored
+    const seal = needsPassphrase(text) ? passphrase : undefined
+    // What stays is not sealed anew: that takes a while.
+    const lines = wanted.map(one => {
+      const line = linesOf(text)[stored.indexOf(one)]
+      return line === undefined ? writeKeyFile(one, seal) : `${line}\n`
+    })
+    if (await replaceKeys(path, text, (await Promise.all(lines)).join(''))) return wanted
+  }
+}
+
+/** Writes a party's keys with another passphrase, or without one. @throws like `openDirectory` */
 export async function sealAnew(
   path: string,
   schema: ConfigSchema,
   before: string | undefined,
   after: string | undefined,
-): Promise<IdentityKey> {
-  const { key } = await openDirectory(path, schema, before)
-  await writeWhole(join(path, KEY), await writeKeyFile(key, after))
-  return key
+): Promise<readonly IdentityKey[]> {
+  await readConfig(path, schema)
+  for (;;) {
+    const text = await keyText(path)
+    const keys = await keysIn(text, before)
+    const sealed = await Promise.all(keys.map(key => writeKeyFile(key, after)))
+    if (await replaceKeys(path, text, sealed.join(''))) return keys
+  }
+}
+
+/**
+ * Puts another text in the place of a key file, and overwrites the one before, unless the new one goes on from it.
+ * @returns whether it did: not if the file has become another one
+ */
+async function replaceKeys(path: string, before: string, after: string): Promise<boolean> {
+  const file = join(path, KEY)
+  const part = `${file}.part`
+  await writeFile(part, after, { mode: 0o600, flush: true })
+  if (readFileSync(file, 'utf8') !== before) {
+    await rm(part, { force: true })
+    return false
+  }
+  if (after.startsWith(before)) keepFile(part, file)
+  else overwriting(file, before, () => keepFile(part, file))
+  return true
+}
+
+/** Replaces a file so that nothing of its text is left where that was. */
+function overwriting(file: string, text: string, replace: () => void): void {
+  const earlier = openSync(file, 'r+')
+  try {
+    replace()
+    writeSync(earlier, Buffer.alloc(Buffer.byteLength(text)), 0, undefined, 0)
+    fsyncSync(earlier)
+  } finally {
+    closeSync(earlier)
+  }
 }

@@ -25,9 +25,11 @@ function passphraseCommand(terminal: Terminal, schema: ConfigSchema): Command {
       }
       const before = await passphraseOf(options, terminal)
       const after = withoutPassphrase ? undefined : await passphraseOf({ passphraseFile: newPassphraseFile }, terminal)
-      const { fingerprint } = await sealAnew(path, schema, before, after)
+      const keys = await sealAnew(path, schema, before, after)
       warnOfPlainKey(after, terminal)
-      terminal.err('The key is the same; backups that were made before still open with the earlier passphrase.\n')
-      terminal.out(`${fingerprint}\n`)
+      terminal.err(
+        `${keys.length === 1 ? 'The key is' : 'The keys are'} the same; backups that were made before still open with the earlier passphrase.\n`,
+      )
+      for (const { fingerprint } of keys) terminal.out(`${fingerprint}\n`)
     })
 }

@@ -74,9 +74,10 @@ export const workItem = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('prekeys'), missing: z.int().positive() }),
   z.object({ kind: z.literal('contribute'), round: compact, query: compact }),
   z.object({ kind: z.literal('agree'), round: compact, query: compact, cohort: compact }),
-  z.object({ kind: z.literal('open'), round: roundId, agreements: z.array(compact) }),
-  /** `cohort`: the round had one, so that custodians say that they never open it. */
-  z.object({ kind: z.literal('void'), round: roundId, cohort: z.boolean() }),
+  /** `charter`: of the round; earlier coordinators do not say it. */
+  z.object({ kind: z.literal('open'), round: roundId, agreements: z.array(compact), charter: charterId.optional() }),
+  /** `cohort`: the round had one, so that custodians say that they never open it. `charter` as above. */
+  z.object({ kind: z.literal('void'), round: roundId, cohort: z.boolean(), charter: charterId.optional() }),
   z.object({ kind: z.literal('recount'), round: compact, query: compact, cohort: compact, sum: compact, seed }),
 ])
 export type WorkItem = z.infer<typeof workItem>

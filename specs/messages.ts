@@ -110,13 +110,14 @@ export type Conventions = z.infer<typeof conventions>
 export const enrolment = kind(
   'enrolment',
   'any party',
-  'Redeems an invitation: binds a name to a new identity key. Signed with that key, which proves possession.',
+  'Binds a name to a new identity key, against an invitation or beside the key before. Signed with the new key, which proves possession.',
   z.discriminatedUnion('role', [
     z.strictObject({
       protocol,
       role: z.literal('member'),
       federation: keyFingerprint,
-      invitation: z.string().max(64),
+      /** Null from a member that has a key, and shows with that who it is. */
+      invitation: z.string().max(64).nullable(),
       publicKey: identityKey,
       id: memberId,
       name: partyName,
@@ -132,6 +133,7 @@ export const enrolment = kind(
     }),
   ]),
 )
+export type Enrolment = z.infer<typeof enrolment.schema>
 
 /** What a sponsor says of a researcher, and the certificate after it. */
 const standing = {

@@ -22,7 +22,7 @@ const en: Remedies = {
   'clock-skew': 'Set the clocks of this machine and of the coordinator (NTP); two minutes of difference are tolerated.',
   'not-allowed': 'Use the party that this belongs to.',
   'not-on-roster': 'Ask the secretariat to propose a charter that includes this member.',
-  'key-replaced': "Use the directory with this member's new key; this one serves no more.",
+  'key-replaced': "Start the directory that has this member's new key; a key that was replaced serves no more.",
   'not-sponsored': 'Tell your fingerprint to the sponsor that is named: inbond member researcher sponsor.',
   'researcher-revoked': 'Ask whoever revoked it. A revoked key is never taken again; a new one needs a new invitation.',
   'bad-invitation': 'Ask the secretariat for a new invitation; each works once, for one name, for seven days.',

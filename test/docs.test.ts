@@ -284,12 +284,21 @@ test('a member joins, leaves, and another one gets a new key', async () => {
   await sign('JP', 'VN')
   await follow('member-node', ['Sign the charter'], passphrase())
   await inForce(3)
+  await block('member-node', 'Change the key', 0, passphrase())
+  await block('coordinator', 'A member changes its key', 0)
+  await sign('JP', 'VN')
+  await block('member-node', 'Change the key', 1, passphrase())
+  await inForce(4)
+  await says(
+    'kr.log',
+    new RegExp(`"another key is in force","key":"${readFileSync(line.path('kr.fingerprint'), 'utf8').trim()}"`),
+  )
   await block('coordinator', 'A member lost its key', 0)
   await block('member-node', 'Get another key', 0, { ...invitation('KR'), ...passphrase() })
   await block('coordinator', 'A member lost its key', 1)
   await sign('JP', 'VN')
   await block('member-node', 'Get another key', 1, passphrase())
-  await inForce(4)
+  await inForce(5)
   await says('kr.log', /key-replaced/)
   await block('member-node', 'Get another key', 2, passphrase())
 })

@@ -11,12 +11,13 @@ import * as coordinatorSchema from '#coordinator/schema.ts'
 import type { Randomness } from '#crypto/sampling.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { addUp } from '#member-node/addition.ts'
-import { checkProposal } from '#member-node/charters.ts'
+import { chartersSoFar, checkProposal } from '#member-node/charters.ts'
 import { compute } from '#member-node/computation.ts'
 import { signCharter } from '#member-node/consents.ts'
 import { examineFile } from '#member-node/examination.ts'
 import { importFile } from '#member-node/import/importer.ts'
 import { parseMapping } from '#member-node/import/mapping.ts'
+import { Keyring } from '#member-node/keyring.ts'
 import type { Node } from '#member-node/node.ts'
 import { type Policy, presets } from '#member-node/policy.ts'
 import { PolicyKeeper, UnsignedPolicy } from '#member-node/policy-in-force.ts'
@@ -41,6 +42,7 @@ import { conventions, enrolment, type MemberId } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { TestClock } from './clock.ts'
+import { MemoryKeys } from './memory-keys.ts'
 import { useNativeX25519 } from './native-x25519.ts'
 import { seededIdentityKey, seededRandomness } from './randomness.ts'
 
@@ -57,6 +59,8 @@ const ROOT = join(import.meta.dirname, '..')
 
 export interface TestNode extends Node {
   readonly directory: string
+  /** What would be its key file. */
+  readonly keyFile: MemoryKeys
   /** What it did and what it refused, newest last. */
   readonly journal: { readonly item: WorkItem; readonly refused?: unknown }[]
   /** A stopped node asks for no work. */
@@ -325,13 +329,22 @@ export async function enrolMember(
 export function openNode(
   directory: string,
   own: Pick<Node, 'id' | 'key' | 'federation' | 'connection' | 'clock' | 'randomness'>,
+  keyFile = new MemoryKeys(own.key),
 ): TestNode {
   const outbox = join(directory, 'outbox')
   mkdirSync(outbox, { recursive: true })
+  const db = openDatabase(join(directory, 'node.sqlite'), memberSchema, join(ROOT, 'member-node/migrations'))
+  const keys = new Keyring(own.id, keyFile, keyFile.stored, chartersSoFar({ db }))
   const node: TestNode = {
     ...own,
+    connection: own.connection.as(() => keys.inForce),
+    keys,
+    keyFile,
+    get key() {
+      return keys.inForce
+    },
     currency: 'USD',
-    db: openDatabase(join(directory, 'node.sqlite'), memberSchema, join(ROOT, 'member-node/migrations')),
+    db,
     outbox,
     compute: task => compute(task, join(directory, 'warehouse.sqlite'), own.randomness),
     addUp,

@@ -3,6 +3,8 @@ import { type Aggregate, aggregate } from '#coordinator/aggregation.ts'
 import { type Coordinator, createCoordinator } from '#coordinator/app.ts'
 import * as coordinatorSchema from '#coordinator/schema.ts'
 import { InbondError } from '#crypto/error.ts'
+import { chartersSoFar } from '#member-node/charters.ts'
+import { Keyring } from '#member-node/keyring.ts'
 import * as memberSchema from '#member-node/schema.ts'
 import { perform, poll } from '#member-node/work.ts'
 import type { Fetch } from '#party/connection.ts'
@@ -35,7 +37,17 @@ export function forgetCharters({ db }: TestNode): void {
 export function restartNode(federation: Federation, id: string): void {
   const node = federation.node(id)
   const db = reopen(node.db, memberSchema, 'member-node/migrations')
-  const again: TestNode = { ...node, db, policy: () => policyOf(again) }
+  const keys = new Keyring(node.id, node.keyFile, node.keyFile.stored, chartersSoFar({ db }))
+  const again: TestNode = {
+    ...node,
+    db,
+    keys,
+    get key() {
+      return keys.inForce
+    },
+    connection: node.connection.as(() => keys.inForce),
+    policy: () => policyOf(again),
+  }
   ;(federation.nodes as Map<string, TestNode>).set(id, again)
 }
 

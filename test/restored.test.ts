@@ -6,6 +6,7 @@ import type { Announcement } from '#member-node/announcements.ts'
 import { answer } from '#member-node/answer.ts'
 import { learnCharter, placeOf } from '#member-node/charters.ts'
 import { withdrawLostPrekeys } from '#member-node/custody.ts'
+import { Keyring } from '#member-node/keyring.ts'
 import { ciphertextFile } from '#member-node/node.ts'
 import { cancel, prepare } from '#researcher/client.ts'
 import { storedQuery } from '#researcher/researcher.ts'
@@ -13,6 +14,7 @@ import { done } from '#specs/api.ts'
 import type { CharterId, MemberId } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import { Federation } from './federation.ts'
+import { MemoryKeys } from './memory-keys.ts'
 import { forgetCharters } from './restart.ts'
 import { doWork, pose, workOf } from './steps.ts'
 
@@ -111,7 +113,9 @@ describe('a member that forgot', () => {
     const foreign = { ...federation.node('KR'), federation: 'f'.repeat(43) }
     await expect(learnCharter(foreign, id)).rejects.toMatchObject({ code: 'wrong-federation' })
     expect(inForce()).toBeUndefined()
-    const other = { ...federation.node('KR'), key: await generateIdentityKey() }
+    const key = await generateIdentityKey()
+    const keys = new Keyring('KR' as MemberId, new MemoryKeys(key), [key], [])
+    const other = { ...federation.node('KR'), key, keys }
     await learnCharter({ ...other, connection: federation.node('KR').connection }, id)
     expect(placeOf(other)).toBe('awaited')
     expect(placeOf(federation.node('KR'))).toBe('member')

@@ -4,6 +4,7 @@ import { withdrawLostPrekeys } from '#member-node/custody.ts'
 import { makeOffer } from '#member-node/offers.ts'
 import { type Policy, presets } from '#member-node/policy.ts'
 import { revoke, sponsor } from '#member-node/researchers.ts'
+import { rotateKey } from '#member-node/rotation.ts'
 import type { Fetch } from '#party/connection.ts'
 import { cancel } from '#researcher/client.ts'
 import { publish } from '#researcher/release.ts'
@@ -91,6 +92,12 @@ test('a charter is signed and confirmed, and given back', async () => {
   const charter = bundle(context.db, charterInForce(context.db) as SignedCharter)
   expect(charter.confirmations).toHaveLength(3)
   await federation.node('BR').connection.post('/charters', charter, done)
+})
+
+test('a member enrols another key', async () => {
+  await rotateKey(federation.node('BR'))
+  const waiting = 'SELECT count(*) FROM parties WHERE is_replacement AND ended_at IS NULL'
+  expect(federation.coordinator.context.db.$client.prepare(waiting).pluck().get()).toBe(1)
 })
 
 test('nothing is in the log twice', () => {

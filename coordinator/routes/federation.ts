@@ -16,7 +16,7 @@ import { PROTOCOL } from '#specs/signed.ts'
 import { charterBundles, takeConfirmation, takeConsent } from '../charters.ts'
 import { bundle, charterById } from '../context.ts'
 import { takePrekeys, unusedPrekeys, withdrawPrekeys } from '../custodians.ts'
-import { enrol } from '../enrolment.ts'
+import { enrol, enrolAnotherKey } from '../enrolment.ts'
 import { type App, body, enrolledMember, isMember, json, memberOf, route, type Service } from '../http.ts'
 import { takeBackCharter } from '../recovery.ts'
 
@@ -62,6 +62,21 @@ export function federationRoutes(app: App, { context, lifecycle }: Service): voi
       'public',
     ),
     async c => c.json({ sponsor: await enrol(context, c.req.valid('json').enrolment) }, 201),
+  )
+
+  app.openapi(
+    route({
+      method: 'post',
+      path: '/keys',
+      tags,
+      summary: 'Enrol another key of this member, which a charter may put in the place of the one that it has',
+      request: body(enrolmentRequest),
+      responses: { 201: json('It waits for a charter', done) },
+    }),
+    async c => {
+      await enrolAnotherKey(context, memberOf(context, c.var.party), c.req.valid('json').enrolment)
+      return c.json({}, 201)
+    },
   )
 
   app.openapi(

@@ -84,7 +84,7 @@ export function researcherRoutes(app: App, { context, lifecycle }: Service): voi
       },
       'public',
     ),
-    c => c.json({ organisations: organisations(context) }, 200),
+    async c => c.json({ organisations: await organisations(context) }, 200),
   )
 
   app.openapi(

@@ -26,6 +26,7 @@ import { attacks as smallCohorts } from './small-cohorts.ts'
 import { attacks as smallGroupOfTraders } from './small-group-of-traders.ts'
 import { attacks as sockPuppets } from './sock-puppets.ts'
 import { attacks as stolenDisks } from './stolen-disks.ts'
+import { attacks as stolenKey } from './stolen-key.ts'
 import { attacks as stranger } from './stranger.ts'
 import { attacks as twoCohorts } from './two-cohorts.ts'
 import { attacks as unwrittenPolicy } from './unwritten-policy.ts'
@@ -44,6 +45,7 @@ export const attacks: readonly Attack[] = [
   ...changedCharter,
   ...stranger,
   ...formerMember,
+  ...stolenKey,
   ...olderCharter,
   ...inventedResearcher,
   ...smallGroupOfTraders,

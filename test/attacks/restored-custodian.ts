@@ -37,7 +37,7 @@ async function giveUpWhatIsOpen(scene: Scene): Promise<unknown> {
   await step(scene.federation, 'open')
   const node = await restore(scene.federation, 'KR', backup)
   scene.between = () => async () => Response.json({}, { status: 201 })
-  await giveUp(node, id)
+  await giveUp(node, id, undefined)
   return 'the word of KR that it never opened the round'
 }
 

@@ -56,13 +56,16 @@ const ELSEWHERE = [
   'POST /rounds/{round}/recounts',
 ]
 
+/** Columns that are never empty, and change: a key waits no more. */
+const CHANGING = ['parties.is_replacement']
+
 function commits(kind: Kind): string[] {
   const columns = columnsOf(kind).filter(one => !ELSEWHERE.includes(one.table))
   const tables = [...new Set(columns.map(one => one.table)), MIGRATIONS]
   const all = [
     ...tables,
     ...columns.flatMap(one => one.values.map(value => `${one.name}=${value}`)),
-    ...columns.filter(one => one.isNullable).map(one => one.name),
+    ...columns.filter(one => one.isNullable || CHANGING.includes(one.name)).map(one => one.name),
     ...columns.filter(one => one.isEmptied).map(one => `${one.name} emptied`),
   ]
   return all.filter(name => !ELSEWHERE.includes(name)).map(name => `commit ${name}`)

@@ -7,6 +7,7 @@ import { type AfflictedFederation, byHand, expectedRows, MEMBERS, question, rows
 import type { Killing } from './killing.ts'
 
 const ENROLLED = 'SELECT public_key FROM parties WHERE subject = ? AND NOT is_replacement'
+const PROPOSED = 'SELECT id FROM charters WHERE in_force_at IS NULL AND withdrawn_at IS NULL'
 /** A member's prekeys that the coordinator may have already. */
 const PUBLISHING = 'private_key IS NOT NULL AND published_at IS NULL'
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
@@ -149,27 +150,26 @@ export class Scenarios {
     await this.#killing.persist('researcher', ['query', 'cancel', own, '--as', federation.of('researcher')])
   }
 
-  /** A charter is proposed, another one in its place, and that is signed and taken up by all. */
+  /** AA takes another key; a charter is proposed, another one in its place, and that is signed and taken up by all. */
   readonly sign = async (): Promise<void> => {
     const { federation } = this.#afflicted
+    await this.#killing.persist(byHand('AA'), ['member', 'key', 'rotate', federation.of('AA')])
     const propose = ['coordinator', 'charter', 'propose', federation.of('coordinator')]
     for (let i = 0; i < 2; i++) await this.#killing.persist(byHand('coordinator'), propose)
     for (const id of MEMBERS) {
       await this.#killing.persist(byHand(id), ['member', 'charter', 'sign', federation.of(id), '--yes'])
     }
-    const coordinator = federation.database('coordinator')
-    const proposed = coordinator
-      .prepare('SELECT id FROM charters WHERE withdrawn_at IS NULL ORDER BY epoch DESC')
-      .pluck()
     const newest = 'SELECT id FROM charters WHERE in_force_at IS NOT NULL ORDER BY epoch DESC LIMIT 1'
     const inForce = ['coordinator', ...MEMBERS].map(party => federation.database(party).prepare(newest).pluck())
+    const coordinator = federation.database('coordinator')
+    const proposed = coordinator.prepare(PROPOSED).pluck()
     // Whoever has not taken it up cannot sign the one that follows it.
     await until(
-      () => inForce.every(one => one.get() === proposed.get()),
+      () => proposed.get() === undefined && new Set(inForce.map(one => one.get())).size === 1,
       () => 'everybody to take the charter up',
     )
-    coordinator.close()
     for (const one of inForce) one.database.close()
+    coordinator.close()
   }
 
   /**

@@ -12,7 +12,7 @@ import { importFile } from '#member-node/import/importer.ts'
 import { type Mapping, parseMapping } from '#member-node/import/mapping.ts'
 import { type Policy, parsePolicy, presets } from '#member-node/policy.ts'
 import { openWarehouse } from '#member-node/warehouse/warehouse.ts'
-import { readConfig } from '#party/directory.ts'
+import { keysIn, readConfig } from '#party/directory.ts'
 import { config as researcherConfig } from '#researcher/config.ts'
 import { declarations } from '#specs/datasets/declarations.ts'
 import { parseQueryFile, plan, type QueryFile, question } from '#specs/query.ts'
@@ -33,6 +33,7 @@ export async function fileDecoders(folder: string, key: IdentityKey): Promise<De
     configuration(folder, 'member', memberConfig, MEMBER),
     configuration(folder, 'researcher', researcherConfig, RESEARCHER),
     await keyFiles(key),
+    keyRings(key),
     csvFiles(folder),
     imports(folder),
   ]
@@ -203,6 +204,23 @@ async function keyFiles(key: IdentityKey): Promise<Decoder> {
     codes: ['bad-key-file', 'wrong-passphrase'],
     decode: file => readKeyFile(file, PASSPHRASE),
     believe: read => expect(read).toEqual(key),
+  })
+}
+
+/** A file of several keys, one a line. */
+function keyRings(key: IdentityKey): Decoder {
+  const line = JSON.stringify({ x: key.publicKey, d: key.privateKey })
+  const examples = [`${line}\n`, `${line}\n${line}\n`]
+  return decoder<string, IdentityKey[]>({
+    name: 'a file of several keys',
+    examples,
+    inputs: mutatedText(examples),
+    codes: ['bad-key-file', 'wrong-passphrase'],
+    decode: file => keysIn(file, PASSPHRASE),
+    believe: read => {
+      expect(read.length).toBeGreaterThan(0)
+      for (const one of read) expect(one).toEqual(key)
+    },
   })
 }
 

@@ -3,6 +3,7 @@ import { bundle, charterInForce } from '#coordinator/context.ts'
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { makeOffer } from '#member-node/offers.ts'
 import { revoke, sponsor } from '#member-node/researchers.ts'
+import { rotateKey } from '#member-node/rotation.ts'
 import { revocations } from '#member-node/schema.ts'
 import { cancel } from '#researcher/client.ts'
 import { fetchOffers } from '#researcher/offers.ts'
@@ -110,7 +111,8 @@ export async function record(): Promise<Recording> {
   await fetchOffers(federation.researcher, await fetchCharter(federation.researcher))
   const loggedIn = await logInMadeUp(federation, 'KR')
   const { key: revoked, revocation } = await revokeAnother(federation)
-  const keys = [federation.coordinator.context.key, federation.researcher.key, revoked, loggedIn]
+  const waiting = await rotateKey(federation.node('VN'))
+  const keys = [federation.coordinator.context.key, federation.researcher.key, revoked, loggedIn, waiting]
   for (const node of federation.nodes.values()) keys.push(node.key)
   return {
     federation,

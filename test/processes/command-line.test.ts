@@ -113,6 +113,7 @@ describe('help', () => {
     'member start',
     'member status',
     'member key passphrase',
+    'member key rotate',
     'member steward',
     'member queue',
     'member show',

@@ -7,6 +7,7 @@ import { takeContribution } from '#coordinator/uploads.ts'
 import { loadSeal } from '#crypto/seal.ts'
 import { fingerprint, readKeyFile, signMessage } from '#crypto/signature.ts'
 import { verifyAnnouncement } from '#member-node/announcements.ts'
+import { Keyring } from '#member-node/keyring.ts'
 import type { Node } from '#member-node/node.ts'
 import * as memberSchema from '#member-node/schema.ts'
 import { openDatabase } from '#party/database.ts'
@@ -19,6 +20,7 @@ import { type VerifiedRound, verifyRound } from '#specs/rules/round.ts'
 import { verify } from '#specs/signed.ts'
 import { TestClock } from '#test/clock.ts'
 import { NOON } from '#test/federation-keys.ts'
+import { MemoryKeys } from '#test/memory-keys.ts'
 import type { Value } from '../format.ts'
 import type { Inputs, Layers, MessageLayer } from '../layers.ts'
 
@@ -92,11 +94,11 @@ async function recordRounds(input: Inputs['record-rounds']): Promise<RoundId[]> 
     db.insert(memberSchema.charters).values({ id, epoch: payload.epoch, compact, consent: '', inForceAt: 0 }).run()
     const [{ id: member, publicKey }] = payload.members as [(typeof payload.members)[0]]
     const key = { publicKey, fingerprint: '', privateKey: '' }
-    const node: Pick<Node, 'db' | 'clock' | 'id' | 'key'> = {
+    const node: Pick<Node, 'db' | 'clock' | 'id' | 'keys'> = {
       db,
       clock: new TestClock(Date.parse(input.at)),
       id: member,
-      key,
+      keys: new Keyring(member, new MemoryKeys(key), [key], []),
     }
     const recorded: RoundId[] = []
     for (const announced of input.rounds) recorded.push((await verifyAnnouncement(node as Node, announced)).id)
