@@ -45,8 +45,8 @@ const says = edit('member-node/restored.ts', "throw fault('restored-since'", "vo
 const tableOf = (table: string) =>
   edit(
     'member-node/migrations/0003_trust-constraints.sql',
-    `BEFORE INSERT ON \`${table}\` WHEN `,
-    `BEFORE INSERT ON \`${table}\` WHEN 0 AND `,
+    `${table}_not_forgotten\` BEFORE INSERT ON \`${table}\` WHEN `,
+    `${table}_not_forgotten\` BEFORE INSERT ON \`${table}\` WHEN 0 AND `,
   )
 const forgets = { refused: 'restored-since', saying: /restored from a backup after the round opened/ }
 

@@ -46,7 +46,7 @@ export const attacks: readonly Attack[] = [
       edit(
         'coordinator/enrolment.ts',
         'if (tx.select().from(parties).where(isWaiting(member.id)).get()) {',
-        'if (member.id === undefined) {',
+        'if (tx.update(parties).set({ endedAt: 0 }).where(isWaiting(member.id)).run() === undefined) {',
       ),
     ],
     fails: { has: 'a charter with the key of the thief' },
