@@ -159,13 +159,9 @@ export class PolicyKeeper {
   }
 
   async #verified(before: PolicyVersion | undefined, row: Row): Promise<PolicyVersion> {
-    const { version, sha256: hash, since, text, admittedBy } = row
+    const { version, sha256: hash, since, text } = row
     const read = { rules: parsePolicy(text), version, hash, since }
     if (hash !== sha256(text)) throw unfit(version, 'its text is another one')
-    // Written down before policies were signed, as all before it.
-    if (admittedBy === null && (before === undefined || before.admittedBy === null)) {
-      return { ...read, admittedBy, signedBy: [] }
-    }
     try {
       return { ...read, ...(await this.#admission(before, read)) }
     } catch (error) {

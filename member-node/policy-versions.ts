@@ -16,8 +16,6 @@ export function admissionInWords({ admittedBy, signedBy }: Admission): string {
       return `without the stewards, by the node's key${names === '' ? '' : `; signed by ${names}`}`
     case 'nobody':
       return 'nobody had to sign it'
-    case null:
-      return 'policies were not signed yet'
   }
 }
 

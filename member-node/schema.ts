@@ -152,10 +152,10 @@ export const policies = sqliteTable('policies', {
   sha256: text().notNull(),
   text: text().notNull(),
   since: integer().notNull(),
-  /** How many of its stewards must sign the one that follows. Null in rows of before policies were signed, as the next is. */
-  signaturesToFollow: integer('signatures_to_follow'),
+  /** How many of its stewards must sign the one that follows. */
+  signaturesToFollow: integer('signatures_to_follow').notNull(),
   /** Who let it follow the one before: nobody had to, its stewards signed it, or the node's own key did in their place. */
-  admittedBy: text('admitted_by', { enum: ['nobody', 'stewards', 'node'] }),
+  admittedBy: text('admitted_by', { enum: ['nobody', 'stewards', 'node'] }).notNull(),
 })
 
 /** What was signed so that a policy may follow the one in force. A row is never changed. */

@@ -147,15 +147,17 @@ export function describeOverview(status: Overview, now: number): string {
       : status.charterSigned
         ? 'signed; waits for others'
         : 'not signed; see: inbond member charter sign DIR'
-  const admission = admissionInWords({ admittedBy: status.policyAdmittedBy, signedBy: status.policySignedBy })
+  const { policyAdmittedBy: admittedBy, policySignedBy: signedBy } = status
+  const version = `version ${status.policyVersion}, SHA-256 ${status.policySha256?.slice(0, 12)}…`
   const custodian = status.custodian ? `yes, ${status.prekeys} unused prekeys` : 'no'
   const data = status.datasets.map(({ dataset, records, first, last }) => [
     'data',
     `${dataset}: ${records.toLocaleString('en')} records${first === null ? '' : `, ${first} to ${last}`}`,
   ])
   const roundLines = status.rounds.map(one => {
-    const steps = [one.contributed && 'contributed', one.agreed && 'agreed', one.opened && 'opened'].filter(Boolean)
-    const what = one.refused === null ? steps.join(', ') || 'at work' : `refused: ${one.refused}`
+    const done = [one.contributed && 'contributed', one.agreed && 'agreed', one.opened && 'opened']
+    const steps = [...done, one.refused !== null && `refused: ${one.refused}`].filter(Boolean)
+    const what = steps.join(', ') || 'at work'
     return [
       'round',
       `${one.round.slice(0, 12)}  ${duration(now - Date.parse(one.seenAt))} ago  ${one.purpose} (${one.researcher}): ${what}`,
@@ -166,7 +168,7 @@ export function describeOverview(status: Overview, now: number): string {
     ['process', status.process === null ? 'not running' : `running, ${status.process}`],
     ['coordinator', status.coordinator.answers ? 'answers' : 'cannot be asked'],
     ['policy', status.policy === 'open' ? 'open: answers everything that the charter allows' : status.policy],
-    ['', `version ${status.policyVersion}, SHA-256 ${status.policySha256?.slice(0, 12)}…, ${admission}`],
+    ...(admittedBy === null ? [] : [['', `${version}, ${admissionInWords({ admittedBy, signedBy })}`]]),
     ['key', status.key],
     ...(status.waitingKey === null ? [] : [['', `${status.waitingKey} waits for a charter`]]),
     ['charter', named],

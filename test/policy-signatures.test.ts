@@ -294,16 +294,6 @@ describe('what others wrote into the database', () => {
     expect(office.rows()).toHaveLength(2)
   })
 
-  test('is no policy that does not say who let it follow', async () => {
-    const young = new Office()
-    const { hash } = await young.edit(presets.open)
-    for (const column of ['admitted_by', 'signatures_to_follow']) {
-      const sql = `INSERT INTO policies (version, sha256, text, since, ${column}) VALUES (2, '${hash}', '', 1, 0)`
-      expect(() => young.node.db.$client.exec(sql)).toThrow(/says who let it follow/)
-    }
-    young.node.db.$client.close()
-  })
-
   test('would be one without the constraint, and the node does not go by it', async () => {
     const { $client } = office.node.db
     const stands = await office.keeper.inForce()
@@ -374,23 +364,6 @@ describe('what others wrote into the database', () => {
         expect(() => office.node.db.$client.exec(sql.replaceAll('$', table))).toThrow(/is never changed|they signed/)
       }
     }
-  })
-
-  test('and was written before policies were signed stands, but the next one is signed', async () => {
-    const { db } = office.node
-    const triggers = db.$client.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all() as {
-      name: string
-      sql: string
-    }[]
-    for (const { name } of triggers) db.$client.exec(`DROP TRIGGER ${name}`)
-    db.$client.exec('UPDATE policies SET admitted_by = NULL, signatures_to_follow = NULL')
-    const { admittedBy, signaturesToFollow, ...row } = forgery(2, byTwo({ questionsADay: 4 }))
-    db.insert(policies).values(row).run()
-    for (const { sql } of triggers) db.$client.exec(sql)
-    expect(await office.restart().inForce()).toMatchObject({ version: 2, admittedBy: null })
-    await office.edit(presets.open)
-    await office.sign('Lee')
-    expect(await office.sign('Kim')).toBe(3)
   })
 })
 

@@ -72,8 +72,8 @@ CREATE TABLE `policies` (
 	`sha256` text NOT NULL,
 	`text` text NOT NULL,
 	`since` integer NOT NULL,
-	`signatures_to_follow` integer,
-	`admitted_by` text
+	`signatures_to_follow` integer NOT NULL,
+	`admitted_by` text NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE `policy_signatures` (

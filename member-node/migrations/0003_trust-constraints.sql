@@ -146,10 +146,6 @@ CREATE TRIGGER `agreements_in_custody` BEFORE INSERT ON `agreements` WHEN EXISTS
 END;
 --> statement-breakpoint
 -- Once a policy in force names stewards, another one follows it only with their signatures, or with the node's own in their place.
-CREATE TRIGGER `policies_say_by_whom` BEFORE INSERT ON `policies` WHEN NEW.`admitted_by` IS NULL OR NEW.`signatures_to_follow` IS NULL BEGIN
-  SELECT RAISE(ABORT, 'a policy says who let it follow the one before, and how many sign the next');
-END;
---> statement-breakpoint
 CREATE TRIGGER `policies_signed` BEFORE INSERT ON `policies` WHEN
   (SELECT `signatures_to_follow` FROM `policies` ORDER BY `version` DESC LIMIT 1) > 0
   AND NOT (NEW.`admitted_by` = 'stewards' AND (SELECT `signatures_to_follow` FROM `policies` ORDER BY `version` DESC LIMIT 1) <=

@@ -22,6 +22,7 @@ const OTHERS = (
     ['refuse', [...VICTIMS, 'CC']],
     ['publish', ['coordinator', 'researcher']],
     ['explain', ['coordinator', 'researcher']],
+    ['decide', ['CC', byHand('CC')]],
     ['cancel', [...VICTIMS, 'CC']],
     ['withdraw', ['coordinator']],
     ['declineToAgree', ['coordinator', 'CC']],

@@ -103,7 +103,7 @@ export class Killing {
     const { status, signal, stderr } = finished
     if (signal !== null) {
       this.#noteDeath(party, running, finished)
-    } else if (status !== 0 && !/\[(coordinator-unreachable|round-void|already-initialised)\]/.test(stderr)) {
+    } else if (status !== 0 && !/\[(coordinator-unreachable|round-void|already-initialised|too-late)\]/.test(stderr)) {
       throw new Error(`${running} ended with ${status}:\n${stderr}`)
     }
   }

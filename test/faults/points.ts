@@ -39,7 +39,7 @@ function columnsOf(kind: Kind) {
 
 /**
  * Tables, columns and operations that no scenario here comes to: a login takes a provider, charters are given back to a restored
- * coordinator alone, and a sum is added up again by a custodian only where contributions have 64 MiB.
+ * coordinator alone, a sum is added up again by a custodian only where contributions have 64 MiB, and nobody is restored.
  */
 const ELSEWHERE = [
   'logins',
@@ -50,6 +50,8 @@ const ELSEWHERE = [
   'draws',
   'recounts',
   'refusals.step=recount',
+  'restorations',
+  'recalled_answers',
   'queries.sum',
   'queries.revealed_at',
   'POST /rounds/{round}/draw',

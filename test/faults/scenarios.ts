@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { expect } from 'vitest'
+import { generateIdentityKey, type IdentityKey, writeKeyFile } from '#crypto/signature.ts'
+import { presets } from '#member-node/policy.ts'
 import { answerOf, type Finished, until } from '#test/processes/federation.ts'
 import { type AfflictedFederation, byHand, expectedRows, MEMBERS, question, rowsOf } from './afflicted.ts'
 import type { Killing } from './killing.ts'
@@ -27,6 +29,9 @@ export class Scenarios {
   #answered: string[] = []
   #enrolled = 0
   #made = 0
+  /** Of CC, once there is one. */
+  #steward: IdentityKey | undefined
+  #deputy: IdentityKey | undefined
 
   constructor(afflicted: AfflictedFederation, killing: Killing) {
     this.#afflicted = afflicted
@@ -76,6 +81,60 @@ export class Scenarios {
     const { stderr } = await this.#follow(this.#purpose())
     expect(stderr).toMatch(/CC refused, so that fewer than the 3 needed can contribute \[round-void\]/)
     this.#afflicted.federation.line.write('policy.yaml', policy(1_000_000))
+  }
+
+  /** CC's policy leaves the next two questions to a steward, who approves one and refuses the other, and signs the policy after. */
+  readonly decide = async (): Promise<void> => {
+    const { line } = this.#afflicted.federation
+    this.#steward ??= await generateIdentityKey()
+    this.#deputy ??= await generateIdentityKey()
+    line.write('kim.passphrase', 'a steward of CC')
+    const key = line.write('kim.key', await writeKeyFile(this.#steward, 'a steward of CC'))
+    const asKim = ['--as', 'Kim', '--key', key, '--passphrase-file', line.path('kim.passphrase')]
+    const stewards = [{ name: 'Kim', key: this.#steward.publicKey }]
+    const deputies = [{ name: 'Lee', key: this.#deputy.publicKey }]
+    const takingOne = { ...presets.open, otherwise: 'one person', stewards, deputies, deputiesAfter: '1s' }
+    line.write('policy.yaml', JSON.stringify(takingOne))
+    const approved = this.#purpose()
+    await this.#say('approve', await this.#ask(approved), asKim)
+    expect(rowsOf(answerOf(await this.#follow(approved)))).toEqual(expectedRows)
+    this.#answered.push(approved)
+    const refused = this.#purpose()
+    await this.#say('refuse', await this.#ask(refused), [...asKim, '--reason', 'not this one'])
+    expect((await this.#follow(refused)).stderr).toMatch(/CC refused/)
+    const ofCC = (command: string, ...options: string[]) =>
+      this.#killing.persist(byHand('CC'), [
+        'member',
+        'policy',
+        command,
+        this.#afflicted.federation.of('CC'),
+        ...options,
+      ])
+    line.write('policy.yaml', policy(1_000_000))
+    await ofCC('sign', ...asKim, '--yes')
+    line.write('policy.yaml', JSON.stringify(takingOne))
+    await ofCC('show')
+    line.write('policy.yaml', policy(1_000_000))
+    await ofCC('sign', '--without-stewards', '--yes')
+  }
+
+  /** A steward of CC decides, once the deputies were told that nobody has. */
+  async #say(verdict: 'approve' | 'refuse', query: string, options: readonly string[]): Promise<void> {
+    const { federation } = this.#afflicted
+    const books = federation.database('CC')
+    const waiting = `SELECT round FROM notices JOIN rounds ON rounds.id = round
+      WHERE query = ? AND event = 'deputies' AND sent_at IS NOT NULL`
+    const round = books.prepare(waiting).pluck()
+    await until(
+      () => round.get(query) !== undefined,
+      () => 'the deputies to be told',
+    )
+    const deciding = ['member', verdict, federation.of('CC'), round.get(query) as string, ...options]
+    books.close()
+    let finished: Finished
+    // Whoever died had decided, and the node may have acted on it by now.
+    do finished = await this.#killing.attempt(byHand('CC'), deciding)
+    while (finished.status !== 0 && !finished.stderr.includes('[too-late]'))
   }
 
   /** The researcher withdraws, when two of three have contributed. */

@@ -82,9 +82,9 @@ purpose: ${purpose}
 ${rest}`
 }
 
-/** About 600,000 slots: long enough to be interrupted. */
+/** About 300,000 slots: long enough to be interrupted. */
 function large(purpose: string): string {
-  return question(purpose).replace('[origin]', '[hs4, origin]').replace(', { count: value }', '')
+  return question(purpose).replace('[origin]', '[hs4, origin]').replace(', { sum: value }, { count: value }', '')
 }
 
 function expectAnswer(answer: Answer, cohort: readonly string[] = federation.ids): void {

@@ -37,7 +37,7 @@ test(
     const holds = fc.asyncProperty(schedules(fc.constantFrom(...cheats)), async schedule => {
       await run(snapshot, schedule, ROOT)
     })
-    await fc.assert(holds, { numRuns: effort(36, 1000), seed })
+    await fc.assert(holds, { numRuns: effort(30, 1000), seed })
   },
   effort(900_000, 7_200_000),
 )
