@@ -40,7 +40,7 @@ test('without a fault every question is answered by everybody', async () => {
 test(
   'every invariant holds after any faults',
   async () => {
-    const numRuns = effort(36, 2000)
+    const numRuns = effort(48, 2000)
     let runs = 0
     let questions = 0
     let answers = 0
