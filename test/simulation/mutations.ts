@@ -307,6 +307,7 @@ export const mutations: readonly Mutation[] = [
       edit('member-node/consents.ts', '  if (current) await requireSameLog(node, current, proposal, signal)\n'),
       edit('member-node/consents.ts', 'requireLogged(tx, payload.logHead)', 'tx.select()'),
       edit(ANNOUNCEMENTS, '    await followLog(node, round.round.logHead, signal)\n'),
+      edit(CUSTODY, '    requireNamed(tx, round)\n'),
       edit('member-node/ledger.ts', 'if (isHidden) throw', 'if (isHidden === null) throw'),
       edit('member-node/ledger.ts', '  await followLog(node, next.payload.logHead, signal)\n'),
       edit(
