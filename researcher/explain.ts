@@ -64,6 +64,8 @@ export function explain(file: QueryFile, scene: Scene) {
       minimumCohort: scene.charter.minimumCohort,
     },
     members: foreseen.members.map(one => ({ ...one, coverage: rangesOf(one) })),
+    /** Whether anybody has data of what is asked about, or does not say. */
+    hasData: foreseen.members.some(one => one.coverage?.some(month => month.state !== 'none') ?? true),
     /** What every member has that says what it has. */
     commonMonths: commonMonths(foreseen.members.map(one => one.coverage)) ?? null,
     cost: costOf(question, foreseen.possible, scene.charter.custodians.length, scene.recountFrom),

@@ -36,7 +36,8 @@ export function describeExplanation(said: Explanation): string {
     ...describePast(said).map(line => ['answers before', line]),
     ...[...new Set(said.exposures.map(one => one.inWords))].map(line => ['beside them', line]),
   ]
-  const head = [OUTCOMES[said.outcome], ...said.reasons.map(reason => `  ${reason}`)]
+  const remarks = [...said.reasons, ...(said.hasData ? [] : ['No member has data of what is asked about.'])]
+  const head = [OUTCOMES[said.outcome], ...remarks.map(remark => `  ${remark}`)]
   return `${said.purpose}\n\n${head.join('\n')}\n\n${table(onceEach(rows))}${describeNearest(said)}`
 }
 

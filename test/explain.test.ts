@@ -298,6 +298,15 @@ describe('answers before', () => {
     expect(describeExplanation(said)).toContain(`${id.slice(0, 12)}  2026-01-01  flow import; period 2020; hs2 01`)
   })
 
+  test('of which nobody has data is said to be so', async () => {
+    await found()
+    const about = (period: string) => explained(question({ where: `{ flow: import, period: ${period} }` }))
+    expect((await about('2020-01')).hasData).toBe(true)
+    const empty = await about('2031-01')
+    expect(empty.hasData).toBe(false)
+    expect(describeExplanation(empty)).toContain('No member has data of what is asked about.')
+  })
+
   test('are gone by once more where a member revised alone, until enough others did', async () => {
     await found()
     const first = await federation.ask(question())
