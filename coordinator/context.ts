@@ -5,7 +5,7 @@ import type { Clock } from '#party/clock.ts'
 import { Remembered } from '#party/remembered.ts'
 import type { CharterBundle } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { type Charter, type CharterId, charter } from '#specs/messages.ts'
+import { type Charter, type CharterId, charter, type MemberId } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { claims } from '#specs/signed.ts'
 import { Changes } from './changes.ts'
@@ -28,6 +28,12 @@ export interface Context {
   readonly changes: Changes
   readonly presence: Presence
   readonly log: EventLog
+}
+
+/** Who a request is from, where it is a member. */
+export interface Member {
+  readonly id: MemberId
+  readonly publicKey: string
 }
 
 export interface ContextOptions extends Omit<Context, 'tell' | 'changes' | 'presence' | 'log'> {

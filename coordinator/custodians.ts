@@ -14,7 +14,7 @@ import {
   voidStatement,
 } from '#specs/messages.ts'
 import { claims, verify } from '#specs/signed.ts'
-import type { Context } from './context.ts'
+import type { Context, Member } from './context.ts'
 import { agreements, openings, prekeys, refusals, rounds, voidStatements } from './schema.ts'
 import { termsOf, verifyIn } from './terms.ts'
 
@@ -22,11 +22,6 @@ import { termsOf, verifyIn } from './terms.ts'
 export const PREKEY_STOCK = 32
 /** The longest round takes 14 days from its opening to its end; a prekey that ends earlier may serve none. */
 const USEFUL_MS = 15 * 86_400_000
-
-export interface Member {
-  readonly id: MemberId
-  readonly publicKey: string
-}
 
 export function missingPrekeys(context: Context, custodian: MemberId): number {
   const useful = and(

@@ -5,8 +5,7 @@ import type { SignedCharter } from '#specs/rules/charter.ts'
 import { offeredBy, verifyOffer } from '#specs/rules/offer.ts'
 import type { OfferedData } from '#specs/rules/vintage.ts'
 import { claims } from '#specs/signed.ts'
-import { type Context, charterInForce, requireCharter } from './context.ts'
-import type { Member } from './custodians.ts'
+import { type Context, charterInForce, type Member, requireCharter } from './context.ts'
 import { offers } from './schema.ts'
 
 /**

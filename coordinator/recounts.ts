@@ -7,8 +7,7 @@ import { type MemberId, query, type RoundId, recount, type SumId } from '#specs/
 import { drawnCustodian, drawOf } from '#specs/rules/recount.ts'
 import { claims } from '#specs/signed.ts'
 import { answeredRound } from './answers.ts'
-import type { Context } from './context.ts'
-import type { Member } from './custodians.ts'
+import type { Context, Member } from './context.ts'
 import { draws, queries, recounts, refusals, rounds } from './schema.ts'
 import { termsOf, verifyIn } from './terms.ts'
 

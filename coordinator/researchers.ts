@@ -24,8 +24,7 @@ import {
   verifySponsorship,
 } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign } from '#specs/signed.ts'
-import type { Context } from './context.ts'
-import type { Member } from './custodians.ts'
+import type { Context, Member } from './context.ts'
 import { checkSponsor } from './enrolment.ts'
 import type { Database, Transaction } from './event-log.ts'
 import { logins, parties, revocations, sponsorships } from './schema.ts'

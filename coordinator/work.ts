@@ -5,8 +5,8 @@ import type { MemberId, Refusal } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { demandsOf, isFulfilled } from '#specs/rules/succession.ts'
 import { isHandingOver, standing } from './charters.ts'
-import { type Context, charterInForce, charterProposed } from './context.ts'
-import { type Member, missingPrekeys } from './custodians.ts'
+import { type Context, charterInForce, charterProposed, type Member } from './context.ts'
+import { missingPrekeys } from './custodians.ts'
 import { recountWork } from './recounts.ts'
 import {
   agreements,

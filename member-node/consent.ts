@@ -10,8 +10,7 @@ import { claims } from '#specs/signed.ts'
 import { countedDecisions, standingOf, type Waiting } from './decisions.ts'
 import type { EarlierAnswer, Examination, ExaminationTask } from './examination.ts'
 import type { Node } from './node.ts'
-import { hands, type Policy } from './policy.ts'
-import type { PolicyInForce } from './policy-in-force.ts'
+import { hands, type Policy, type PolicyInForce } from './policy.ts'
 import { contributions, decisions, queue, recalledAnswers, rounds } from './schema.ts'
 
 const DAY_MS = 86_400_000

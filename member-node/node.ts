@@ -10,7 +10,7 @@ import type { AddUp } from './addition.ts'
 import type { Compute } from './computation.ts'
 import type { Examine } from './examination.ts'
 import type { Keyring } from './keyring.ts'
-import type { PolicyInForce } from './policy-in-force.ts'
+import type { PolicyInForce } from './policy.ts'
 import type * as schema from './schema.ts'
 import type { PeriodCoverage } from './warehouse/warehouse.ts'
 
@@ -39,11 +39,6 @@ export interface Node {
   readonly policy: () => Promise<PolicyInForce>
   readonly clock: Clock
   readonly randomness: Randomness
-}
-
-/** A file that is not whole yet. */
-export function partOf(path: string): string {
-  return `${path}.part`
 }
 
 /** The encrypted cells of a round, until it is over. */

@@ -5,18 +5,9 @@ import { InbondError } from '#crypto/error.ts'
 import { readTextFile } from '#party/command.ts'
 import { fault } from '#specs/errors.ts'
 import type { Database, Node } from './node.ts'
-import { type Policy, parsePolicy, presets, signaturesToFollow } from './policy.ts'
+import { type Policy, type PolicyInForce, parsePolicy, presets, signaturesToFollow } from './policy.ts'
 import { type Signers, type Succession, signersOf } from './policy-signatures.ts'
 import { policies } from './schema.ts'
-
-/** The policy by which a question is judged. */
-export interface PolicyInForce {
-  readonly rules: Policy
-  /** 1 for a node's first, and one more with every change. */
-  readonly version: number
-  /** SHA-256 of its text, in hex: what consents and refusals name. */
-  readonly hash: string
-}
 
 type Row = typeof policies.$inferSelect
 

@@ -73,6 +73,15 @@ export const policy = fields.superRefine((read, context) => {
 })
 export type Policy = z.infer<typeof policy>
 
+/** The policy by which a question is judged. */
+export interface PolicyInForce {
+  readonly rules: Policy
+  /** 1 for a node's first, and one more with every change. */
+  readonly version: number
+  /** SHA-256 of its text, in hex: what consents and refusals name. */
+  readonly hash: string
+}
+
 /** How many people must approve. */
 export function hands(one: z.infer<typeof approval>): number {
   return one === 'two people' ? 2 : one === 'one person' ? 1 : 0

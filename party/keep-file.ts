@@ -1,6 +1,11 @@
 import { closeSync, fsyncSync, openSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 
+/** A file that is not whole yet. */
+export function partOf(path: string): string {
+  return `${path}.part`
+}
+
 /**
  * Gives a file whose bytes are on the disk its name, which is on the disk too when this returns. Otherwise a power cut could leave
  * a row that speaks of the file, without the file.
