@@ -404,6 +404,7 @@ async function shares({ recording }: Known): Promise<Decoder> {
   for await (const part of await node.connection.stream(`/rounds/${round}/shares`)) parts.push(part)
   const intact = Buffer.concat(parts)
   const frames = [...intact.toString('latin1').split(/(?=.{4}eyJ)/s)].toSorted()
+  let received = 0
   return decoder<Stream, void>({
     name: 'the shares of a cohort',
     isSlow: true,
@@ -411,6 +412,8 @@ async function shares({ recording }: Known): Promise<Decoder> {
     inputs: fc.record({ bytes: mutatedBytes([intact]), piece: fc.constantFrom(1000, 1448, 65_536) }),
     codes: [...UNSIGNED, 'truncated-body', 'bad-body', 'bad-cohort', 'bad-seal', 'bad-share'],
     decode: async ({ bytes, piece }) => {
+      // Of those that are intact the custodian goes on to the log, and asks no more than it may in a minute.
+      if (++received % 4000 === 0) recording.federation.clock.advance(60_000)
       const hostile = () => new Response(ReadableStream.from(pieces(bytes, piece)))
       const connection = standIn(node.connection, hostile)
       const { $client } = node.db
