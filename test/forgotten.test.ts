@@ -48,6 +48,9 @@ beforeAll(async () => {
     },
   })
   for (const id of MEMBERS) federation.load(id, 'flow,period,hs6,transport,value\nimport,2020-01,010121,sea,2\n')
+  for (const node of federation.nodes.values()) node.rules = open
+  // Whoever was never in an answer has not said that it accepts to be told apart.
+  await federation.ask(QUESTION)
 })
 afterAll(() => federation[Symbol.dispose]())
 beforeEach(async () => {
