@@ -18,11 +18,11 @@ import type { PeriodCoverage } from './warehouse/warehouse.ts'
  * and how many, is in neither.
  */
 
-/** As seldom is anything new said: nobody learns to the minute when data were imported or a policy was changed. */
+/** As seldom is anything new said: nobody learns to the minute when data were imported or a policy was changed, but for the first data. */
 const SHORTEST_PAUSE_MS = 10 * 60_000
 const RENEWED_AFTER_MS = 86_400_000
 const CHECK_MS = 30_000
-/** Before a charter is in force there is nothing to offer; once it is, nobody should wait for it. */
+/** Before there is a charter in force, and data, there is nothing to offer; once there is, nobody should wait for it. */
 const PENDING_CHECK_MS = 2_000
 
 /** Offers again and again, until `signal` aborts. @param failed told of what went wrong, once until it goes well again */
@@ -37,7 +37,7 @@ export async function keepOffering(node: Node, failed: (error: unknown) => void,
       if (!signal.aborted && news !== said) failed(error)
       said = news
     }
-    await node.clock.wait(charterInForce(node) === undefined ? PENDING_CHECK_MS : CHECK_MS, signal)
+    await node.clock.wait(hasOffered(node) ? CHECK_MS : PENDING_CHECK_MS, signal)
   }
 }
 
@@ -62,7 +62,8 @@ async function currentOffer(node: Node, charter: SignedCharter): Promise<typeof 
   const last = stored?.sentAt === null && stored.issuedAt > now ? undefined : stored
   const saidBefore = last && claims(offer, last.compact).payload
   const isSameCharter = saidBefore?.charter === charter.id
-  if (last !== undefined && isSameCharter && now - last.issuedAt < SHORTEST_PAUSE_MS) return last
+  const isHeld = isSameCharter && !isWithoutData(saidBefore.terms)
+  if (last !== undefined && isHeld && now - last.issuedAt < SHORTEST_PAUSE_MS) return last
   const terms = await currentTerms(node, charter)
   const isSame = isSameCharter && JSON.stringify(saidBefore?.terms) === JSON.stringify(terms)
   if (last !== undefined && isSame && now - last.issuedAt < RENEWED_AFTER_MS) return last
@@ -82,6 +83,16 @@ async function currentOffer(node: Node, charter: SignedCharter): Promise<typeof 
     tx.insert(offers).values(row).run()
   })
   return row
+}
+
+/** Whether the coordinator has an offer of this node that others can plan with. */
+function hasOffered(node: Node): boolean {
+  const stored = node.db.select().from(offers).get()
+  return stored !== undefined && stored.sentAt !== null && !isWithoutData(claims(offer, stored.compact).payload.terms)
+}
+
+function isWithoutData(terms: Terms | null): boolean {
+  return terms?.coverage.every(one => one.months.length === 0) ?? false
 }
 
 async function currentTerms(node: Node, charter: SignedCharter): Promise<Terms | null> {

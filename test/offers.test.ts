@@ -101,6 +101,7 @@ describe('a node', () => {
   })
 
   test('says nothing new for ten minutes, the same for a day, and another thing after ten minutes', async () => {
+    federation.load('KR', RECORD)
     await makeOffer(kr())
     kr().rules = { ...kr().rules, hsDigits: 4 }
     federation.clock.advance(10 * MINUTE - 1)
@@ -115,6 +116,18 @@ describe('a node', () => {
     federation.clock.advance(1)
     await makeOffer(kr())
     expect(sent).toHaveLength(3)
+  })
+
+  test('offers its first data at once', async () => {
+    await makeOffer(kr())
+    await makeOffer(kr())
+    expect(sent).toHaveLength(1)
+    federation.load('KR', RECORD)
+    await makeOffer(kr())
+    expect(sent.map(one => said(one).terms?.coverage[0]?.months.length)).toEqual([0, 1])
+    federation.load('KR', RECORD.replace('2020-01', '2020-02'))
+    await makeOffer(kr())
+    expect(sent).toHaveLength(2)
   })
 
   test.each(['request', 'answer'] as const)('sends the same again after the %s was lost, and a restart', async lose => {

@@ -45,6 +45,11 @@ const offers = (version: number, members: readonly MemberId[], issuedAt: number)
     }),
   )
 
+const of = (dataset: string, offer: OfferedData): OfferedData => ({
+  ...offer,
+  coverage: offer.coverage.map(one => ({ ...one, dataset })),
+})
+
 const planned = (rounds: readonly EarlierRound[], offered = offers(0, [], 0), wanted = {}) => {
   const plan = planRound({ ...usual, ...wanted }, CHARTER, new Knowledge(rounds, offered), NOW)
   return { members: plan.eligible.length, hour: plan.asOf / HOUR, voidReason: plan.voidReason }
@@ -78,6 +83,14 @@ test('a month that few offer is asked of those that have nothing of it', () => {
     [...offers(1, IDS, HOUR)].map(([id, one]) => [id, id === BR || id === FR ? one : { ...one, coverage: [] }]),
   )
   expect(planned([], none)).toMatchObject({ members: 4, hour: 100 })
+})
+
+test('who has not said what it has is expected to have what anybody has', () => {
+  const three = { ...CHARTER, members: IDS.slice(0, 3).map(id => ({ id })) as never }
+  const plan = (offered: ReadonlyMap<MemberId, OfferedData>) => planRound(usual, three, new Knowledge([], offered), NOW)
+  expect(plan(offers(1, [BR, FR], HOUR))).toMatchObject({ eligible: [BR, FR, JP], voidReason: undefined })
+  const elsewhere = new Map([...offers(1, [BR, FR], HOUR)].map(([id, one]) => [id, of('seizures', one)]))
+  expect(plan(elsewhere).parts.map(one => one.coverage)).toEqual([[], [], []])
 })
 
 test('a cohort that was given up stands in nobody’s way', () => {

@@ -77,6 +77,7 @@ export class Knowledge {
   readonly cohorts: readonly AskedCohort[]
   readonly #rounds: readonly EarlierRound[]
   readonly #offers: ReadonlyMap<MemberId, OfferedData>
+  /** In some cohort. */
   readonly #months: readonly string[]
   readonly #expected = new Map<string, readonly Part[]>()
 
@@ -108,13 +109,22 @@ export class Knowledge {
     const known = this.#expected.get(key)
     if (known !== undefined) return known
     const rounds = this.#rounds.filter(one => one.question.dataset.id === dataset)
-    const parts = roster.map(member => this.#expectedPart(member, rounds, dataset, asOf))
+    const offered = asOf === undefined ? [...this.#offers.values()].map(one => monthsOffered(one, dataset)) : []
+    const months = [...new Set([...this.#months, ...offered.flatMap(one => [...one.keys()])])]
+    const parts = roster.map(member => this.#expectedPart(member, rounds, months, dataset, asOf))
     this.#expected.set(key, parts)
     return parts
   }
 
-  #expectedPart(member: MemberId, rounds: readonly EarlierRound[], dataset: string, asOf: number | undefined): Part {
-    let months = new Map<string, Month>(this.#months.map(month => [month, unseen(month)]))
+  /** @param known months of which a member has some version unless it says something else */
+  #expectedPart(
+    member: MemberId,
+    rounds: readonly EarlierRound[],
+    known: readonly string[],
+    dataset: string,
+    asOf: number | undefined,
+  ): Part {
+    let months = new Map<string, Month>(known.map(month => [month, unseen(month)]))
     let alone = false
     for (const told of this.#toldBy(member, rounds)) {
       alone = told.alone
