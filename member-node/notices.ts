@@ -6,11 +6,15 @@ import type { Fetch } from '#party/connection.ts'
 import { reasonOf } from '#party/unreachable.ts'
 import { fault } from '#specs/errors.ts'
 import { deputiesFrom } from './decisions.ts'
+import type { Policy } from './policy.ts'
+import { type PolicyKeeper, UnsignedPolicy } from './policy-in-force.ts'
 import { type Desk, pendingQuestions } from './queue.ts'
 import { notices } from './schema.ts'
 
-/** What stewards are told: that a question waits, and no word of it. */
-export interface Notice {
+/** What stewards are told: that something waits for them, and no word of it. */
+export type Notice = QuestionNotice | PolicyNotice
+
+interface QuestionNotice {
   readonly event: 'waits' | 'deputies'
   readonly member: string
   /** The id to show, approve or refuse. */
@@ -18,6 +22,15 @@ export interface Notice {
   /** ISO 8601: then nobody can decide any more. */
   readonly expires: string
   readonly approvalsNeeded: number
+}
+
+/** Another policy than the one in force stands in the file, which may be news to those who are to sign it. */
+interface PolicyNotice {
+  readonly event: 'policy'
+  readonly member: string
+  /** SHA-256 of its text, in hex. */
+  readonly policy: string
+  readonly signaturesNeeded: number
 }
 
 /** A way of telling. Outbound alone: nothing is decided through it. */
@@ -33,49 +46,65 @@ const FIRST_PAUSE_MS = 10_000
 const LONGEST_PAUSE_MS = 900_000
 const PATIENCE_MS = 10_000
 
-/** Tells of questions that wait, each way once, until `signal` aborts. What fails is tried again, with pauses that grow. */
-export async function keepTelling(
-  desk: Desk,
-  ways: readonly Way[],
-  failed: (way: string, error: unknown) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  while (ways.length > 0 && !signal.aborted) {
-    await tellAll(desk, ways, failed, signal)
-    await desk.clock.wait(CHECK_MS, signal)
+/** Who is told, how, and of what. */
+export interface Telling {
+  readonly desk: Desk
+  /** The one that the desk has its policy from. */
+  readonly keeper: Pick<PolicyKeeper, 'trouble'>
+  readonly ways: readonly Way[]
+  readonly failed: (way: string, error: unknown) => void
+}
+
+/** Tells of what waits, each way once, until `signal` aborts. What fails is tried again, with pauses that grow. */
+export async function keepTelling(telling: Telling, signal: AbortSignal): Promise<void> {
+  while (telling.ways.length > 0 && !signal.aborted) {
+    await tellAll(telling, signal)
+    await telling.desk.clock.wait(CHECK_MS, signal)
   }
 }
 
 /** Tells what is due now. */
-export async function tellAll(
-  desk: Desk,
-  ways: readonly Way[],
-  failed: (way: string, error: unknown) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  const { rules } = await desk.policy()
-  for (const waiting of pendingQuestions(desk)) {
-    const events = ['waits'] as Notice['event'][]
-    if (rules.deputies.length > 0 && desk.clock.now() >= deputiesFrom(waiting, rules)) events.push('deputies')
+export async function tellAll(telling: Telling, signal: AbortSignal): Promise<void> {
+  const { rules } = await telling.desk.policy()
+  const due = [...noticesOfQuestions(telling.desk, rules), ...noticeOfPolicy(telling)]
+  for (const one of due) await Promise.all(telling.ways.map(way => tellOnce(telling, way, one, signal)))
+}
+
+/** A notice is told once of its subject: a round, or a policy after another one. */
+interface Due {
+  readonly subject: string
+  readonly notice: Notice
+}
+
+function noticesOfQuestions(desk: Desk, rules: Policy): Due[] {
+  return pendingQuestions(desk).flatMap(waiting => {
     const { round: question, hands: approvalsNeeded } = waiting
     const expires = new Date(waiting.expires).toISOString()
-    for (const event of events) {
-      const notice: Notice = { event, member: desk.id, question, expires, approvalsNeeded }
-      await Promise.all(ways.map(way => tellOnce(desk, way, notice, waiting.round, failed, signal)))
-    }
-  }
+    const isForDeputies = rules.deputies.length > 0 && desk.clock.now() >= deputiesFrom(waiting, rules)
+    const events = isForDeputies ? (['waits', 'deputies'] as const) : (['waits'] as const)
+    return events.map(event => ({
+      subject: question,
+      notice: { event, member: desk.id, question, expires, approvalsNeeded },
+    }))
+  })
+}
+
+function noticeOfPolicy({ desk, keeper: { trouble } }: Telling): Due[] {
+  if (!(trouble instanceof UnsignedPolicy)) return []
+  const { succession, signaturesNeeded } = trouble
+  const { hash: policy, follows } = succession
+  const subject = `${policy} after ${follows.version}`
+  return [{ subject, notice: { event: 'policy', member: desk.id, policy, signaturesNeeded } }]
 }
 
 async function tellOnce(
-  { db, clock }: Desk,
+  { desk: { db, clock }, failed }: Telling,
   way: Way,
-  notice: Notice,
-  round: (typeof notices.$inferSelect)['round'],
-  failed: (way: string, error: unknown) => void,
+  { subject, notice }: Due,
   signal: AbortSignal,
 ): Promise<void> {
-  const key = { round, event: notice.event, way: way.name }
-  const one = and(eq(notices.round, round), eq(notices.event, notice.event), eq(notices.way, way.name))
+  const key = { subject, event: notice.event, way: way.name }
+  const one = and(eq(notices.subject, subject), eq(notices.event, notice.event), eq(notices.way, way.name))
   const { tries, nextTry, sentAt } = db.select().from(notices).where(one).get() ?? {
     tries: 0,
     nextTry: 0,
@@ -86,7 +115,7 @@ async function tellOnce(
     void db
       .insert(notices)
       .values({ ...key, ...state })
-      .onConflictDoUpdate({ target: [notices.round, notices.event, notices.way], set: state })
+      .onConflictDoUpdate({ target: [notices.subject, notices.event, notices.way], set: state })
       .run()
   try {
     await way.tell(notice, signal)
@@ -143,11 +172,19 @@ export interface MailTransport {
 export function mail(from: string, to: string, transport: MailTransport): Way {
   return {
     name: 'mail',
-    tell: async ({ event, member, question, expires, approvalsNeeded }) => {
-      const id = question.slice(0, 12)
-      const who = event === 'deputies' ? 'Deputies may decide as well by now.' : `${approvalsNeeded} must approve.`
-      const text = `The question ${id} waits at ${member} until ${expires}. ${who}\n\nTo see it: inbond member show DIR ${id}\n`
-      await transport.sendMail({ from, to, subject: `${member}: a question waits for a steward`, text })
-    },
+    tell: async notice => void (await transport.sendMail({ from, to, ...inWords(notice) })),
   }
+}
+
+function inWords(notice: Notice): { subject: string; text: string } {
+  const { member } = notice
+  if (notice.event === 'policy') {
+    const text = `Another policy stands in the file of ${member}. It takes ${notice.signaturesNeeded} of your signatures to come into force; until then the one before stays.\n\nTo see what it changes: inbond member policy show DIR\nSHA-256: ${notice.policy}\n`
+    return { subject: `${member}: a policy waits for the signatures of stewards`, text }
+  }
+  const id = notice.question.slice(0, 12)
+  const who =
+    notice.event === 'deputies' ? 'Deputies may decide as well by now.' : `${notice.approvalsNeeded} must approve.`
+  const text = `The question ${id} waits at ${member} until ${notice.expires}. ${who}\n\nTo see it: inbond member show DIR ${id}\n`
+  return { subject: `${member}: a question waits for a steward`, text }
 }

@@ -216,17 +216,15 @@ export const decisions = sqliteTable(
 export const notices = sqliteTable(
   'notices',
   {
-    round: text()
-      .$type<RoundId>()
-      .notNull()
-      .references(() => queue.round),
-    event: text({ enum: ['waits', 'deputies'] }).notNull(),
+    /** What waits: a round, or a policy after another one. */
+    subject: text().notNull(),
+    event: text({ enum: ['waits', 'deputies', 'policy'] }).notNull(),
     way: text().notNull(),
     tries: integer().notNull(),
     nextTry: integer('next_try').notNull(),
     sentAt: integer('sent_at'),
   },
-  table => [primaryKey({ columns: [table.round, table.event, table.way] })],
+  table => [primaryKey({ columns: [table.subject, table.event, table.way] })],
 )
 
 export const refusals = sqliteTable(

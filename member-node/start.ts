@@ -48,7 +48,7 @@ export function start(path: string, options: CommonOptions, terminal: Terminal):
         work(node, withPlace(node, observer(tell), tell), terminal.signal),
         keepOffering(node, observer(tell).failed, terminal.signal),
         sayWhoIsAwaited(node, settings.coordinator, tell, terminal.signal),
-        keepTelling(node, ways, (way, error) => tell(untold(way, error)), terminal.signal),
+        keepTelling({ desk: node, keeper, ways, failed: (way, error) => tell(untold(way, error)) }, terminal.signal),
       ])
       tell({ msg: 'stopped' })
     } finally {
@@ -82,12 +82,15 @@ const OUT = {
   replaced: 'the charter in force has another key in the place of this one: it answers nothing',
 } as const
 
-/** A line of the log, once a question. */
+/** A line of the log, once a question. A policy that waits has one already. */
 function logging(tell: Tell): Way {
   return {
     name: 'log',
-    tell: async ({ event, question: round }) =>
-      tell({ msg: event === 'waits' ? 'a question waits for a steward' : 'deputies may decide as well', round }),
+    tell: async notice => {
+      if (notice.event === 'policy') return
+      const msg = notice.event === 'waits' ? 'a question waits for a steward' : 'deputies may decide as well'
+      tell({ msg, round: notice.question })
+    },
   }
 }
 

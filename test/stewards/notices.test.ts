@@ -1,9 +1,10 @@
+import { createHash, createHmac } from 'node:crypto'
 import { join } from 'node:path'
 import { Registry } from 'prom-client'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { levelOf, policyNews } from '#member-node/events.ts'
 import { measureState } from '#member-node/metrics.ts'
-import { mail, type Notice, tellAll, type Way, webhook } from '#member-node/notices.ts'
+import { mail, type Notice, type Telling, tellAll, type Way, webhook } from '#member-node/notices.ts'
 import { PolicyKeeper } from '#member-node/policy-in-force.ts'
 import { pendingQuestions } from '#member-node/queue.ts'
 import { policies } from '#member-node/schema.ts'
@@ -20,6 +21,8 @@ describe('stewards are told', () => {
   const never = new AbortController().signal
   const failures: string[] = []
   const failed = (way: string, error: unknown) => void failures.push(`${way}: ${(error as Error).message}`)
+  const tell = (ways: readonly Way[], signal = never, own: Partial<Telling> = {}) =>
+    tellAll({ desk: desk(), keeper: { trouble: undefined }, ways, failed, ...own }, signal)
   beforeEach(async () => {
     failures.length = 0
     // Whatever waits from before is over.
@@ -35,17 +38,17 @@ describe('stewards are told', () => {
   test('once, each way, of every question that waits, and once more when deputies may decide', async () => {
     const { round } = await posed()
     const [one, other] = [recording('one'), recording('other')]
-    for (let times = 0; times < 3; times++) await tellAll(desk(), [one, other], failed, never)
+    for (let times = 0; times < 3; times++) await tell([one, other])
     const expires = new Date(federation.clock.now() + HOUR).toISOString()
     expect(one.told).toEqual([{ event: 'waits', member: 'KR', question: round, expires, approvalsNeeded: 1 }])
     expect(other.told).toEqual(one.told)
     federation.clock.advance(30 * MINUTE)
     restartNode(federation, 'KR')
-    await tellAll(desk(), [one], failed, never)
+    await tell([one])
     expect(one.told.map(notice => notice.event)).toEqual(['waits', 'deputies'])
     federation.clock.advance(30 * MINUTE)
     await look()
-    await tellAll(desk(), [recording('third')], failed, never)
+    await tell([recording('third')])
     expect(one.told).toHaveLength(2)
   })
 
@@ -56,12 +59,11 @@ describe('stewards are told', () => {
       sent.push({ url, init })
       return new Response(null, { status: 204 })
     })
-    await tellAll(desk(), [way], failed, never)
+    await tell([way])
     expect(sent).toHaveLength(1)
     const { url, init } = sent[0] as (typeof sent)[number]
     expect(url).toBe('https://stewards.example/kr')
     expect(String(init.body)).not.toMatch(/Ada|stewards see|hs2/)
-    const { createHmac } = await import('node:crypto')
     const time = federation.clock.now()
     const code = createHmac('sha256', SECRET).update(`${time}.${init.body}`).digest('hex')
     expect(init.headers).toMatchObject({ 'inbond-signature': `t=${time},sha256=${code}` })
@@ -83,7 +85,7 @@ describe('stewards are told', () => {
     const after: number[] = []
     for (const wait of times) {
       federation.clock.advance(wait)
-      await tellAll(desk(), [way], failed, never)
+      await tell([way])
       after.push(asked)
     }
     expect(after).toEqual([1, 1, 2, 2, 3, 3])
@@ -102,29 +104,52 @@ describe('stewards are told', () => {
       (_, init) =>
         new Promise((_, reject) => init?.signal?.addEventListener('abort', () => reject(init.signal?.reason))),
     )
-    const telling = tellAll(desk(), [way], failed, never)
+    const telling = tell([way])
     await new Promise(resolve => setImmediate(resolve))
     federation.clock.advance(10_000)
     await telling
     expect(failures).toEqual(['webhook: the receiver of the webhook did not answer within ten seconds'])
     federation.clock.advance(MINUTE)
     const stopping = new AbortController()
-    const again = tellAll(desk(), [way], failed, stopping.signal)
+    const again = tell([way], stopping.signal)
     await new Promise(resolve => setImmediate(resolve))
     stopping.abort()
     await again
     expect(failures).toHaveLength(1)
   })
 
+  test('of another policy in the file, once, and again of another one', async () => {
+    let rules = byHand({ questionsADay: 7 })
+    kr().rules = rules
+    await kr().policy()
+    const keeper = new PolicyKeeper(kr(), async () => JSON.stringify(rules))
+    const own = { keeper, desk: { ...desk(), policy: () => keeper.inForce() } }
+    const way = recording('one')
+    const sent: { text: string }[] = []
+    const ways = [way, mail('kr@example.org', 'kim@example.org', { sendMail: async one => sent.push(one) })]
+    await tell(ways, never, own)
+    expect(way.told).toEqual([])
+    for (const questionsADay of [8, 8, 9, 7]) {
+      rules = byHand({ questionsADay })
+      await tell(ways, never, own)
+    }
+    const sha256 = (questionsADay: number) =>
+      createHash('sha256')
+        .update(JSON.stringify(byHand({ questionsADay })))
+        .digest('hex')
+    const notice = { event: 'policy', member: 'KR', signaturesNeeded: 1 }
+    expect(way.told).toEqual([8, 9].map(most => ({ ...notice, policy: sha256(most) })))
+    expect(sent).toHaveLength(2)
+    expect(sent[0]).toMatchObject({
+      subject: 'KR: a policy waits for the signatures of stewards',
+      text: expect.stringContaining(sha256(8)),
+    })
+  })
+
   test('by mail, in words', async () => {
     const { round } = await posed()
     const sent: object[] = []
-    await tellAll(
-      desk(),
-      [mail('kr@example.org', 'kim@example.org', { sendMail: async one => sent.push(one) })],
-      failed,
-      never,
-    )
+    await tell([mail('kr@example.org', 'kim@example.org', { sendMail: async one => sent.push(one) })])
     expect(sent).toEqual([
       {
         from: 'kr@example.org',
