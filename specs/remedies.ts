@@ -20,20 +20,22 @@ const en: Remedies = {
   'upgrade-needed': 'Install the version of Inbond that the federation runs.',
   'bad-token': 'Check that this party was enrolled with this coordinator.',
   'clock-skew': 'Set the clocks of this machine and of the coordinator (NTP); two minutes of difference are tolerated.',
-  'not-allowed': 'Use the party that this belongs to.',
+  'not-allowed': 'Have it done by whoever may, or check the directory, the name and the key that were given.',
   'not-on-roster': 'Ask the secretariat to propose a charter that includes this member.',
   'key-replaced': "Start the directory that has this member's new key; a key that was replaced serves no more.",
   'not-sponsored': 'Tell your fingerprint to the sponsor that is named: inbond member researcher sponsor.',
   'researcher-revoked': 'Ask whoever revoked it. A revoked key is never taken again; a new one needs a new invitation.',
   'bad-invitation': 'Ask the secretariat for a new invitation; each works once, for one name, for seven days.',
-  'not-found': 'Check the id; `status` and `query list` show those that exist.',
+  'not-found':
+    'Check the id or fingerprint: `status`, `query list`, `queue` and `researcher list` show those that exist.',
   'wrong-federation': 'Use the directory, or the invitation, of the federation that this belongs to.',
   'already-enrolled':
     'Use the directory that was enrolled; if a member lost it: inbond coordinator invite DIR --member KR --replace.',
   'differs-from-stored':
     'Nothing to do: what was stored first stands. If you did not expect this, tell the secretariat.',
   'too-late': 'It is over; if it ended without an answer, ask again with more time (closes: 48h).',
-  'no-charter': 'Propose one: inbond coordinator charter propose DIR.',
+  'no-charter':
+    'Wait until the secretariat has proposed one and the members have signed it: inbond coordinator charter propose DIR.',
   'charter-pending':
     'Wait until the members have signed the charter, and their nodes run: inbond member charter sign DIR.',
   'bad-charter': 'Do not sign it; the secretariat proposes a corrected one: inbond coordinator charter propose DIR.',
@@ -71,7 +73,7 @@ const en: Remedies = {
   'round-void': 'Ask again: with more time (closes: 48h), or with fewer members (need: { atLeast: 4 }).',
   'coordinator-unreachable':
     'Check that the coordinator runs and can be reached from here; a running node tries again by itself.',
-  'bad-answer': 'Check that the address is that of an Inbond coordinator and not of a proxy.',
+  'bad-answer': 'Check that the address is whole, and that of an Inbond coordinator and not of a proxy.',
   'wrong-passphrase': 'Give the right one with --passphrase-file or INBOND_PASSPHRASE.',
   'bad-key-file': 'Put the file keys/identity back from a backup; no other key can act for this party.',
   'not-initialised': 'Make it first: inbond coordinator|member|researcher init DIR.',
@@ -79,9 +81,11 @@ const en: Remedies = {
   'already-running': 'Stop the other process first, or use its directory no further.',
   'bad-config': 'Correct config.yaml in that directory.',
   'bad-tls-certificate': 'Put a certificate and its key in PEM where config.yaml names them: docs/coordinator.md.',
-  'plain-http': 'Use HTTPS (docs/coordinator.md); where nobody can listen, insist: --plain-http or plainHttp: true.',
+  'plain-http':
+    'Use HTTPS (docs/coordinator.md); where nobody can listen and the command allows it, insist: --plain-http or plainHttp: true.',
   'bad-option': 'See --help for what it takes, with an example.',
-  'not-confirmed': 'Compare the fingerprints with those that the members tell you, then run it again with --yes.',
+  'not-confirmed':
+    'Read what is shown, and compare fingerprints with their owners where there are any; then run it again with --yes.',
   'file-not-readable': 'Check the path and the permissions.',
   'not-writable': 'Choose another place, or let this user write there.',
   'address-in-use': 'Stop what listens there, or change host or port in config.yaml.',
@@ -94,7 +98,8 @@ const en: Remedies = {
   'nothing-loaded': 'Correct the map or the file as the reason says; --dry-run tries it without keeping anything.',
   'warehouse-busy': 'Wait until the other import is done, and run this one again.',
   'warehouse-outdated': 'Run the version of Inbond that made the warehouse, or import anew into a new directory.',
-  'bad-policy': 'Use --policy open, --policy standard, or correct the policy file.',
+  'bad-policy':
+    'Correct the policy file; `inbond policy print standard` shows a whole one, and docs/steward.md explains it.',
   'unsigned-policy':
     'Have those stewards sign it (inbond member policy sign DIR), or put the policy that is in force back into the file.',
   'notice-not-taken': 'Check the address and the receiver of the webhook; the node tries again by itself.',
