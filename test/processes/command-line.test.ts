@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import { presets } from '#member-node/policy.ts'
 import { remedyOf } from '#specs/problem.ts'
+import { PROTOCOL } from '#specs/signed.ts'
 import { CommandLine, Federation, type Finished, freePort, ROOT, type Surroundings } from './federation.ts'
 
 /**
@@ -169,6 +170,15 @@ describe('help', () => {
     const { status, stdout, stderr } = await run('coordinator')
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toContain('Usage: inbond coordinator')
+  })
+
+  it('the version is that of the package', async () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
+    expect(await run('--version')).toMatchObject({
+      status: 0,
+      stdout: `inbond ${version}, protocol ${PROTOCOL}\n`,
+      stderr: '',
+    })
   })
 
   it('an unknown first word is refused', async () => {
@@ -746,7 +756,7 @@ describe('what a command prints', () => {
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toMatch(/^charter +[0-9a-f]{64}\nfederation +Test of processes, epoch 2\n/)
     expect(stderr).toMatch(/\nmember +BB {2}[\w-]{43} {2}Customs of BB\n/)
-    expect(stderr).toMatch(/\ninbond: nothing was signed \[not-confirmed\]\n {2}Compare the fingerprints.*\n$/)
+    expect(stderr).toMatch(/\ninbond: nothing was signed \[not-confirmed\]\n {2}Read what is shown.*\n$/)
     const shown = await run('member', 'charter', 'sign', at('AA'), '--yes')
     expect(shown).toMatchObject({ status: 0, stdout: stderr.slice(0, stderr.indexOf('inbond: ')) })
   })
