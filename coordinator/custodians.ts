@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { and, eq, gt, inArray, isNull } from 'drizzle-orm'
 import { SEALED_BYTES } from '#crypto/sealing.ts'
+import { PREKEY_STOCK } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
 import {
   agreement,
@@ -18,8 +19,6 @@ import type { Context, Member } from './context.ts'
 import { agreements, openings, prekeys, refusals, rounds, voidStatements } from './schema.ts'
 import { termsOf, verifyIn } from './terms.ts'
 
-/** How many unused prekeys a custodian keeps here; fewer than half of it and it is asked for more. */
-export const PREKEY_STOCK = 32
 /** The longest round takes 14 days from its opening to its end; a prekey that ends earlier may serve none. */
 const USEFUL_MS = 15 * 86_400_000
 

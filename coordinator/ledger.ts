@@ -2,7 +2,7 @@ import { and, eq, isNotNull, isNull, ne } from 'drizzle-orm'
 import { Remembered } from '#party/remembered.ts'
 import { cohort, type MemberId, query, type RoundId } from '#specs/messages.ts'
 import { partOf, regionAndReader } from '#specs/rules/past-cohort.ts'
-import { type AskedCohort, fitting } from '#specs/rules/pattern.ts'
+import { type AskedCohort, type EarlierCohort, fitting } from '#specs/rules/pattern.ts'
 import { claims } from '#specs/signed.ts'
 import type { Context } from './context.ts'
 import { contributions, queries, rounds } from './schema.ts'
@@ -12,20 +12,21 @@ import { contributions, queries, rounds } from './schema.ts'
  * here first, before anybody is asked or agrees.
  */
 
-const remembered = new Remembered<RoundId, AskedCohort>(2000)
+const remembered = new Remembered<RoundId, EarlierCohort>(2000)
 
 type RoundRow = typeof rounds.$inferSelect
 
 /** Every cohort without a void certificate, oldest first. */
-export function countingCohorts(context: Context, except?: RoundId): AskedCohort[] {
+export function countingCohorts(context: Context, except?: RoundId): EarlierCohort[] {
   const counts = and(isNotNull(rounds.cohort), isNull(rounds.voidCertificate), ne(rounds.id, except ?? ('' as RoundId)))
   const rows = context.db.select().from(rounds).where(counts).orderBy(rounds.closedAt).all()
   return rows.map(row => remembered.get(row.id, () => closedCohort(context, row)))
 }
 
-function closedCohort(context: Context, row: RoundRow): AskedCohort {
+/** It fitted those before it when it was closed, so that to say the same again is safe, whoever agreed to it. */
+function closedCohort(context: Context, row: RoundRow): EarlierCohort {
   const members = claims(cohort, row.cohort as string).payload.manifests.map(one => one.member)
-  return askedCohort(context, row, members)
+  return { ...askedCohort(context, row, members), isAgreed: true }
 }
 
 /** A round as the pattern rule sees it, with these of its contributions. */

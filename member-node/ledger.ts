@@ -15,7 +15,7 @@ import {
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import type { SignedCohort, SignedManifest } from '#specs/rules/cohort.ts'
 import { verifyPastCohort, verifyVoidCertificate } from '#specs/rules/past-cohort.ts'
-import { type AskedCohort, describeExposure, exposures } from '#specs/rules/pattern.ts'
+import { type AskedCohort, describeExposure, type EarlierCohort, exposures } from '#specs/rules/pattern.ts'
 import type { VerifiedRound } from '#specs/rules/round.ts'
 import { claims, verify } from '#specs/signed.ts'
 import { charterOf, termsSoFar } from './charters.ts'
@@ -27,7 +27,8 @@ import { agreements, contributions, logEntries, pastCohorts, recalledAnswers, vo
 
 /**
  * A custodian's ledger of cohorts is the log: it goes by all that are in it, whoever agreed to them. The local memory of a single
- * custodian would not do, for a coordinator could hide each round from another one.
+ * custodian would not do, for a coordinator could hide each round from another one. Nor does the log alone say that anybody agreed: a
+ * cohort in it can forbid something, and allows nothing.
  */
 
 /**
@@ -51,16 +52,19 @@ export async function checkAgainstLedger(
   await learnCohorts(node, coordinator, ne(logEntries.message, next.id), signal)
   await learnVoidRounds(node, signal)
   const counting = node.db
-    .select({ query: pastCohorts.query, asked: pastCohorts.asked })
+    .select({ query: pastCohorts.query, asked: pastCohorts.asked, agreed: agreements.cohort })
     .from(pastCohorts)
     .leftJoin(voidRounds, eq(voidRounds.round, pastCohorts.round))
+    .leftJoin(agreements, eq(agreements.cohort, pastCohorts.cohort))
     .where(and(ne(pastCohorts.cohort, next.id), isNull(voidRounds.round)))
     .all()
   if (counting.some(one => one.query === round.query.id)) {
     throw fault('bad-cohort', 'the query has another cohort in the log, and it may have been opened')
   }
   const asked = askedCohort(round, manifests)
-  const before = counting.map(one => JSON.parse(one.asked) as AskedCohort)
+  const before = counting.map(
+    ({ asked, agreed }): EarlierCohort => ({ ...JSON.parse(asked), isAgreed: agreed !== null }),
+  )
   const [exposure] = exposures(asked, before, minimumCohort)
   if (exposure) throw fault('exposes-members', describeExposure(exposure))
 }
@@ -77,7 +81,7 @@ export function requireSharedHistory(tx: Pick<Node['db'], 'select'>, next: Signe
   const own = tx
     .select()
     .from(logEntries)
-    .where(and(isCurrent, eq(logEntries.message, next.id)))
+    .where(and(isCurrent, eq(logEntries.typ, cohort.typ), eq(logEntries.message, next.id)))
     .get()
   const isHidden = agreedBeyond(tx, size)
     .filter(other => other.id !== next.id)
@@ -107,7 +111,8 @@ export function requireNamed(tx: Pick<Node['db'], 'select'>, { round }: Verified
 /** The cohorts that this custodian agreed to, before a moment, which are not among so many entries of the log. */
 function agreedBeyond(tx: Pick<Node['db'], 'select'>, size: number, before = Number.POSITIVE_INFINITY) {
   const { history, since } = readSoFar({ db: tx })
-  const isLogged = and(eq(logEntries.history, history), eq(logEntries.message, agreements.cohort))
+  const isCohort = and(eq(logEntries.history, history), eq(logEntries.typ, cohort.typ))
+  const isLogged = and(isCohort, eq(logEntries.message, agreements.cohort))
   const isBeyond = or(isNull(logEntries.index), gte(logEntries.index, size))
   return tx
     .select({ id: agreements.cohort, compact: agreements.cohortCompact })

@@ -137,6 +137,6 @@ async function fetchCiphertext(
   }
   if (at !== into.length) throw fault('coordinator-unreachable', `${path} ended after ${at} of ${into.length} bytes`)
   if (hash.digest('hex') !== ciphertext) {
-    throw fault('bad-evidence', `the contribution of ${member} is not the one that it signed`)
+    throw fault('bad-evidence', `the coordinator sent another contribution of ${member} than the one that it signed`)
   }
 }

@@ -242,10 +242,14 @@ export async function learnRevocation(node: Node, compact: string): Promise<void
   store(node, await verifyRevocation(compact, termsSoFar(node)))
 }
 
-/** What does not hold as a revocation stops nobody. */
-const NO_REVOCATION = ['bad-certificate', 'bad-signature', 'bad-message']
+/** What is no revocation, by its bytes in the log or by who is known here, stops nobody. */
+const NO_REVOCATION = ['bad-certificate', 'bad-message']
 
-/** Takes note of the revocations in the log as far as this node has read it. */
+/**
+ * Takes note of the revocations in the log as far as this node has read it.
+ * @throws InbondError `bad-answer` where one is served otherwise than it is logged. The entry does not cover the signature: with a spoilt
+ * one, what the log has would stop nobody
+ */
 export async function learnLoggedRevocations(node: Node, signal?: AbortSignal): Promise<void> {
   const unknown = node.db
     .select({ id: logEntries.message })
@@ -259,6 +263,8 @@ export async function learnLoggedRevocations(node: Node, signal?: AbortSignal): 
     const { revocation: compact } = await node.connection.get(`/revocations/${id}`, revocationRequest, signal)
     if (messageId(compact) !== id) throw fault('bad-answer', 'this is another revocation than the one in the log')
     await learnRevocation(node, compact).catch(error => {
+      if (error.code === 'bad-signature')
+        throw fault('bad-answer', 'a revocation in the log is served with another signature', error)
       if (!NO_REVOCATION.includes(error.code)) throw error
     })
   }

@@ -95,9 +95,9 @@ async function recallSignaturesOf(
 ): Promise<void> {
   const said = { protocol: PROTOCOL, charter: id, member: node.id } as const
   const confirmed = await sign(key, confirmation, { ...said, previous: current.id })
-  if (isLogged(node, confirmed.id)) keepConfirmation(node, current.id, id, confirmed.compact)
+  if (isLogged(node, confirmation, confirmed.id)) keepConfirmation(node, current.id, id, confirmed.compact)
   const consented = await sign(key, consent, said)
-  if (isLogged(node, consented.id)) await recallHandover(node, current, id, signal)
+  if (isLogged(node, consent, consented.id)) await recallHandover(node, current, id, signal)
 }
 
 /** Charters in the log that are not in force here. Also those of before the backup: it may have signed them since. */
@@ -113,8 +113,9 @@ function proposalsIn({ db }: Memory): CharterId[] {
 }
 
 /** Also in a history that this node left: it signed it all the same. */
-function isLogged({ db }: Memory, message: string): boolean {
-  return db.select().from(logEntries).where(eq(logEntries.message, message)).get() !== undefined
+function isLogged({ db }: Memory, { typ }: { readonly typ: string }, message: string): boolean {
+  const isThis = and(eq(logEntries.typ, typ), eq(logEntries.message, message))
+  return db.select().from(logEntries).where(isThis).get() !== undefined
 }
 
 function keepConfirmation(node: Node, previous: CharterId, id: CharterId, compact: string): void {

@@ -325,7 +325,10 @@ export const logEntries = sqliteTable(
     typ: text().notNull(),
     message: text().notNull(),
   },
-  table => [primaryKey({ columns: [table.history, table.index] }), unique().on(table.history, table.message)],
+  table => [
+    primaryKey({ columns: [table.history, table.index] }),
+    unique().on(table.history, table.typ, table.message),
+  ],
 )
 
 /** What the pattern rule needs to know of a cohort in the log, fetched once and verified by its hashes. */

@@ -199,7 +199,10 @@ export async function addUpAgain(
   for (const [i, { payload }] of checked.manifests.entries()) {
     const ciphertext = await fetchCiphertext(payload.member)
     if (sha256(ciphertext) !== payload.ciphertext) {
-      throw fault('bad-evidence', `the contribution of ${payload.member} is not the one that it signed`)
+      throw fault(
+        'bad-evidence',
+        `the coordinator sent another contribution of ${payload.member} than the one that it signed`,
+      )
     }
     if (i === 0) again.set(ciphertext)
     else aggregator.addTo(again, ciphertext)

@@ -179,7 +179,7 @@ describe(`with seed ${seed}`, () => {
         expect(
           exposures(
             next,
-            around.past.map(one => one.asked),
+            around.past.map(one => ({ ...one.asked, isAgreed: true })),
             3,
           ),
         ).toEqual([])

@@ -15,7 +15,7 @@ const answer: Answer = {
   asOf: '2029-01-14T12:00:00.000Z',
   newer: [JP],
   cohort: [BR, JP],
-  missing: [{ member: KR, reason: 'did not contribute in time' }],
+  missing: [{ member: KR, reason: 'the coordinator shows neither a contribution nor a refusal' }],
   coverage: {
     BR: { complete: ['2020-01..2020-03'], provisional: ['2020-04'], none: [] },
     JP: { complete: [], provisional: [], none: ['2020-01..2020-04'] },
@@ -46,7 +46,7 @@ describe('an answer for people', () => {
     expect(text).toMatch(/^members +BR, JP$/m)
     expect(text).toMatch(/^data as of +2029-01-14 12:00 UTC$/m)
     expect(text).toMatch(/^newer data +JP; asked again/m)
-    expect(text).toMatch(/^missing +KR: did not contribute in time$/m)
+    expect(text).toMatch(/^missing +KR: the coordinator shows neither a contribution nor a refusal$/m)
     expect(text).toMatch(/^coverage +BR: complete 2020-01\.\.2020-03; provisional 2020-04$/m)
     expect(text).toMatch(/^coverage +JP: no data 2020-01\.\.2020-04$/m)
     expect(text).toMatch(/^note +BR values imports FOB$/m)

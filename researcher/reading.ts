@@ -15,6 +15,10 @@ import { releasable } from './releasable.ts'
 import { knownCharter, type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
 
+const APART = 'would stand apart beside the answers to earlier questions'
+/** That it did not contribute would be the coordinator's word against it. */
+const NOT_SHOWN = 'the coordinator shows neither a contribution nor a refusal'
+
 /** How many contributions the recipient itself has added up again. */
 export interface Added {
   readonly done: number
@@ -70,7 +74,8 @@ export async function read(
   })
   const fitting = openings.map(one => one.index).filter(index => !disagreeing.includes(index))
   const { refusals } = checked
-  const reasonOf = (member: MemberId) => refusals.get(member) ?? 'did not contribute in time'
+  const { leftOut } = checked.cohort.payload
+  const reasonOf = (member: MemberId) => refusals.get(member) ?? (leftOut.includes(member) ? APART : NOT_SHOWN)
   const answer = answerOf({ ...checked, reasonOf }, cells, fitting, { addedUpAgain: true, recountedBy: custodian })
   const charters = await chainTo(researcher.connection, checked.sent.charter, signal)
   const drawnFrom = custodian === null ? null : seed

@@ -67,11 +67,14 @@ export const certificateAnswer = z.object({
   revocation: compact.nullable(),
 })
 
+/** How many unused prekeys a custodian keeps at the coordinator; fewer than half of it and it is asked for more. */
+export const PREKEY_STOCK = 32
+
 /** What the coordinator asks a member to do. The list follows from what is stored, so it may be asked for again at any time. */
 export const workItem = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('charter'), charter: charterId, inForce: z.boolean() }),
   z.object({ kind: z.literal('confirm'), charter: charterId }),
-  z.object({ kind: z.literal('prekeys'), missing: z.int().positive() }),
+  z.object({ kind: z.literal('prekeys'), missing: z.int().positive().max(PREKEY_STOCK) }),
   z.object({ kind: z.literal('contribute'), round: compact, query: compact }),
   z.object({ kind: z.literal('agree'), round: compact, query: compact, cohort: compact }),
   /** `charter`: of the round; earlier coordinators do not say it. */

@@ -159,7 +159,9 @@ describe('an absent member', () => {
     const answer = await settleUntil(federation, read(query))
     expect(answer.rows).toEqual(rowsOf(4))
     expect(answer.cohort).toEqual(['BR', 'JP', 'KR', 'VN'])
-    expect(answer.missing).toEqual([{ member: 'FR', reason: 'did not contribute in time' }])
+    expect(answer.missing).toEqual([
+      { member: 'FR', reason: 'the coordinator shows neither a contribution nor a refusal' },
+    ])
     expect(Object.keys(answer.coverage)).toEqual(['BR', 'JP', 'KR', 'VN'])
   })
 

@@ -423,7 +423,7 @@ describe('where the drawn custodian', () => {
       post: node.connection.post.bind(node.connection),
     })
     await expect(addUpAgain({ ...node, connection }, item)).rejects.toMatchObject(
-      refusal('bad-evidence', /contribution of KR is not the one/),
+      refusal('bad-evidence', /sent another contribution of KR than the one that it signed/),
     )
     expect(recountsOf(work.round)).toEqual([])
   })

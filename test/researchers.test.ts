@@ -338,7 +338,7 @@ describe('a revocation', () => {
       const strange = await revocationBy(federation.node('JP').key, { by: 'JP' as MemberId })
       await learnRevocation(node, strange.compact)
       const forged = await revocationBy(federation.node('JP').key, {})
-      await expect(learnRevocation(node, forged.compact)).rejects.toMatchObject({ code: 'bad-signature' })
+      await expect(learnRevocation(node, forged.compact)).rejects.toMatchObject({ code: 'bad-certificate' })
       expect((await federation.ask(QUESTION)).cohort).toHaveLength(4)
     })
 

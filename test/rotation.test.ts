@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { charterInForce as inForceAtCoordinator } from '#coordinator/context.ts'
-import { PREKEY_STOCK, unusedPrekeys } from '#coordinator/custodians.ts'
+import { unusedPrekeys } from '#coordinator/custodians.ts'
 import { organisations } from '#coordinator/logins.ts'
 import { overview } from '#coordinator/overview.ts'
 import { proposeCharter } from '#coordinator/proposals.ts'
@@ -15,7 +15,7 @@ import { perform, poll, work } from '#member-node/work.ts'
 import { fetchCertificate } from '#researcher/certificate.ts'
 import { resume } from '#researcher/client.ts'
 import { fetchCharter } from '#researcher/researcher.ts'
-import { done, type WorkItem } from '#specs/api.ts'
+import { done, PREKEY_STOCK, type WorkItem } from '#specs/api.ts'
 import {
   certificate,
   charter,

@@ -4,7 +4,7 @@ import { effort, seed } from '#test/effort.ts'
 import { type MemberId, memberId } from '../messages.ts'
 import { monthIndex, monthOfIndex } from '../period.ts'
 import type { Condition, Question } from '../query.ts'
-import { type AskedCohort, admissible, exposures, type Part } from './pattern.ts'
+import { type AskedCohort, admissible, type EarlierCohort, exposures, type Part } from './pattern.ts'
 import { askedPeriod, regionsIntersect } from './region.ts'
 
 const MINIMUM = 3
@@ -39,7 +39,8 @@ function parts(members: readonly MemberId[], changes: Partial<Record<MemberId, n
 
 let rounds = 0
 function cohort(members: readonly Part[], question = JANUARY, recipientAdministration: MemberId | null = null) {
-  return { round: `round ${rounds++}`, question, recipientAdministration, parts: members } satisfies AskedCohort
+  const round = `round ${rounds++}`
+  return { round, question, recipientAdministration, parts: members, isAgreed: true } satisfies EarlierCohort
 }
 
 const membersOf = (found: ReturnType<typeof exposures>) => found.map(one => one.members.join(' ')).sort()
@@ -284,7 +285,7 @@ function asking(questions: fc.Arbitrary<Question>, recipients: readonly (MemberI
 }
 
 /** Mostly present, mostly with version 1 of a month. */
-function cohortOf({ question, recipient, members }: Asking): AskedCohort {
+function cohortOf({ question, recipient, members }: Asking): EarlierCohort {
   const { period: range } = askedPeriod(question)
   const asked = (month: string) => range !== undefined && month >= range.from && month <= range.to
   const present = members.flatMap(({ absent, versions }, i) => {
@@ -301,13 +302,19 @@ function versionOf(drawn: number) {
 }
 
 /** Each cohort as large as the rule lets it be beside those before it. */
-function agreedOf(wanted: readonly Asking[]): AskedCohort[] {
-  const agreed: AskedCohort[] = []
-  for (const one of wanted) {
-    const next = admissible(cohortOf(one), agreed, MINIMUM)
-    if (figures([next]).rows.length > 0) agreed.push(next)
+function agreedOf(wanted: readonly Asking[]): EarlierCohort[] {
+  return agreedBeside(wanted.map(asking => ({ asking, isAnnounced: false })))
+}
+
+/** The same, where some of them stand in the log before anybody agrees to them, as they are wanted. */
+function agreedBeside(wanted: readonly { readonly asking: Asking; readonly isAnnounced: boolean }[]): EarlierCohort[] {
+  const logged: EarlierCohort[] = []
+  for (const { asking, isAnnounced } of wanted) {
+    if (isAnnounced) logged.push({ ...cohortOf(asking), isAgreed: false })
+    const next = admissible(cohortOf(asking), logged, MINIMUM)
+    if (figures([next]).rows.length > 0) logged.push({ ...next, isAgreed: true })
   }
-  return agreed
+  return logged.filter(one => one.isAgreed)
 }
 
 describe('whatever was agreed to', () => {
@@ -323,6 +330,17 @@ describe('whatever was agreed to', () => {
       { seed, numRuns: effort(60, 3000) },
     )
     expect(most).toBeGreaterThan(2)
+  })
+
+  test('not even if they were in the log before anybody agreed to them', () => {
+    const wanted = fc.record({ asking: asking(sameRegion, [null]), isAnnounced: fc.boolean() })
+    fc.assert(
+      fc.property(fc.array(wanted, { minLength: 2, maxLength: 5 }), announced => {
+        const all = figures(agreedBeside(announced))
+        for (const one of IDS) for (const two of IDS) expect(tells(all, new Set([one, two]))).toBe(false)
+      }),
+      { seed, numRuns: effort(60, 3000) },
+    )
   })
 
   test('not even with what one recipient knows of its own administration', () => {
@@ -365,7 +383,7 @@ describe('whatever was agreed to', () => {
           const next = cohortOf(last)
           // What was answered to the same members before is answered again, whatever came between.
           const said = (one: AskedCohort) => JSON.stringify([one.question, one.parts])
-          if (before.some(one => said(one) === said(next))) return
+          if (before.some(one => one.isAgreed && said(one) === said(next))) return
           if (exposures(next, before, MINIMUM).length === 0) {
             for (let i = 0; i < before.length; i++) {
               expect(exposures(next, before.toSpliced(i, 1), MINIMUM)).toEqual([])

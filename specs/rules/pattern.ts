@@ -20,6 +20,15 @@ export interface AskedCohort {
   readonly parts: readonly Part[]
 }
 
+/** A cohort that others have to fit. */
+export interface EarlierCohort extends AskedCohort {
+  /**
+   * Whether whoever judges agreed to it, so that its figures, told again, tell nothing new. One that is merely in the log counts as told,
+   * but may be a coordinator's invention: to tell its figures may be the first time.
+   */
+  readonly isAgreed: boolean
+}
+
 /** From a member's manifest. */
 export interface Part {
   readonly member: MemberId
@@ -61,8 +70,8 @@ function newGroup(cohorts: readonly number[]): Group {
  * @param before cohorts that were agreed to, or may have been; those that have nothing to do with `next` are passed over
  * @param minimum members of a minimum cohort
  */
-export function exposures(next: AskedCohort, before: readonly AskedCohort[], minimum: number): Exposure[] {
-  const addsNothing = before.some(one => determines(one, next))
+export function exposures(next: AskedCohort, before: readonly EarlierCohort[], minimum: number): Exposure[] {
+  const addsNothing = before.some(one => one.isAgreed && determines(one, next))
   const cohorts = addsNothing ? [next] : [next, ...connected(next, before)]
   const recipients = new Set(cohorts.flatMap(one => one.recipientAdministration ?? []))
   const isSmall = ({ members, consent }: Group) => {
@@ -167,7 +176,7 @@ function groupsOf(cohorts: readonly AskedCohort[]): Group[] {
  * The most of `next`'s members that may be its cohort beside the cohorts before it, or as good as the most: small groups that it would
  * add are left out, and where others were left out alone, some are left out with them. May be empty.
  */
-export function admissible(next: AskedCohort, before: readonly AskedCohort[], minimum: number): AskedCohort {
+export function admissible(next: AskedCohort, before: readonly EarlierCohort[], minimum: number): AskedCohort {
   for (let candidate = next; ; ) {
     const [first] = exposures(candidate, before, minimum)
     if (first === undefined || candidate.parts.length === 0) return candidate
@@ -187,15 +196,15 @@ export interface Fit {
 }
 
 /** @param wanted a cohort of everybody who could be in it */
-export function fitting(wanted: AskedCohort, before: readonly AskedCohort[], minimum: number): Fit {
+export function fitting(wanted: AskedCohort, before: readonly EarlierCohort[], minimum: number): Fit {
   const exposed = exposures(wanted, before, minimum)
   const fit = exposed.length === 0 ? wanted : admissible(wanted, before, minimum)
   return { members: fit.parts.map(one => one.member), exposures: exposed }
 }
 
 /** Of cohorts that were asked again about the same, with the same data, the first: the others tell nobody apart from anybody else. */
-export function withoutRepeats(cohorts: readonly AskedCohort[]): AskedCohort[] {
-  const different = new Map<string, AskedCohort>()
+export function withoutRepeats<C extends AskedCohort>(cohorts: readonly C[]): C[] {
+  const different = new Map<string, C>()
   for (const one of cohorts) {
     const consents = one.parts.filter(part => part.alone).map(part => part.member)
     const key = JSON.stringify([regionOf(one.question), dataOf(one), consents.sort(), one.recipientAdministration])

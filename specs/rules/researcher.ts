@@ -166,8 +166,9 @@ export async function verifyRevocation(compact: string, terms: Terms): Promise<S
   const { kid, payload } = claims(revocation, compact)
   const { by } = payload
   const keys = by === null ? [terms.coordinator] : terms.members.filter(one => one.id === by).map(one => one.publicKey)
-  const key = (await keyCalled(kid, keys)) ?? keys[0]
-  if (key === undefined) throw fault('bad-certificate', `${by}, who revokes, is not on the roster`)
+  const key = await keyCalled(kid, keys)
+  if (key === undefined)
+    throw fault('bad-certificate', `${by ?? 'the coordinator'}, who revokes, is in no charter with this key`)
   const signed: Signed<Revocation, RevocationId> = await verify(revocation, compact, key)
   if (signed.payload.federation !== (await fingerprint(terms.coordinator))) {
     throw fault('bad-certificate', 'the revocation is of another federation')

@@ -2,8 +2,8 @@ import type { Charter, Coverage, MemberId, Terms } from '../messages.ts'
 import { monthsBetween, periodsBetween } from '../period.ts'
 import type { Need, Question } from '../query.ts'
 import {
-  type AskedCohort,
   describeExposure,
+  type EarlierCohort,
   type Exposure,
   type Fit,
   fitting,
@@ -73,8 +73,8 @@ const MOST_VINTAGES = 5
 
 /** What a plan is made from. */
 export class Knowledge {
-  /** Oldest first. */
-  readonly cohorts: readonly AskedCohort[]
+  /** Oldest first. They are taken for agreed to: who judges later may refuse what is planned here. */
+  readonly cohorts: readonly EarlierCohort[]
   readonly #rounds: readonly EarlierRound[]
   readonly #offers: ReadonlyMap<MemberId, OfferedData>
   /** In some cohort. */
@@ -174,10 +174,10 @@ function monthsOffered({ coverage }: OfferedData, dataset: string): Map<string, 
   )
 }
 
-function cohortOf({ round, question, recipientAdministration, said, cohort }: EarlierRound): AskedCohort | undefined {
+function cohortOf({ round, question, recipientAdministration, said, cohort }: EarlierRound): EarlierCohort | undefined {
   if (cohort === null) return undefined
   const parts = said.filter(one => cohort.includes(one.member)).toSorted((a, b) => (a.member < b.member ? -1 : 1))
-  return { round, question, recipientAdministration, parts }
+  return { round, question, recipientAdministration, parts, isAgreed: true }
 }
 
 interface Candidate {

@@ -1,11 +1,13 @@
 import { checkProposal } from '#member-node/charters.ts'
 import { signCharter as consentTo } from '#member-node/consents.ts'
 import { agree } from '#member-node/custody.ts'
+import type { Policy } from '#member-node/policy.ts'
+import { cohort, consent } from '#specs/messages.ts'
 import { edit } from '../edits.ts'
 import { pose, step } from '../steps.ts'
 import type { Attack } from './attack.ts'
 import { closedAs, closedRound, signCharter } from './cheating.ts'
-import { QUESTION, type Scene } from './scene.ts'
+import { HOUR, QUESTION, type Scene } from './scene.ts'
 
 /**
  * The coordinator wants an overlapping question answered again, with another cohort. Custodians know the cohorts before from the log, so
@@ -41,6 +43,25 @@ async function agreeAfterwards(scene: Scene): Promise<unknown> {
   return 'the agreement of BR'
 }
 
+/** The same id stands in the log before, as something else. Whoever reads the log for the first time must find the cohort all the same. */
+async function logTwice(scene: Scene): Promise<unknown> {
+  for (const node of scene.federation.nodes.values()) node.rules = { ...(node.rules as Policy), alone: false }
+  const { log, db } = scene.coordinator
+  const append = log.append.bind(log)
+  log.append = (tx, typ, message, at) => {
+    if (typ === cohort.typ) append(tx, consent.typ, message, at)
+    append(tx, typ, message, at)
+  }
+  await closedRound(scene)
+  db.$client.exec("DROP TRIGGER rounds_one_void_certificate; UPDATE rounds SET void_certificate = 'none'")
+  scene.node('VN').stopped = true
+  const { round, query } = await pose(scene.federation, QUESTION)
+  await step(scene.federation, 'contribute')
+  await scene.pass(HOUR + 1000)
+  await agree(scene.node('BR'), closedAs(scene, round, query).announced)
+  return 'the agreement of BR'
+}
+
 export const attacks: readonly Attack[] = [
   {
     row: 4,
@@ -62,6 +83,16 @@ export const attacks: readonly Attack[] = [
         '`rounds`.`charter` = `ended_custodies`.`charter`',
         '`rounds`.`charter` = `ended_custodies`.`next`',
       ),
+    ],
+    fails: { has: 'the agreement of BR' },
+  },
+  {
+    row: 4,
+    name: 'the coordinator hides a cohort behind another entry of the log',
+    attempt: logTwice,
+    holds: { refused: 'exposes-members', saying: /would tell VN apart/ },
+    protection: [
+      edit('member-node/migrations/0005_entries-by-kind.sql', '(`history`,`typ`,`message`)', '(`history`,`message`)'),
     ],
     fails: { has: 'the agreement of BR' },
   },

@@ -1,10 +1,11 @@
 import { generateIdentityKey, type IdentityKey } from '#crypto/signature.ts'
 import { prepare } from '#researcher/client.ts'
 import { storedQuery } from '#researcher/researcher.ts'
-import { type Certificate, certificate, type QueryId, query, sponsorship } from '#specs/messages.ts'
+import { type Certificate, certificate, type QueryId, query, revocation, sponsorship } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
-import { claims, sign } from '#specs/signed.ts'
+import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { edit } from '../edits.ts'
+import { pose, step } from '../steps.ts'
 import type { Attack } from './attack.ts'
 import { smuggle } from './cheating.ts'
 import { QUESTION, type Scene } from './scene.ts'
@@ -40,6 +41,23 @@ async function asNobody(scene: Scene): Promise<unknown> {
   })
 }
 
+/** The sponsor stopped a researcher. The coordinator logs it as it must, and shows it to the others with another signature. */
+async function spoilRevocation(scene: Scene): Promise<unknown> {
+  const { researcher, coordinator } = scene.federation
+  const br = scene.node('BR')
+  const stopped = { of: 'researcher', publicKey: researcher.key.publicKey } as const
+  const signedFor = (reason: string) =>
+    sign(br.key, revocation, { protocol: PROTOCOL, federation: br.federation, by: br.id, ...stopped, reason })
+  const [signed, another] = await Promise.all([signedFor('left the bank'), signedFor('another one')])
+  coordinator.context.db.transaction(tx => coordinator.context.log.append(tx, revocation.typ, signed.id, 0))
+  const served = [...signed.compact.split('.').slice(0, 2), another.compact.split('.')[2]].join('.')
+  scene.between = (_, direct) => async (url, init) =>
+    url.includes('/revocations/') ? Response.json({ revocation: served }) : direct(url, init)
+  await pose(scene.federation, QUESTION)
+  await step(scene.federation, 'contribute', ['VN'])
+  return 'a contribution of VN'
+}
+
 export const attacks: readonly Attack[] = [
   {
     row: 8,
@@ -72,6 +90,20 @@ export const attacks: readonly Attack[] = [
     holds: { refused: 'bad-certificate', saying: /sponsored for official-statistics, not for research/ },
     protection: [
       edit('specs/rules/researcher.ts', '  if (purposes.includes(purposeCode)) return', '  if (purposes) return'),
+    ],
+    fails: { has: 'a contribution of VN' },
+  },
+  {
+    row: 8,
+    name: 'the coordinator shows a revocation in the log with another signature',
+    attempt: spoilRevocation,
+    holds: { refused: 'bad-answer', saying: /a revocation in the log is served with another signature/ },
+    protection: [
+      edit(
+        'member-node/researchers.ts',
+        "if (error.code === 'bad-signature')",
+        'if (error.code) return\n      if (error.code)',
+      ),
     ],
     fails: { has: 'a contribution of VN' },
   },

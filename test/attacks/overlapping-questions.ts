@@ -1,6 +1,6 @@
 import type { Policy } from '#member-node/policy.ts'
 import { edit } from '../edits.ts'
-import { pose, roundRow } from '../steps.ts'
+import { pose, roundRow, step } from '../steps.ts'
 import type { Attack } from './attack.ts'
 import { HOUR, QUESTION, type Scene } from './scene.ts'
 
@@ -15,7 +15,7 @@ function onlyTogether(scene: Scene): void {
 /** As if no cohort before had to be looked at. */
 function forgetEarlierRounds(scene: Scene): void {
   scene.coordinator.db.$client.exec(`
-    DROP TRIGGER rounds_one_void_certificate;
+    DROP TRIGGER IF EXISTS rounds_one_void_certificate;
     UPDATE rounds SET void_certificate = 'none' WHERE cohort IS NOT NULL`)
 }
 
@@ -42,6 +42,23 @@ async function afterOneRevised(scene: Scene): Promise<unknown> {
   return askAgain(scene)
 }
 
+/** A cohort without VN stands in the log as if it had been agreed to: then the same is asked once more. */
+async function afterAnInvention(scene: Scene): Promise<unknown> {
+  onlyTogether(scene)
+  await scene.federation.ask(QUESTION)
+  scene.node('VN').stopped = true
+  forgetEarlierRounds(scene)
+  const { round } = await pose(scene.federation, QUESTION)
+  await step(scene.federation, 'contribute')
+  await scene.pass(HOUR + 1000)
+  // No custodian is asked to agree to it.
+  const { $client } = scene.coordinator.db
+  $client
+    .prepare("UPDATE rounds SET state = 'void', reason = 'hidden', void_certificate = 'none' WHERE id = ?")
+    .run(round)
+  return askAgain(scene)
+}
+
 const protection = [
   edit('member-node/custody.ts', '  await checkAgainstLedger(node, round, cohort, manifests, signal)\n'),
 ]
@@ -61,6 +78,14 @@ export const attacks: readonly Attack[] = [
     attempt: afterOneRevised,
     holds: { has: 'void' },
     protection,
+    fails: { has: 'opened' },
+  },
+  {
+    row: 4,
+    name: 'the coordinator asks the same again without one member, after it wrote into the log that this was agreed to before',
+    attempt: afterAnInvention,
+    holds: { has: 'void' },
+    protection: [edit('specs/rules/pattern.ts', 'one.isAgreed && ')],
     fails: { has: 'opened' },
   },
 ]

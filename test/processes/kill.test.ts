@@ -219,7 +219,9 @@ describe('who is absent', () => {
     using upload = await stalledUpload(federation, 'KR')
     const answer = answerOf(await asking.ended)
     expectAnswer(answer, ['BR', 'FR', 'JP', 'VN'])
-    expect(answer.missing).toEqual([{ member: 'KR', reason: 'did not contribute in time' }])
+    expect(answer.missing).toEqual([
+      { member: 'KR', reason: 'the coordinator shows neither a contribution nor a refusal' },
+    ])
     expect(upload.answered).toBe(false)
     await federation.startMember('KR')
   })

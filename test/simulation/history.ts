@@ -106,7 +106,8 @@ export class History {
     for (const [to, agreed] of Map.groupBy(this.agreements, one => one.cohort)) {
       const isEarlier = agreed.every(one => (epochOf(one.round) ?? epoch) < epoch)
       if (!isEarlier || new Set(agreed.map(one => one.custodian)).size < THRESHOLD) continue
-      const logged = 'SELECT 1 FROM log_entries WHERE message = :to UNION SELECT 1 FROM agreements WHERE cohort = :to'
+      const logged =
+        "SELECT 1 FROM log_entries WHERE typ = 'inbond-cohort' AND message = :to UNION SELECT 1 FROM agreements WHERE cohort = :to"
       const known = node.db.$client.prepare(logged).get({ to })
       if (known === undefined) this.#break('handedOver', `${node.id} agrees and does not know the cohort ${to}`)
     }
