@@ -4,7 +4,7 @@ import { CLOCK_TOLERANCE_MS } from '#specs/messages.ts'
 import { config } from './config.ts'
 
 /** A round that the lost node saw may have opened by its clock and this much, and its clock may have differed from this machine's by as much. */
-const UNCERTAINTY_MS = 2 * CLOCK_TOLERANCE_MS
+export const UNCERTAINTY_MS = 2 * CLOCK_TOLERANCE_MS
 
 /**
  * What a node's backup holds: see schema.ts for the tables. Private halves of prekeys and the shares sealed to them are withheld:

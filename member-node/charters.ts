@@ -8,10 +8,12 @@ import { type Charter, type CharterId, charter, confirmation } from '#specs/mess
 import { type SignedCharter, standingOf, verifyProposal } from '#specs/rules/charter.ts'
 import { inWords, isFulfilled } from '#specs/rules/succession.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
+import { UNCERTAINTY_MS } from './backup.ts'
 import { withEitherKey } from './keyring.ts'
+import { readSoFar } from './log-mirror.ts'
 import type { Database, Node } from './node.ts'
 import { recallSignatures } from './restored.ts'
-import { charterSignatures, charters, confirmations } from './schema.ts'
+import { charterSignatures, charters, confirmations, restorations } from './schema.ts'
 
 type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0]
 type Memory = { readonly db: Database | Transaction }
@@ -216,6 +218,7 @@ export async function learnCharter(node: Node, id: CharterId, signal?: AbortSign
   node.db.transaction(tx => {
     // Another process may have followed it meanwhile.
     if (charterInForce({ db: tx })?.id !== current?.id) return
+    if (beginsAnew(node, followed)) noteForgetting(node, tx)
     for (const one of followed) keep(node, tx, one)
   })
   for (const { charter } of followed) node.keys.follow(charter.payload)
@@ -225,6 +228,24 @@ export async function learnCharter(node: Node, id: CharterId, signal?: AbortSign
 async function findOwnKey({ id, keys }: Node, { payload }: SignedCharter): Promise<void> {
   const isOnRoster = payload.members.some(one => one.id === id)
   if (isOnRoster && !keys.isNamedBy(payload)) await keys.read()
+}
+
+/** Whether these charters are the first with a key of this node, after others that have another key of its member. */
+function beginsAnew(node: Node, followed: readonly Followed[]): boolean {
+  const earlier = chartersSoFar(node)
+  const all = [...earlier, ...followed.map(one => one.charter.payload)]
+  const first = all.findIndex(one => node.keys.isNamedBy(one))
+  const hadAnother = all.slice(0, first).some(one => one.members.some(member => member.id === node.id))
+  return first >= earlier.length && hadAnother
+}
+
+/** What was said with the key before is as lost here as what came after a backup. */
+function noteForgetting({ clock }: Node, tx: Transaction): void {
+  const at = clock.now()
+  const { history } = readSoFar({ db: tx })
+  tx.insert(restorations)
+    .values({ at, takesPartFrom: at + UNCERTAINTY_MS, history, logSize: 0 })
+    .run()
 }
 
 function keep(node: Node, tx: Transaction, { charter, signatures }: Followed): void {

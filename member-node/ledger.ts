@@ -154,18 +154,13 @@ function isCurrent(node: Node) {
  * @throws InbondError `log-not-extended`, `bad-cohort`, and like `followNewest`
  */
 export async function recallAnswers(node: Node, { payload }: SignedCharter, signal?: AbortSignal): Promise<void> {
-  const from = hadAnotherKey(node) ? 0 : forgottenFrom(node)
+  const from = forgottenFrom(node)
   if (from === undefined) return
   const { coordinator, previous, logHead } = payload
   await followNewest(node, coordinator, signal)
   // Custodians know what earlier ones agreed to from there.
   if (previous !== null) await followLog(node, logHead, signal)
   await learnCohorts(node, coordinator, gte(logEntries.index, from), signal)
-}
-
-function hadAnotherKey(node: Node): boolean {
-  const held = node.keys.all.map(one => one.publicKey)
-  return termsSoFar(node).members.some(one => one.id === node.id && !held.includes(one.publicKey))
 }
 
 /** Fetches what it does not know yet of cohorts in the log, and takes note of own answers that it does not know. */

@@ -21,7 +21,8 @@ import {
 } from './schema.ts'
 
 /**
- * A node that was restored from a backup has forgotten what it did between that and the restore. In rounds of before it says nothing new;
+ * A node that was restored from a backup has forgotten what it did between that and the restore, and one that begins with another key of its
+ * member all that was done with the one before. In rounds of before it says nothing new;
  * what it answered, confirmed and signed then it finds in the coordinator's log (also ledger.ts). A directory that was copied by other means
  * looks like one that was stopped, and does none of this.
  */
@@ -36,7 +37,7 @@ type Memory = { readonly db: Pick<Node['db'], 'select'> }
 export function requireMemoryOf({ db }: Memory, id: RoundId, opens = openingOf(db, id)): void {
   const forgets = db.select().from(restorations).orderBy(desc(restorations.takesPartFrom)).limit(1).get()
   if (forgets === undefined || opens >= forgets.takesPartFrom || namesNewPrekey(db, id)) return
-  throw fault('restored-since', 'this node was restored from a backup after the round opened')
+  throw fault('restored-since', 'this node was restored, or began with another key, after the round opened')
 }
 
 /** One that this node does not know it may have forgotten. */
@@ -57,7 +58,7 @@ function namesNewPrekey(db: Memory['db'], id: RoundId): boolean {
 }
 
 /**
- * The index in the log from which on there may be what this node has forgotten; undefined for a node that was never restored. Another history
+ * The index in the log from which on there may be what this node has forgotten; undefined for a node that has forgotten nothing. Another history
  * than the one that it had read at the backup it compares from the beginning.
  */
 export function forgottenFrom({ db }: Memory): number | undefined {

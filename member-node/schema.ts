@@ -19,15 +19,15 @@ import type {
  */
 
 /**
- * That this node was restored from a backup, written by the restore itself. What it did between the backup and then it has forgotten, so it
- * says nothing new in rounds of before: triggers see to it.
+ * That this node was restored from a backup, written by the restore itself; or that it began with another key of its member. What was done
+ * between the backup and then, or with the key before, it has forgotten, so it says nothing new in rounds of before: triggers see to it.
  */
 export const restorations = sqliteTable('restorations', {
   id: integer().primaryKey({ autoIncrement: true }),
   at: integer().notNull(),
   /** Rounds that open from then on cannot have been seen by what was lost, even if clocks differ. */
   takesPartFrom: integer('takes_part_from').notNull(),
-  /** How far the log had been read at the backup: what is forgotten came after that. */
+  /** How far the log had been read at the backup, or not at all: what is forgotten came after that. */
   history: integer().notNull(),
   logSize: integer('log_size').notNull(),
 })

@@ -74,7 +74,7 @@ const refusals = (round: string, member = 'KR') =>
 /** All of them: an answer names those that it took, the first threshold of them. */
 const openedBy = (round: string) =>
   federation.coordinator.context.db.$client.prepare('SELECT custodian FROM openings WHERE round = ?').pluck().all(round)
-const forgets = expect.stringMatching(/restored from a backup after the round opened/)
+const forgets = expect.stringMatching(/restored, or began with another key, after the round opened/)
 
 async function restored(backup: string, id = 'KR') {
   const node = await restore(federation, id, backup)
@@ -234,6 +234,10 @@ describe('a member that answered after its backup', () => {
     await proposeAndSign(federation)
     await federation.settle()
     node.rules = { ...open, questionsADay: 1 }
+    const { round: early } = await pose(federation, QUESTION)
+    await federation.settle()
+    expect(refusals(early, 'JP')).toEqual([{ step: 'contribute', reason: forgets }])
+    federation.clock.advance(4 * MINUTE)
     const { round } = await pose(federation, QUESTION)
     await federation.settle()
     expect(refusals(round, 'JP')).toEqual([{ step: 'contribute', reason: expect.stringMatching(/^1 questions were/) }])

@@ -48,7 +48,7 @@ const tableOf = (table: string) =>
     `${table}_not_forgotten\` BEFORE INSERT ON \`${table}\` WHEN `,
     `${table}_not_forgotten\` BEFORE INSERT ON \`${table}\` WHEN 0 AND `,
   )
-const forgets = { refused: 'restored-since', saying: /restored from a backup after the round opened/ }
+const forgets = { refused: 'restored-since', saying: /restored, or began with another key, after the round opened/ }
 
 export const attacks: readonly Attack[] = [
   {
