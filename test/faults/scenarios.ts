@@ -142,10 +142,13 @@ export class Scenarios {
     const { federation } = this.#afflicted
     federation.process('BB').send('SIGSTOP')
     const purpose = this.#purpose()
-    const own = await this.#ask(purpose)
-    await this.#until(own, 'contributions', 2)
-    await this.#killing.persist('researcher', ['query', 'cancel', own, ...this.#as().slice(0, 2)])
-    federation.process('BB').send('SIGCONT')
+    try {
+      const own = await this.#ask(purpose)
+      await this.#until(own, 'contributions', 2)
+      await this.#killing.persist('researcher', ['query', 'cancel', own, ...this.#as().slice(0, 2)])
+    } finally {
+      federation.process('BB').send('SIGCONT')
+    }
     const { stderr } = await this.#follow(purpose)
     expect(stderr).toContain('the researcher withdrew the query [round-void]')
   }
