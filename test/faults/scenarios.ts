@@ -122,7 +122,7 @@ export class Scenarios {
   async #say(verdict: 'approve' | 'refuse', query: string, options: readonly string[]): Promise<void> {
     const { federation } = this.#afflicted
     const books = federation.database('CC')
-    const waiting = `SELECT round FROM notices JOIN rounds ON rounds.id = round
+    const waiting = `SELECT rounds.id FROM notices JOIN rounds ON rounds.id = subject
       WHERE query = ? AND event = 'deputies' AND sent_at IS NOT NULL`
     const round = books.prepare(waiting).pluck()
     await until(
