@@ -38,7 +38,6 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
     if (context.changes.ended) throw fault('shutting-down', 'the coordinator is being stopped')
     return next()
   })
-  app.use(limitBodies())
   // A pattern with a star matches the path before it too.
   const inRounds = ['/prekeys/*', '/work', '/rounds/*', '/queries/*', '/cohorts/*', '/void-certificates/*']
   const charters = ['/charters', '/consents', '/confirmations', '/keys']
@@ -58,6 +57,15 @@ export function createCoordinator(options: CoordinatorOptions): Coordinator {
       return next()
     })
   }
+  // Whoever logs in is not known yet.
+  for (const path of ['/organisations', '/reference', '/openapi.json']) {
+    app.use(path, (_, next) => {
+      countRequest('anonymous reader')
+      return next()
+    })
+  }
+  // Only now: nothing is read of a stranger that says to be somebody.
+  app.use(limitBodies())
   const service = { context, lifecycle }
   federationRoutes(app, service)
   logRoutes(app, service)

@@ -47,8 +47,8 @@ export async function takePrekeys(context: Context, custodian: Member, compacts:
       throw fault('wrong-federation', 'a prekey of another federation')
     }
     if (signed.payload.custodian !== custodian.id) throw fault('not-allowed', 'a prekey of another custodian')
-    if (notAfter > now + LONGEST_PREKEY_MS + CLOCK_TOLERANCE_MS) {
-      throw fault('bad-request', 'a prekey lasts 30 days at the most')
+    if (notAfter <= now || notAfter > now + LONGEST_PREKEY_MS + CLOCK_TOLERANCE_MS) {
+      throw fault('bad-request', 'a prekey lasts from now on, and 30 days at the most')
     }
     rows.push({ id: signed.id, custodian: custodian.id, compact, notAfter })
   }

@@ -27,6 +27,8 @@ export interface Service {
 
 /** Nothing but contributions is longer; a query may list 10,000 codes a condition. */
 const LONGEST_JSON = 5 * 1024 * 1024
+/** Of somebody who is not known yet: an enrolment or a login. */
+const LONGEST_OF_STRANGERS = 64 * 1024
 const REQUESTS_A_MINUTE = 1200
 
 export function newApp(): App {
@@ -76,14 +78,20 @@ export function answerProblem(error: unknown, c: HonoContext): Response {
   return c.newResponse(JSON.stringify(answer), answer.status as 400, { 'content-type': 'application/problem+json' })
 }
 
-export function limitBodies(): MiddlewareHandler {
-  const limit = bodyLimit({
-    maxSize: LONGEST_JSON,
-    onError: () => {
-      throw fault('too-large', `a request has at most ${LONGEST_JSON} bytes`)
-    },
-  })
-  return (c, next) => (c.req.method === 'PUT' ? next() : limit(c, next))
+/** Bodies are read whole, but for contributions: after it is known who sends them. */
+export function limitBodies(): MiddlewareHandler<Env> {
+  const [limit, limitOfStrangers] = [LONGEST_JSON, LONGEST_OF_STRANGERS].map(maxSize =>
+    bodyLimit({
+      maxSize,
+      onError: () => {
+        throw fault('too-large', `a request has at most ${maxSize} bytes`)
+      },
+    }),
+  ) as [MiddlewareHandler, MiddlewareHandler]
+  return (c, next) => {
+    if (c.var.party === undefined) return limitOfStrangers(c, next)
+    return c.req.method === 'PUT' ? next() : limit(c, next)
+  }
 }
 
 /** So many requests a minute for each party, and together for all who are not known yet. */

@@ -1,12 +1,23 @@
 import { and, asc, eq, gt, inArray, isNull, or } from 'drizzle-orm'
+import { isSealingKey } from '#crypto/sealing.ts'
 import { isoTime } from '#party/clock.ts'
 import { fault } from '#specs/errors.ts'
-import { cancellation, type MemberId, type Query, type QueryId, query, type RoundId, round } from '#specs/messages.ts'
+import {
+  cancellation,
+  type MemberId,
+  prekey,
+  type Query,
+  type QueryId,
+  query,
+  type RoundId,
+  round,
+} from '#specs/messages.ts'
 import { plan } from '#specs/query.ts'
 import { checkLasts, checkPurpose, verifyCertificate } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
 import { isHandingOver } from './charters.ts'
 import { type Context, charterById, charterInForce, requireCharter } from './context.ts'
+import { withdrawPrekeys } from './custodians.ts'
 import { certified, reasonOfRevocation, refuseRevoked } from './researchers.ts'
 import { SUPERSEDED } from './round.ts'
 import { parties, prekeys, queries, rounds } from './schema.ts'
@@ -16,6 +27,11 @@ import { planFor } from './vintage.ts'
 const LONGEST_EXPIRY_MS = 30 * 86_400_000
 /** Of one researcher at a time. */
 const MOST_RUNNING = 20
+/** Of one researcher, withdrawn ones too: each may use up a key of every custodian. */
+const MOST_A_DAY = 1000
+const DAY_MS = 86_400_000
+/** Every member is sent it, as long as it waits. */
+const LONGEST_QUERY = 512 * 1024
 
 export interface Researcher {
   readonly fingerprint: string
@@ -28,6 +44,7 @@ export interface Researcher {
  * `charter-superseded`, `charter-pending`, `too-many-requests`, `differs-from-stored`
  */
 export async function takeQuery(context: Context, researcher: Researcher, compact: string): Promise<QueryId> {
+  if (compact.length > LONGEST_QUERY) throw fault('too-large', `a query has at most ${LONGEST_QUERY} characters`)
   const signed: Signed<Query, QueryId> = await verify(query, compact, researcher.publicKey)
   if (context.db.select().from(queries).where(eq(queries.id, signed.id)).get()) return signed.id
   const charter = requireCharter(context.db)
@@ -37,6 +54,9 @@ export async function takeQuery(context: Context, researcher: Researcher, compac
   await checkQuery(context, researcher, signed.payload, charter.id)
   if (runningQueries(context, researcher) >= MOST_RUNNING) {
     throw fault('too-many-requests', `you have ${MOST_RUNNING} queries running; each uses up a key of every custodian`)
+  }
+  if (queriesOfADay(context, researcher) >= MOST_A_DAY) {
+    throw fault('too-many-requests', `you have asked ${MOST_A_DAY} queries in the last 24 hours`)
   }
   const now = context.clock.now()
   const recorded = context.db.transaction(tx => {
@@ -78,6 +98,11 @@ function runningQueries(context: Context, researcher: Researcher): number {
     .all().length
 }
 
+function queriesOfADay({ db, clock }: Context, { fingerprint }: Researcher): number {
+  const ofTheDay = and(eq(queries.researcher, fingerprint), gt(queries.receivedAt, clock.now() - DAY_MS))
+  return db.select({ id: queries.id }).from(queries).where(ofTheDay).all().length
+}
+
 async function checkQuery(context: Context, researcher: Researcher, asked: Query, charterId: string): Promise<void> {
   const now = context.clock.now()
   const expires = Date.parse(asked.expires)
@@ -93,6 +118,9 @@ async function checkQuery(context: Context, researcher: Researcher, asked: Query
   checkPurpose(asked, payload)
   refuseRevoked(context.db, payload)
   plan(asked.question)
+  if (!(await isSealingKey(Buffer.from(asked.recipient, 'base64url')))) {
+    throw fault('bad-query', 'nothing can be sealed to the key for the answer')
+  }
   if (asked.need !== 'all' && asked.need.atLeast > members.length) {
     throw fault('bad-query', `need: at least ${asked.need.atLeast} members, but the federation has ${members.length}`)
   }
@@ -162,7 +190,7 @@ export async function announceRound(
   if (isHandingOver(context)) return false
   const closes = now + asked.closesAfter
   const ends = closes + asked.closesAfter
-  const chosen = charter.payload.custodians.flatMap(custodian => freePrekey(context, custodian, ends) ?? [])
+  const chosen = await freePrekeys(context, charter.payload.custodians, ends)
   if (chosen.length < charter.payload.threshold) return false
   const signed = await sign<typeof round.schema, RoundId>(context.key, round, {
     protocol: PROTOCOL,
@@ -198,6 +226,24 @@ function reasonToEnd(context: Context, asked: Query, expiresAt: number): string 
   if (expiresAt <= context.clock.now()) return 'it expired before enough custodians had prekeys'
   if (charterInForce(context.db)?.id !== asked.charter) return SUPERSEDED
   return reasonOfRevocation(context.db, certified(asked.certificate))
+}
+
+/** One of each custodian that has one. What nobody can seal to, every member would refuse: it goes. */
+async function freePrekeys(context: Context, custodians: readonly MemberId[], until: number) {
+  const chosen: (typeof prekeys.$inferSelect)[] = []
+  for (const custodian of custodians) {
+    let found = freePrekey(context, custodian, until)
+    while (found !== undefined && !(await isSealingKey(keyIn(found.compact)))) {
+      withdrawPrekeys(context, custodian, [found.id])
+      found = freePrekey(context, custodian, until)
+    }
+    if (found !== undefined) chosen.push(found)
+  }
+  return chosen
+}
+
+function keyIn(compact: string): Uint8Array {
+  return Buffer.from(claims(prekey, compact).payload.publicKey, 'base64url')
 }
 
 function freePrekey(context: Context, custodian: MemberId, until: number) {

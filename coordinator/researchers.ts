@@ -186,8 +186,7 @@ export async function takeRevocation(context: Context, member: Member, compact: 
   if (by !== member.id || !(await isSponsorOf(context, member.id, signed.payload))) {
     throw fault('not-allowed', `${member.id} does not sponsor what it revokes`)
   }
-  keepRevocation(context, signed)
-  return signed.id
+  return keepRevocation(context, signed)
 }
 
 /** Whether a member vouched for what is revoked, or is asked to. @throws InbondError `not-found` */
@@ -217,18 +216,21 @@ export async function revoke(context: Context, print: string, reason: string): P
   keepRevocation(context, signed)
 }
 
-function keepRevocation(context: Context, signed: Signed<Revocation, RevocationId>): void {
+/** Of each who revokes, the first counts: it is for good, and every node fetches each that is logged. */
+function keepRevocation(context: Context, signed: Signed<Revocation, RevocationId>): RevocationId {
   const now = context.clock.now()
   const { id, compact, payload } = signed
-  const isNew = context.db.transaction(tx => {
-    if (tx.select().from(revocations).where(eq(revocations.id, id)).get()) return false
-    tx.insert(revocations)
-      .values({ id, target: targetOf(payload), compact, receivedAt: now })
-      .run()
+  const target = targetOf(payload)
+  const kept = context.db.transaction(tx => {
+    const same = tx.select().from(revocations).where(eq(revocations.target, target)).all()
+    const earlier = same.find(one => claims(revocation, one.compact).payload.by === payload.by)
+    if (earlier) return earlier.id
+    tx.insert(revocations).values({ id, target, compact, receivedAt: now }).run()
     context.log.append(tx, revocation.typ, id, now)
-    return true
+    return id
   })
-  if (isNew) context.tell({ msg: 'researcher revoked', revocation: id, by: payload.by ?? 'coordinator' })
+  if (kept === id) context.tell({ msg: 'researcher revoked', revocation: id, by: payload.by ?? 'coordinator' })
+  return kept
 }
 
 /** @throws InbondError `not-found` */

@@ -45,6 +45,7 @@ export async function takeContribution(
 ): Promise<void> {
   const terms = termsOfRound(context, id)
   if (!terms.eligible.includes(member.id)) throw fault('not-on-roster', `${member.id} is not eligible in this round`)
+  using _ = begin(context, `${id} ${member.id}`)
   const reader = new BodyReader(unlessIdle(body, context.clock))
   await reader.takeMagic()
   const sent = await reader.takeManifest()
@@ -59,6 +60,27 @@ export async function takeContribution(
     keep(context, id, member.id, signed, part)
   } finally {
     await rm(part, { force: true })
+  }
+}
+
+/** Of one member to one round at once: the first may be one whose end nobody has noticed yet. */
+const MOST_AT_ONCE = 3
+const underWay = new WeakMap<Context, Map<string, number>>()
+
+/** Counts an upload until it is disposed of. @throws InbondError `too-many-requests` */
+function begin(context: Context, upload: string): Disposable {
+  const counts = underWay.get(context) ?? new Map<string, number>()
+  underWay.set(context, counts)
+  const count = counts.get(upload) ?? 0
+  if (count >= MOST_AT_ONCE)
+    throw fault('too-many-requests', `${MOST_AT_ONCE} uploads of this contribution are under way`)
+  counts.set(upload, count + 1)
+  return {
+    [Symbol.dispose]: () => {
+      const left = (counts.get(upload) ?? 1) - 1
+      if (left > 0) counts.set(upload, left)
+      else counts.delete(upload)
+    },
   }
 }
 

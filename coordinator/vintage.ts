@@ -24,7 +24,12 @@ export function planFor(context: Context, asked: Query, charter: SignedCharter, 
 
 function earlierRounds(context: Context): EarlierRound[] {
   const counting = new Map(countingCohorts(context).map(one => [one.round, one.parts.map(part => part.member)]))
-  const ids = context.db.select({ id: rounds.id }).from(rounds).where(ne(rounds.state, 'open')).all()
+  const ids = context.db
+    .selectDistinct({ id: rounds.id })
+    .from(rounds)
+    .innerJoin(contributions, eq(contributions.round, rounds.id))
+    .where(ne(rounds.state, 'open'))
+    .all()
   return ids.map(({ id }) => ({
     ...remembered.get(id, () => saidIn(context, id)),
     cohort: counting.get(id) ?? null,

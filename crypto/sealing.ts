@@ -1,6 +1,6 @@
 import { Aes256Gcm, CipherSuite, HkdfSha256 } from '@hpke/core'
 import { XWing } from '@hpke/hybridkem-x-wing'
-import { cryptoError, expectLength } from './error.ts'
+import { cryptoError, expectLength, InbondError } from './error.ts'
 import { SHARE_BYTES } from './parameters.ts'
 import type { Randomness } from './sampling.ts'
 
@@ -65,8 +65,20 @@ export async function seal(
     sealed.set(new Uint8Array(await sender.seal(copy(share), new TextEncoder().encode(context))), ENCAPSULATED_BYTES)
     return sealed
   } catch (cause) {
-    throw cryptoError('bad-seal', 'the recipient key cannot be sealed to', cause)
+    throw cryptoError('bad-seal', 'this key cannot be sealed to', cause)
   }
+}
+
+/** Whether a key is one to which something can be sealed: not every byte string is. */
+export async function isSealingKey(publicKey: Uint8Array): Promise<boolean> {
+  const nothing = new Uint8Array(SHARE_BYTES)
+  return seal('inbond/share/v1', publicKey, '', nothing, length => new Uint8Array(length)).then(
+    () => true,
+    error => {
+      if (error instanceof InbondError) return false
+      throw error
+    },
+  )
 }
 
 /** @throws InbondError `bad-length`, or `bad-seal` if kind, key, context or content differ from what was sealed */

@@ -112,10 +112,11 @@ describe('a signed message', () => {
     },
   )
 
-  test('whose payload is not UTF-8 or not JSON is refused, though well signed', async () => {
+  test('whose payload is not UTF-8, not JSON, or JSON in another form is refused, though well signed', async () => {
     const { compact } = await signMessage(key, 'inbond-test', {})
     const [header] = compact.split('.')
-    for (const bytes of [Buffer.of(0xff, 0xfe), Buffer.from('{'), Buffer.from('')]) {
+    const others = ['{', '', '{} ', ' {}', '{"a":1,"a":2}', '{"a": 1}', '1.0', '"\\u0061"']
+    for (const bytes of [Buffer.of(0xff, 0xfe), ...others.map(text => Buffer.from(text))]) {
       expect(() => claimed(`${header}.${bytes.toString('base64url')}.`, 'inbond-test')).toThrow(badSignature)
     }
   })

@@ -110,8 +110,12 @@ export function claimed(compact: string, typ: string): { kid: string; payload: u
   }
 }
 
+/** In one form alone: with white space between its parts, or a name twice, one content would have many ids, of any length. */
 function parseJson(bytes: Uint8Array): unknown {
-  return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  const payload = JSON.parse(text)
+  if (JSON.stringify(payload) !== text) throw new Error('its payload is not written as JSON.stringify does')
+  return payload
 }
 
 /** OWASP's figure for PBKDF2 with HMAC-SHA-512 is 210,000; a key file is opened once a start, so it may cost more. */

@@ -40,7 +40,7 @@ function publicPart(jwk: Record<string, unknown>): Record<string, unknown> {
 }
 
 async function document<S extends z.ZodType>(address: string, schema: S, fetch: Fetch): Promise<z.output<S>> {
-  const response = await fetch(address, { signal: AbortSignal.timeout(30_000) }).catch(cause => {
+  const response = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(30_000) }).catch(cause => {
     throw fault('login-failed', `${address} does not answer (${reasonOf(cause)})`, cause)
   })
   const parsed = schema.safeParse(await jsonOf(response))

@@ -6,6 +6,7 @@ import type { PurposeCode } from '#specs/code-lists/purposes.ts'
 import { fault } from '#specs/errors.ts'
 import {
   type Certificate,
+  type CharterId,
   enrolment,
   type OrganisationSponsorship,
   type PersonSponsorship,
@@ -19,7 +20,7 @@ import {
 } from '#specs/messages.ts'
 import { isRevoked, targetOf, targetsOf, verifyRevocation } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
-import { placeOf, termsSoFar } from './charters.ts'
+import { placeOf, requireCharter, termsSoFar } from './charters.ts'
 import type { Keyring } from './keyring.ts'
 import { readSoFar } from './log-mirror.ts'
 import type { Node } from './node.ts'
@@ -244,6 +245,17 @@ export async function learnRevocation(node: Node, compact: string): Promise<void
 
 /** What is no revocation, by its bytes in the log or by who is known here, stops nobody. */
 const NO_REVOCATION = ['bad-certificate', 'bad-message']
+/** Those that stopped nobody under a charter: they are not fetched again before the next one. */
+const ofNobody = new WeakMap<Node, { readonly charter: CharterId; readonly ids: Set<string> }>()
+
+function ofNobodyUnder(node: Node): Set<string> {
+  const charter = requireCharter(node).id
+  const known = ofNobody.get(node)
+  if (known !== undefined && known.charter === charter) return known.ids
+  const ids = new Set<string>()
+  ofNobody.set(node, { charter, ids })
+  return ids
+}
 
 /**
  * Takes note of the revocations in the log as far as this node has read it.
@@ -259,13 +271,15 @@ export async function learnLoggedRevocations(node: Node, signal?: AbortSignal): 
       and(eq(logEntries.history, readSoFar(node).history), eq(logEntries.typ, revocation.typ), isNull(revocations.id)),
     )
     .all()
-  for (const { id } of unknown) {
+  const stopsNobody = ofNobodyUnder(node)
+  for (const { id } of unknown.filter(one => !stopsNobody.has(one.id))) {
     const { revocation: compact } = await node.connection.get(`/revocations/${id}`, revocationRequest, signal)
     if (messageId(compact) !== id) throw fault('bad-answer', 'this is another revocation than the one in the log')
     await learnRevocation(node, compact).catch(error => {
       if (error.code === 'bad-signature')
         throw fault('bad-answer', 'a revocation in the log is served with another signature', error)
       if (!NO_REVOCATION.includes(error.code)) throw error
+      stopsNobody.add(id)
     })
   }
 }

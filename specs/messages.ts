@@ -3,7 +3,7 @@ import { LARGEST_ROSTER, SMALLEST_COHORT } from '#crypto/parameters.ts'
 import { purposeCodes } from './code-lists/purposes.ts'
 import { approval, publicPolicy } from './policy.ts'
 import { printable } from './printable.ts'
-import { need, question } from './query.ts'
+import { LONGEST_CLOSES, need, question } from './query.ts'
 import { type Kind, kind, LONGEST_MESSAGE, PROTOCOL } from './signed.ts'
 
 /** Every signed message of the protocol: who signs it, what it says, and its schema. How they are signed: signed.ts. */
@@ -338,7 +338,7 @@ export const query = kind(
     question,
     need,
     /** Milliseconds that the round stays open for contributions, and again for openings. */
-    closesAfter: z.int().positive(),
+    closesAfter: z.int().positive().max(LONGEST_CLOSES),
     recipient: sealingKey,
     /** SHA-256 of the seed from which a custodian is drawn that adds up a large sum again: rules/recount.ts. */
     draw: hash,

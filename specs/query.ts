@@ -121,7 +121,8 @@ function readCondition(dataset: Dataset, dimension: string, value: z.infer<typeo
 
 const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const SHORTEST_CLOSES = 1000
-const LONGEST_CLOSES = 7 * UNITS.d
+/** From the opening of a round to its closing, in milliseconds. */
+export const LONGEST_CLOSES = 7 * UNITS.d
 
 /** `90s`, `30m`, `24h`, `7d` to milliseconds. @throws InbondError `bad-query` */
 export function parseDuration(text: string): number {

@@ -54,7 +54,7 @@ export function researcherRoutes(app: App, { context, lifecycle }: Service): voi
       responses: { 201: json('Stopped', revocationReceipt) },
     }),
     async c => {
-      const member = enrolledMember(c.var.party)
+      const member = memberOf(context, c.var.party)
       const revocation = await takeRevocation(context, member, c.req.valid('json').revocation)
       await lifecycle.advance()
       return c.json({ revocation }, 201)

@@ -78,8 +78,8 @@ export const attacks: readonly Attack[] = [
     row: 18,
     name: 'a stranger sends a body that does not end',
     attempt: endlessBody,
-    holds: { refused: 'too-large', saying: /at most 5242880 bytes/ },
-    protection: [edit(HTTP, 'maxSize: LONGEST_JSON', 'maxSize: Infinity')],
+    holds: { refused: 'too-large', saying: /at most 65536 bytes/ },
+    protection: [edit(HTTP, '      maxSize,\n', '      maxSize: Infinity,\n')],
     fails: { has: '17 megabytes were read' },
   },
   {

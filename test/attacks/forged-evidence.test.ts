@@ -70,7 +70,7 @@ const cases: [string, string, RegExp, () => (who: string, direct: Fetch) => Fetc
   [
     "another member's contribution",
     'bad-evidence',
-    /contribution of KR is not the one/,
+    /sent another contribution of KR than the one that it signed/,
     () => tampering('/contributions/KR', async response => new Response((await bent(response)) as never)),
   ],
   [
