@@ -739,10 +739,11 @@ describe('what a command prints', () => {
     const asking = federation.ask(QUERY)
     await asking.says(/CC[^;]* asked/)
     const [, id = ''] = /^Query ([0-9a-f]{12})/.exec(asking.stderr) ?? []
-    expect(await run('query', 'cancel', id, '--as', at('researcher'))).toMatchObject({
-      status: 0,
-      stdout: '',
-      stderr: `Withdrew query ${id}: what came in January\n`,
+    const withdrawn = await run('query', 'cancel', id, '--as', at('researcher'), '--json')
+    expect(withdrawn).toMatchObject({ status: 0, stderr: `Withdrew query ${id}: what came in January\n` })
+    expect(JSON.parse(withdrawn.stdout)).toEqual({
+      query: expect.stringMatching(`^${id}[0-9a-f]{52}$`),
+      purpose: 'what came in January',
     })
     federation.process('CC').send('SIGCONT')
     expect(await asking.ended).toMatchObject({ status: 1, stdout: '' })
