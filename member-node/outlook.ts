@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import { table } from '#party/command.ts'
-import { duration } from '#party/glance.ts'
+import { counted, duration } from '#party/glance.ts'
 import { certificate, query } from '#specs/messages.ts'
 import { measureName, plan } from '#specs/query.ts'
 import { describeCondition } from '#specs/rules/region.ts'
@@ -125,14 +125,14 @@ export function describeQuestion(seen: Outlook, now: number): string {
     ],
     ...ownCells.smallest.map(one => [
       '',
-      `${one.codes.join(' × ') || 'all'}: ${plural(one.records, 'record')} of ${plural(one.traders, 'trader')}, the largest with ${one.share} %`,
+      `${one.codes.join(' × ') || 'all'}: ${counted(one.records, 'record')} of ${counted(one.traders, 'trader')}, the largest with ${one.share} %`,
     ]),
     ...(seen.overlaps.length === 0
       ? [['overlaps', 'no earlier answer beside which it would single out a few records']]
       : []),
     ...seen.overlaps.map(one => [
       'overlaps',
-      `${one.purpose} (${one.researcher}, ${one.answeredAt.slice(0, 10)}, ${one.question.slice(0, 12)}): in ${plural(one.groups, 'group')} only ${plural(one.records, 'record')} or ${plural(one.traders, 'trader')} in one and not in the other`,
+      `${one.purpose} (${one.researcher}, ${one.answeredAt.slice(0, 10)}, ${one.question.slice(0, 12)}): in ${counted(one.groups, 'group')} only ${counted(one.records, 'record')} or ${counted(one.traders, 'trader')} in one and not in the other`,
     ]),
   ]
   return table(rows as string[][])
@@ -140,8 +140,4 @@ export function describeQuestion(seen: Outlook, now: number): string {
 
 function listed(names: readonly string[]): string {
   return names.length === 0 ? '' : ` (${names.join(', ')})`
-}
-
-function plural(count: number, what: string): string {
-  return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
 }

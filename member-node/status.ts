@@ -1,6 +1,6 @@
 import { and, desc, gt, isNotNull, isNull } from 'drizzle-orm'
 import { table } from '#party/command.ts'
-import { describeDisk, diskConcern, diskOf, duration, verdict } from '#party/glance.ts'
+import { counted, describeDisk, diskConcern, diskOf, duration, verdict } from '#party/glance.ts'
 import type { FederationInfo } from '#specs/api.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import { charter } from '#specs/messages.ts'
@@ -174,7 +174,7 @@ export function describeOverview(status: Overview, now: number): string {
     ['charter', named],
     ['custodian', custodian],
     ...data,
-    ['answered', `${status.contributed} contributions, ${status.opened} openings`],
+    ['answered', `${counted(status.contributed, 'contribution')}, ${counted(status.opened, 'opening')}`],
     ...roundLines,
     ['disk', describeDisk(status.disk)],
   ])

@@ -15,6 +15,11 @@ export function backupCommands(terminal: Terminal, contents: BackupContents): Co
   return [backupCommand(terminal, contents), restoreCommand(terminal, contents)]
 }
 
+interface BackupOptions {
+  readonly withoutRecords?: boolean
+  readonly json?: boolean
+}
+
 function backupCommand(terminal: Terminal, contents: BackupContents): Command {
   const role = contents.config.shape.role.value
   const made = command(
@@ -24,8 +29,9 @@ function backupCommand(terminal: Terminal, contents: BackupContents): Command {
   )
     .argument('<dir>', `the ${role}'s directory`)
     .argument('<folder>', 'a new folder')
+    .option('--json', 'for programs')
   if (contents.records !== undefined) made.option('--without-records', `leave ${contents.records} out`)
-  return made.action(async (path: string, folder: string, options: { withoutRecords?: boolean }) => {
+  return made.action(async (path: string, folder: string, options: BackupOptions) => {
     const target = resolve(folder)
     const { manifest, keyIsSealed } = await makeBackup(path, target, contents, {
       withRecords: options.withoutRecords !== true,
@@ -38,7 +44,10 @@ function backupCommand(terminal: Terminal, contents: BackupContents): Command {
     terminal.err(
       `Copied ${manifest.files.length} files, ${megabytes(bytes)}. Keys that serve once are not among them.\n`,
     )
-    terminal.out(`${target}\n`)
+    const { madeAt, files } = manifest
+    terminal.out(
+      options.json ? `${JSON.stringify({ folder: target, madeAt, files: files.length, bytes })}\n` : `${target}\n`,
+    )
   })
 }
 
@@ -47,10 +56,15 @@ function restoreCommand(terminal: Terminal, contents: BackupContents): Command {
   return command('restore', 'make the directory anew from a backup', `inbond ${role} restore DIR backups/2026-11-22`)
     .argument('<dir>', 'a new directory')
     .argument('<folder>', 'the backup')
-    .action(async (path: string, folder: string) => {
-      const options = { now: systemClock.now(), signal: terminal.signal }
-      const { madeAt } = await restoreBackup(folder, resolve(path), contents, options)
+    .option('--json', 'for programs')
+    .action(async (path: string, folder: string, { json }: { json?: boolean }) => {
+      const target = resolve(path)
+      const { madeAt } = await restoreBackup(folder, target, contents, {
+        now: systemClock.now(),
+        signal: terminal.signal,
+      })
       terminal.err(`Restored ${path} as it was at ${madeAt}; what happened since is not known here.\n`)
+      if (json) terminal.out(`${JSON.stringify({ directory: target, madeAt })}\n`)
     })
 }
 

@@ -143,6 +143,11 @@ function stackOfCause(error: Error): string {
   return error.cause instanceof Error ? `caused by ${error.cause.stack}\n${stackOfCause(error.cause)}` : ''
 }
 
+/** Sentences for people, in lines of at most 100 characters; a longer word has a line of its own. */
+export function wrapped(text: string): string {
+  return text.replace(/(\S{101,}|.{1,100})(?: |$)/g, '$1\n')
+}
+
 /** A table for people: left-aligned columns, the last of which is not padded. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)), [])

@@ -23,7 +23,12 @@ export function duration(milliseconds: number): string {
   const rest = Math.max(0, milliseconds)
   const [size, name] = UNITS.find(([unit]) => rest >= 2 * unit) ?? [1000, 'second']
   const count = Math.floor(rest / size)
-  return `${count} ${count === 1 ? name : `${name}s`}`
+  return counted(count, name)
+}
+
+/** `1 cell`, `1,234 cells`. */
+export function counted(count: number, noun: string): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? noun : `${noun}s`}`
 }
 
 /** Bytes as people read them: `1.2 GB`. */

@@ -14,6 +14,7 @@ import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import type { Answer } from './answer.ts'
 import { fetchCertificate } from './certificate.ts'
 import { patiently } from './patience.ts'
+import { describeEnd } from './presentation.ts'
 import { type Progress, read } from './reading.ts'
 import { fetchCharter, type Researcher, storedQuery } from './researcher.ts'
 import * as schema from './schema.ts'
@@ -165,7 +166,7 @@ async function follow(
     progress(status)
     if (status.state === 'opened') return status
     if (status.state === 'void') {
-      const voidReason = status.reason ?? 'no reason was given'
+      const voidReason = describeEnd(status)
       end(researcher, id, voidReason)
       throw fault('round-void', `the query ended without an answer: ${voidReason}`)
     }

@@ -84,6 +84,7 @@ function initCommand(terminal: Terminal) {
     .requiredOption('--name <name>', 'the name that the invitation is for')
     .requiredOption('--invite <invitation>', 'the line that the secretariat sent')
     .option('--plain-http', 'insist on a coordinator whose requests can be read on the way; it is for trying out')
+    .option('--json', 'for programs')
     .action(async (path: string, options) => {
       await checkUnused(path)
       const name = optionValue('--name', typedName, options.name)
@@ -114,7 +115,10 @@ function initCommand(terminal: Terminal) {
         `Enrolled ${name} with "${title}". Tell your fingerprint to ${sponsor ?? 'your sponsor'}, which vouches for you: ` +
           `inbond member researcher sponsor. Next: inbond query run FILE.yaml --as ${path}\n`,
       )
-      terminal.out(`${enrolled.fingerprint}\n`)
+      const { fingerprint } = enrolled
+      terminal.out(
+        options.json ? `${JSON.stringify({ name, fingerprint, sponsor, federation })}\n` : `${fingerprint}\n`,
+      )
     })
 }
 
@@ -142,7 +146,8 @@ async function printAnswer(
 ): Promise<void> {
   const progress = new Progress(systemClock, terminal.err, terminal.columns)
   try {
-    const answer = await resume(researcher, id, (status, added) => progress.show(status, added), terminal.signal)
+    const telling = { ...researcher, unanswered: (reason?: string) => progress.showUnanswered(reason) }
+    const answer = await resume(telling, id, (status, added) => progress.show(status, added), terminal.signal)
     progress.end()
     terminal.out(rendered(answer, storedQuery(researcher, id).compact, options))
   } catch (error) {
@@ -244,6 +249,7 @@ function listCommand(terminal: Terminal) {
           row.purpose,
           row.state,
         ])
+        if (rows.length === 0 && !options.json) terminal.err('Nothing was asked yet.\n')
         terminal.out(options.json ? `${JSON.stringify(rows, null, 2)}\n` : table(lines))
       }),
     )
@@ -274,11 +280,13 @@ function stateOf(
 function cancelCommand(terminal: Terminal) {
   return asOption(command('cancel', 'withdraw a query that is not opened yet', 'inbond query cancel 3fa1b2 --as me'))
     .argument('<query>', 'its id, or the first digits of it')
+    .option('--json', 'for programs')
     .action((id: string, options) =>
       withResearcher(options.as, options, terminal, async researcher => {
-        const stored = storedQuery(researcher, id)
-        await cancel(researcher, stored.id)
-        terminal.err(`Withdrew query ${stored.id.slice(0, 12)}: ${stored.purpose}\n`)
+        const { id: whole, purpose } = storedQuery(researcher, id)
+        await cancel(researcher, whole)
+        terminal.err(`Withdrew query ${whole.slice(0, 12)}: ${purpose}\n`)
+        if (options.json) terminal.out(`${JSON.stringify({ query: whole, purpose })}\n`)
       }),
     )
 }

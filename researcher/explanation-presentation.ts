@@ -1,5 +1,5 @@
 import { table } from '#party/command.ts'
-import { size } from '#party/glance.ts'
+import { counted, size } from '#party/glance.ts'
 import type { Approval } from '#specs/policy.ts'
 import type { Explanation } from './explain.ts'
 import { named, type Outcome, type Stand } from './forecast.ts'
@@ -63,14 +63,13 @@ function coverageOf({ coverage }: Member): string {
 function describeNeed({ need, members, commonMonths }: Explanation): string {
   const all = need.asked === 'all' ? 'all that can be asked' : `at least ${need.asked.atLeast}`
   const common = commonMonths === null ? '' : `; all have ${commonMonths.from} to ${commonMonths.to}`
-  return `${all}: ${need.needed} of ${members.length}, and a cohort has at least ${need.minimumCohort}; ${need.sure} would answer at once, ${need.possible} could${common}`
+  return `${all}: ${need.needed} of ${members.length}, and a cohort has at least ${need.minimumCohort}; ${need.sure} would be in the answer at once, ${need.possible} could${common}`
 }
 
 function describeCost({ cost }: Explanation): string[] {
   const { cells, slots, chunks } = cost
-  const number = (count: number) => count.toLocaleString('en')
   return [
-    `${number(cells)} cells in ${number(slots)} slots, ${number(chunks)} chunks of ciphertext`,
+    `${counted(cells, 'cell')} in ${counted(slots, 'slot')}, ${counted(chunks, 'chunk')} of ciphertext`,
     `each member sends ${size(cost.memberSends)}`,
     `you receive ${size(cost.researcherReceives)}${cost.addsUpAgain ? ', and add the contributions up again' : ''}`,
     ...(cost.addsUpAgain

@@ -2,7 +2,7 @@ import type { MemberId } from '#specs/messages.ts'
 import { periodsBetween } from '#specs/period.ts'
 import { type Approval, type Judgement, judge } from '#specs/policy.ts'
 import type { QueryFile, Question } from '#specs/query.ts'
-import type { Exposure, Part } from '#specs/rules/pattern.ts'
+import type { Exposure, Fit, Part } from '#specs/rules/pattern.ts'
 import { describeApart, isAboutPast, type PlannedRound } from '#specs/rules/vintage.ts'
 import { fitting, planned, type Remembered, remember, type Scene } from './expected-cohort.ts'
 import { type MonthHeld, monthsAsked } from './months.ts'
@@ -79,7 +79,7 @@ export function forecast(file: QueryFile, scene: Scene, remembered = remember(sc
     possible: possible.members.length,
     exposures: [...exposures, ...possible.exposures.filter(isAboutPast)],
   } as const
-  return { ...foreseen, reasons: [...reasonsFor(foreseen, scene)] }
+  return { ...foreseen, reasons: [...reasonsFor(foreseen, sure, scene)] }
 }
 
 type Decided = Pick<MemberOutlook, 'stand' | 'reasons' | 'ownRecords'>
@@ -145,13 +145,21 @@ function suffices(members: readonly MemberId[], needed: number, { charter, certi
 }
 
 function* reasonsFor(
-  { outcome, members, needed, sure, possible, exposures }: Omit<Forecast, 'reasons'>,
+  { outcome, members, needed, possible, exposures }: Omit<Forecast, 'reasons'>,
+  sure: Fit,
   { charter, certificate }: Scene,
 ): Iterable<string> {
   if (outcome === 'answered') return
   const of = (stand: Stand) => members.filter(one => one.stand === stand).map(one => one.member)
   if (outcome === 'by hand') {
-    yield `${needed} members are needed; ${sure} would answer at once`
+    yield `${needed} members are needed; ${sure.members.length} would be in the answer at once`
+    const apart = of('answers').filter(member => !sure.members.includes(member))
+    if (apart.length > 0) {
+      const others = named([...of('waits'), ...of('unknown')])
+      const past = [...new Set(sure.exposures.filter(isAboutPast).map(describeApart))]
+      const because = past.length === 0 ? 'they are too few' : past.join('; ')
+      yield `${named(apart)} would answer at once, but not in a cohort without ${others}: ${because}`
+    }
     if (of('waits').length > 0) yield `stewards decide at ${named(of('waits'))}`
     if (of('unknown').length > 0) yield `nothing is known of ${named(of('unknown'))}`
     return

@@ -124,13 +124,13 @@ describe('progress', () => {
   }
 
   test('names members while they contribute, with how long they were asked, and a refusal with its reason', () => {
-    expect(describeProgress(status, now)).toMatch(/BR contributed; JP asked 60 s ago; KR refused: too fine$/)
+    expect(describeProgress(status, now)).toMatch(/BR contributed; JP asked 60 seconds ago; KR refused: too fine$/)
   })
 
   test('names custodians while they agree and open', () => {
     for (const state of ['closed', 'agreed'] as const) {
       const text = describeProgress({ ...status, state }, now)
-      expect(text).toMatch(/BR agreed; JP asked 60 s ago$/)
+      expect(text).toMatch(/BR agreed; JP asked 60 seconds ago$/)
       expect(text).not.toContain('KR')
     }
   })
@@ -144,7 +144,7 @@ describe('progress', () => {
       reason: null,
     }))
     expect(describeProgress({ ...status, members }, now)).toMatch(
-      /: M0, M1, M2 contributed; M3, M4, .*, M14 and 5 more asked 60 s ago$/,
+      /: M0, M1, M2 contributed; M3, M4, .*, M14 and 5 more asked 60 seconds ago$/,
     )
   })
 
@@ -152,15 +152,19 @@ describe('progress', () => {
     const opened = { ...status, state: 'opened' } as const
     const told = (state: 'asked' | 'done' | 'refused', reason: string | null = null) =>
       describeProgress({ ...opened, recount: { custodian: KR, state, since, reason } }, now)
-    expect(told('asked')).toMatch(/: KR adds up again, asked 60 s ago$/)
+    expect(told('asked')).toMatch(/: KR adds up again, asked 60 seconds ago$/)
     expect(told('done')).toMatch(/: KR added up again$/)
     expect(told('refused', 'no time')).toMatch(/: KR refused to add up again: no time$/)
     expect(describeProgress(opened, now, { done: 2, of: 5 })).toMatch(/: 2 of 5 contributions added up again$/)
   })
 
   test('gives the reason of waiting and of ending, and never a time before now', () => {
-    expect(describeProgress({ ...status, state: 'void', reason: 'KR refused' }, now)).toMatch(/^void: KR refused/)
+    const ended = { ...status, state: 'void', reason: 'KR refused' } as const
+    expect(describeProgress(ended, now)).toBe('void: KR refused; KR: too fine')
+    const custodians = [{ id: JP, state: 'refused', since, reason: 'too fine' }] as const
+    expect(describeProgress({ ...ended, custodians: [...custodians] }, now)).toBe('void: KR refused; KR, JP: too fine')
     expect(describeProgress({ ...status, state: 'waiting', reason: 'prekeys' }, now)).toMatch(/^waiting: prekeys/)
-    expect(describeProgress(status, now - 120_000)).toContain('JP asked 0 s ago')
+    expect(describeProgress(status, now - 120_000)).toContain('JP asked 0 seconds ago')
+    expect(describeProgress(status, now + 338_000)).toContain('JP asked 6 minutes ago')
   })
 })

@@ -1,4 +1,5 @@
 import { table } from '#party/command.ts'
+import { duration } from '#party/glance.ts'
 import type { QueryStatus } from '#specs/api.ts'
 import type { Language } from '#specs/code-lists/code-list.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
@@ -121,7 +122,8 @@ export function describeProgress(status: QueryStatus, now: number, added?: Added
   const state = STATES[status.state]
   if (added !== undefined) return `${state}: ${added.done} of ${added.of} contributions added up again`
   if (status.recount !== null) return `${state}: ${describeRecount(status.recount, now)}`
-  if (status.state === 'waiting' || status.state === 'void') return `${state}: ${status.reason ?? ''}`
+  if (status.state === 'waiting') return `${state}: ${status.reason ?? ''}`
+  if (status.state === 'void') return `${state}: ${describeEnd(status)}`
   const custody = status.state === 'closed' || status.state === 'agreed'
   const mark = ({ state: own, since, reason }: Standing) => {
     if (own === 'asked' || own === 'waiting') return `asked ${ago(since, now)}`
@@ -132,6 +134,13 @@ export function describeProgress(status: QueryStatus, now: number, added?: Added
   return `${state}: ${groups.map(([what, who]) => `${names(who)} ${what}`).join('; ')}`
 }
 
+/** Why a query ended without an answer; of whoever refused, in its own words. */
+export function describeEnd({ reason, members, custodians }: QueryStatus): string {
+  const refused = [...members, ...custodians].filter(one => one.state === 'refused')
+  const said = [...Map.groupBy(refused, one => one.reason)].map(([why, who]) => `${names(who)}: ${why}`)
+  return [reason ?? 'no reason was given', ...said].join('; ')
+}
+
 function describeRecount({ custodian, state, since, reason }: Recount, now: number): string {
   if (state === 'done') return `${custodian} added up again`
   if (state === 'refused') return `${custodian} refused to add up again: ${reason}`
@@ -139,7 +148,7 @@ function describeRecount({ custodian, state, since, reason }: Recount, now: numb
 }
 
 function ago(since: string, now: number): string {
-  return `${Math.max(0, Math.round((now - Date.parse(since)) / 1000))} s ago`
+  return `${duration(now - Date.parse(since))} ago`
 }
 
 type Recount = NonNullable<QueryStatus['recount']>

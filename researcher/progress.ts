@@ -13,6 +13,7 @@ export class Progress {
   #status: QueryStatus | undefined
   #added: Added | undefined
   #timer: NodeJS.Timeout | undefined
+  #isUnanswered = false
 
   constructor(clock: Clock, write: (text: string) => void, columns: number | undefined) {
     this.#clock = clock
@@ -29,6 +30,14 @@ export class Progress {
     }
     this.#timer ??= setInterval(() => this.#redraw(), REDRAW_MS).unref()
     this.#redraw()
+  }
+
+  /** Says once that the coordinator does not answer, and once that it does again. @param reason undefined when it does */
+  showUnanswered(reason: string | undefined): void {
+    if (this.#isUnanswered === (reason !== undefined)) return
+    this.#isUnanswered = reason !== undefined
+    const line = reason === undefined ? 'the coordinator answers again' : `${reason}; it is tried again`
+    this.#write(this.#columns === undefined ? `${line}\n` : `\r\u001b[K${line}\n`)
   }
 
   #text(): string {

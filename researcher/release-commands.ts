@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { systemClock } from '#party/clock.ts'
 import { type CommonOptions, command, commandWithoutKey, optionValue, type Terminal } from '#party/command.ts'
+import { counted } from '#party/glance.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import { fault } from '#specs/errors.ts'
@@ -30,6 +31,7 @@ export function releaseCommand(terminal: Terminal, withResearcher: WithResearche
     .option('--note <text>', 'what you say beside it')
     .option('--output <file>', 'write what was published, to publish it elsewhere too')
     .option('--yes', 'publish: it cannot be taken back')
+    .option('--json', 'for programs')
     .action((id: string, options) =>
       withResearcher(options.as, options, terminal, async researcher => {
         const stored = storedQuery(researcher, id)
@@ -42,16 +44,17 @@ export function releaseCommand(terminal: Terminal, withResearcher: WithResearche
         const { address, file } = await publish(researcher, stored.id, note, terminal.signal)
         if (options.output !== undefined) await writeFile(options.output, file)
         terminal.err(`Published and verified. To verify it, anybody runs: inbond verify ${address}\n`)
-        terminal.out(`${address}\n`)
+        terminal.out(options.json ? `${JSON.stringify({ query: stored.id, address })}\n` : `${address}\n`)
       }),
     )
 }
 
 function describeConsequences(purpose: string, rows: number, idToken: boolean): string {
-  const certificate = `your name, your sponsor and your purposes${idToken ? ', and the ID token with which you logged in' : ''}`
+  const token = idToken ? ', the ID token with which you logged in' : ''
   return (
-    `"${purpose}": everybody will read its ${rows} rows, the number of records of each cell, the question, who contributed, ` +
-    `and ${certificate}. It stays public for ever.\n`
+    `"${purpose}": everybody will read its ${counted(rows, 'row')}, the number of records of each cell, the question and its purpose, ` +
+    'who contributed and what their data cover, who did not, ' +
+    `your name, organisation, role, purposes and sponsor${token}, and your note if there is one. It stays public for ever.\n`
   )
 }
 

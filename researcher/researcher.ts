@@ -25,6 +25,8 @@ export interface Researcher {
   readonly randomness: Randomness
   /** Of all contributions together: from so many bytes on, a custodian adds them up again in this party's place. */
   readonly recountFrom: number
+  /** Told why the coordinator has not answered for a while, and `undefined` once it does again. */
+  readonly unanswered?: (reason: string | undefined) => void
 }
 
 /**

@@ -72,7 +72,10 @@ function charterOf({ id, payload }: SignedCharter) {
 }
 
 function contentsOf(dataset: Dataset | undefined) {
-  return { dimensions: Object.keys(dataset?.dimensions ?? {}), measures: Object.keys(dataset?.measures ?? {}) }
+  return {
+    dimensions: Object.keys(dataset?.dimensions ?? {}),
+    measures: ['records', ...Object.keys(dataset?.measures ?? {})],
+  }
 }
 
 type Overview = Awaited<ReturnType<typeof overview>>
@@ -110,7 +113,7 @@ export function describeOverview(status: Overview, now: number): string {
     ...datasets.flatMap(one => [
       ['dataset', `${one.id}, version ${one.version}`],
       ['  by', one.dimensions.join(', ')],
-      ['  measures', `records, ${one.measures.join(', ')}`],
+      ['  measures', one.measures.join(', ')],
     ]),
     ['fingerprint', status.fingerprint],
     ['certificate', certificateLine(status)],

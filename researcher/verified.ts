@@ -1,3 +1,4 @@
+import { wrapped } from '#party/command.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import { describeAnswer } from './presentation.ts'
 import type { Verified } from './verification.ts'
@@ -32,7 +33,7 @@ export function describeVerified(verified: Verified, dataset: Dataset, isExpecte
   const compare = isExpected
     ? ''
     : `Its fingerprint is ${federation}. Compare it with the one that the secretariat and the members publish, ` +
-      'or give it with --federation: anybody can make up a federation.\n'
+      'or give it with --federation: anybody can make up a federation.'
   const said = note === null ? '' : `\n${recipient} says: ${note}\n`
-  return `Verified: ${whose}.\n${compare}\n${summary(verified)}\n${said}\n${describeAnswer(answer, dataset)}`
+  return `Verified: ${whose}.\n${wrapped(compare)}\n${wrapped(summary(verified))}${said}\n${describeAnswer(answer, dataset)}`
 }

@@ -70,7 +70,8 @@ const en: Remedies = {
     'Keep the directory of this party: it has both signed heads. Tell the members: there may be two histories.',
   'policy-refused': 'Change the question as the reason says, or ask that member what it would answer.',
   'records-changed': 'Nothing to do: the node prepares the answer anew.',
-  'round-void': 'Ask again: with more time (closes: 48h), or with fewer members (need: { atLeast: 4 }).',
+  'round-void':
+    'Ask again, as the reason suggests: another question, with more time (closes: 48h), or of fewer members (need: atLeast).',
   'coordinator-unreachable':
     'Check that the coordinator runs and can be reached from here; a running node tries again by itself.',
   'bad-answer': 'Check that the address is whole, and that of an Inbond coordinator and not of a proxy.',

@@ -221,7 +221,7 @@ describe('a member that refuses', () => {
     const { query } = await posed()
     await expect(settleUntil(federation, read(query))).rejects.toMatchObject({
       code: 'round-void',
-      message: expect.stringMatching(/JP refused/),
+      message: expect.stringMatching(/JP refused, .*; JP: a question may have 0 dimensions; this one has 1$/),
     })
     const jp = (await statusOf(query)).members.find(one => one.id === 'JP')
     expect(jp).toMatchObject({ state: 'refused', reason: 'a question may have 0 dimensions; this one has 1' })

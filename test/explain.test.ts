@@ -161,11 +161,23 @@ describe('an explanation', () => {
     await found({ VN: { templates: [chapters], otherwise: 'one person' } })
     const said = await explained(question({ by: '[hs2, transport]' }))
     expect(said).toMatchObject({ outcome: 'by hand', nearest: { changes: ['without transport under by'] } })
-    expect(said.reasons).toEqual(['5 members are needed; 4 would answer at once', 'stewards decide at VN'])
+    expect(said.reasons).toEqual(['5 members are needed; 4 would be in the answer at once', 'stewards decide at VN'])
     expect(said.members.at(-1)).toMatchObject({
       stand: 'waits',
       reasons: ['it fits no template (not "chapters", which has no cells by transport): one person must approve'],
     })
+  })
+
+  test('says which members would answer at once, and make no cohort without those that decide by hand', async () => {
+    const byHand: Partial<Policy> = { templates: [], otherwise: 'one person' }
+    await found({ BR: byHand, KR: byHand, VN: byHand })
+    const said = await explained(question({ need: '{ atLeast: 4 }' }))
+    expect(said.outcome).toBe('by hand')
+    expect(said.reasons).toEqual([
+      '4 members are needed; 0 would be in the answer at once',
+      'FR, JP would answer at once, but not in a cohort without BR, KR, VN: they are too few',
+      'stewards decide at BR, KR, VN',
+    ])
   })
 
   test('says that there is no such question, and what no question changes', async () => {

@@ -10,6 +10,7 @@ import { periodsBetween } from '#specs/period.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { Federation, type TestNode } from './federation.ts'
 import { restartNode } from './restart.ts'
+import { proposeAndSign } from './steps.ts'
 
 /** What members say beforehand: made by nodes, kept by the coordinator, read by researchers. */
 
@@ -128,6 +129,20 @@ describe('a node', () => {
     federation.load('KR', RECORD.replace('2020-01', '2020-02'))
     await makeOffer(kr())
     expect(sent).toHaveLength(2)
+  })
+
+  test('offers anew at once under another charter', async () => {
+    federation.load('KR', RECORD)
+    await federation.settle()
+    await makeOffer(kr())
+    await proposeAndSign(federation, {}, ['BR', 'JP', 'KR'])
+    await federation.settle()
+    sent = []
+    await makeOffer(kr())
+    const { id, payload } = await fetchCharter(federation.researcher)
+    expect(payload.epoch).toBe(2)
+    expect(sent.map(one => said(one).charter)).toEqual([id])
+    expect(await ofKr()).toEqual(offering(sent[0]))
   })
 
   test.each(['request', 'answer'] as const)('sends the same again after the %s was lost, and a restart', async lose => {

@@ -138,7 +138,10 @@ export function checkPurpose(
   { purposes }: Pick<Certificate, 'purposes'>,
 ): void {
   if (purposes.includes(purposeCode)) return
-  throw fault('bad-certificate', `the researcher is sponsored for ${purposes.join(', ')}, not for ${purposeCode}`)
+  throw fault(
+    'bad-certificate',
+    `the researcher is sponsored for ${purposes.join(', ')}, not for ${purposeCode}: put purposeCode: ${purposes.join(' or ')} into the query if that is its purpose`,
+  )
 }
 
 /**

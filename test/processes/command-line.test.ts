@@ -57,7 +57,12 @@ async function foundYoung() {
   const made = await line.run(['member', 'init', member, ...named], sealed)
   expect(made).toMatchObject({ status: 0, stdout: expect.stringMatching(/^[\w-]{43}\n$/) })
   const ada = ['--name', 'Ada', '--invite', await invitation('--researcher', 'Ada', '--sponsor', 'AA')]
-  await line.succeed('researcher', 'init', researcher, ...ada)
+  expect(JSON.parse(await line.succeed('researcher', 'init', researcher, ...ada, '--json'))).toEqual({
+    name: 'Ada',
+    fingerprint: expect.stringMatching(/^[\w-]{43}$/),
+    sponsor: 'AA',
+    federation: expect.stringMatching(/^[\w-]{43}$/),
+  })
   return { line, url: `http://127.0.0.1:${port}`, coordinator, member, researcher }
 }
 
@@ -732,6 +737,31 @@ describe('what a command prints', () => {
     expect([json.stderr, csv.stderr]).toEqual(['', ''])
     expect(list.stdout).toMatch(new RegExp(`^${id.slice(0, 12)} .* what came in January +answered, read$`, 'm'))
     expectRefusal(again, 'too-late', /ended already \(opened\)/)
+    const release = ['query', 'release', id, '--as', at('researcher')]
+    const warned = await run(...release)
+    expect(warned).toMatchObject({ status: 1, stdout: '' })
+    expect(warned.stderr).toMatch(
+      /^"what came in January": .* 2 rows, .*, your name, organisation, role, purposes and sponsor, and your note/,
+    )
+    const released = await run(...release, '--yes', '--json')
+    expect(JSON.parse(released.stdout)).toEqual({
+      query: id,
+      address: expect.stringMatching(/^http:.*\/releases\/[0-9a-f]{64}$/),
+    })
+  })
+
+  it('what a backup and a restore made, for programs', async () => {
+    const [folder, restored] = [federation.line.path('ada-copied'), federation.line.path('ada-restored')]
+    const backup = await run('researcher', 'backup', at('researcher'), folder, '--json')
+    const made = JSON.parse(backup.stdout)
+    expect(made).toEqual({
+      folder,
+      madeAt: expect.stringMatching(/Z$/),
+      files: expect.any(Number),
+      bytes: expect.any(Number),
+    })
+    const { stdout } = await run('researcher', 'restore', restored, folder, '--json')
+    expect(JSON.parse(stdout)).toEqual({ directory: restored, madeAt: made.madeAt })
   })
 
   it('a withdrawn query is void, for whoever follows it too', async () => {
@@ -739,10 +769,11 @@ describe('what a command prints', () => {
     const asking = federation.ask(QUERY)
     await asking.says(/CC[^;]* asked/)
     const [, id = ''] = /^Query ([0-9a-f]{12})/.exec(asking.stderr) ?? []
-    expect(await run('query', 'cancel', id, '--as', at('researcher'))).toMatchObject({
-      status: 0,
-      stdout: '',
-      stderr: `Withdrew query ${id}: what came in January\n`,
+    const withdrawn = await run('query', 'cancel', id, '--as', at('researcher'), '--json')
+    expect(withdrawn).toMatchObject({ status: 0, stderr: `Withdrew query ${id}: what came in January\n` })
+    expect(JSON.parse(withdrawn.stdout)).toEqual({
+      query: expect.stringMatching(`^${id}[0-9a-f]{52}$`),
+      purpose: 'what came in January',
     })
     federation.process('CC').send('SIGCONT')
     expect(await asking.ended).toMatchObject({ status: 1, stdout: '' })
