@@ -121,7 +121,8 @@ export function describeProgress(status: QueryStatus, now: number, added?: Added
   const state = STATES[status.state]
   if (added !== undefined) return `${state}: ${added.done} of ${added.of} contributions added up again`
   if (status.recount !== null) return `${state}: ${describeRecount(status.recount, now)}`
-  if (status.state === 'waiting' || status.state === 'void') return `${state}: ${status.reason ?? ''}`
+  if (status.state === 'waiting') return `waiting for ${status.reason ?? 'its round'}`
+  if (status.state === 'void') return `${state}: ${status.reason ?? ''}`
   const custody = status.state === 'closed' || status.state === 'agreed'
   const mark = ({ state: own, since, reason }: Standing) => {
     if (own === 'asked' || own === 'waiting') return `asked ${ago(since, now)}`
