@@ -30,14 +30,20 @@ export function standing(
   }
 }
 
+/** What queries wait for meanwhile. */
+export const HAND_OVER = 'the proposed charter, which changes the custodians'
+
 /**
  * Whether a charter is proposed that changes the custodians. They sign it only if the log that it names has every cohort that they agreed
  * to, and agree to none from then on: until it is in force or given up, no round is announced and none is agreed to.
  */
 export function isHandingOver({ db }: Pick<Context, 'db'>): boolean {
   const [current, proposed] = [charterInForce(db), charterProposed(db)]
-  if (current === undefined || proposed === undefined) return false
-  return demandsOf(current.payload, proposed.payload).custodians.needed > 0
+  return current !== undefined && proposed !== undefined && changesCustody(current, proposed)
+}
+
+export function changesCustody(current: Pick<SignedCharter, 'payload'>, next: Pick<SignedCharter, 'payload'>): boolean {
+  return demandsOf(current.payload, next.payload).custodians.needed > 0
 }
 
 /**

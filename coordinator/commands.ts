@@ -24,15 +24,16 @@ import { runningProcess } from '#party/running.ts'
 import { fault } from '#specs/errors.ts'
 import { memberId, typedName, typedReason } from '#specs/messages.ts'
 import { describeChanges } from '#specs/rules/changes.ts'
-import { demandsOf, inWords } from '#specs/rules/succession.ts'
+import { inWords, isFulfilled } from '#specs/rules/succession.ts'
 import { backupContents } from './backup.ts'
 import { CertificateFiles } from './certificate.ts'
+import { standing } from './charters.ts'
 import { type Config, checkEncryption, config } from './config.ts'
 import { type Context, charterInForce, createContext } from './context.ts'
 import { type Invitee, invite } from './enrolment.ts'
 import { withCoordinator } from './open.ts'
 import { concernsOf, describeOverview, overview } from './overview.ts'
-import { proposeCharter } from './proposals.ts'
+import { type Proposed, proposeChanges } from './proposals.ts'
 import { assignSponsor, everyResearcher, revoke } from './researchers.ts'
 
 /** Of an invitation's code: long enough that nobody guesses it. */
@@ -213,34 +214,55 @@ function proposeCommand(terminal: Terminal) {
     'inbond coordinator charter propose wco --without KR',
   )
     .argument('<dir>', "the coordinator's directory")
-    .option('--without <ids>', 'members that leave, separated by commas')
+    .option('--without <ids>', 'members that leave, separated by commas', ids)
     .option(
       '--custodians <ids>',
       'members that hold key shares, separated by commas (default: as before; the first five)',
+      ids,
     )
     .option('--threshold <n>', 'custodians needed to open (default: as before; 3 of 3, 3 of 4, 4 of 5, 5 of 7)')
     .option('--quorum <n>', 'members needed to remove one or to replace a key (default: as before; two thirds)')
     .action(async (path: string, options) => {
+      const { without, custodians } = options
       const proposal = {
-        ...(options.without === undefined ? {} : { without: options.without.split(',') }),
-        ...(options.custodians === undefined ? {} : { custodians: options.custodians.split(',') }),
+        ...(without === undefined ? {} : { without }),
+        ...(custodians === undefined ? {} : { custodians }),
         ...(options.threshold === undefined ? {} : { threshold: wholeNumber('--threshold', options.threshold) }),
         ...(options.quorum === undefined ? {} : { quorum: wholeNumber('--quorum', options.quorum) }),
       }
       await withContext(path, options, terminal, async context => {
-        const current = charterInForce(context.db)
-        const proposed = await proposeCharter(context, proposal)
-        const changes = current === undefined ? [] : await describeChanges(current.payload, proposed.payload)
-        const demands = demandsOf(current?.payload, proposed.payload)
-        const { members, custodians, threshold, quorum } = proposed.payload
-        terminal.err(
-          `Proposed to ${members.map(one => one.id).join(', ')}; custodians ${custodians.join(', ')}, ${threshold} of them ` +
-            `open; ${quorum} members remove one or replace a key.\n${table(changes.map(line => ['change', line]))}` +
-            `To be signed by ${inWords(demands)}: inbond member charter sign DIR\n`,
-        )
-        terminal.out(`${proposed.id}\n`)
+        const proposed = await proposeChanges(context, proposal)
+        terminal.err(await describeProposed(context, proposed))
+        if (proposed.outcome === 'proposed' || proposed.outcome === 'proposed before') {
+          terminal.out(`${proposed.charter.id}\n`)
+        }
       })
     })
+}
+
+/** Of an option that may be repeated. */
+function ids(text: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, ...text.split(',')]
+}
+
+async function describeProposed(context: Context, { outcome, charter }: Proposed): Promise<string> {
+  const current = charterInForce(context.db)
+  if (outcome === 'unchanged')
+    return `There is nothing to change: the charter of epoch ${charter.payload.epoch} stays.\n`
+  if (outcome === 'withdrawn') {
+    return `Withdrew the charter that was proposed: the one of epoch ${current?.payload.epoch} stays as it is.\n`
+  }
+  const { consents } = standing(context.db, charter, current)
+  const signing = isFulfilled(consents)
+    ? 'It is signed by all that it needs, and waits to be confirmed.\n'
+    : `To be signed by ${inWords(consents)}: inbond member charter sign DIR\n`
+  if (outcome === 'proposed before') return `This charter is proposed already, and keeps its signatures. ${signing}`
+  const changes = current === undefined ? [] : await describeChanges(current.payload, charter.payload)
+  const { members, custodians, threshold, quorum } = charter.payload
+  return (
+    `Proposed to ${members.map(one => one.id).join(', ')}; custodians ${custodians.join(', ')}, ${threshold} of them ` +
+    `open; ${quorum} members remove one or replace a key.\n${table(changes.map(line => ['change', line]))}${signing}`
+  )
 }
 
 function wholeNumber(option: string, text: string): number {

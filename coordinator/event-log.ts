@@ -53,6 +53,13 @@ export class EventLog {
     return headOf(frontierAt(size, subtree => this.#read(subtree))).root === root
   }
 
+  /** Whether anything of a kind was appended after a head. */
+  hasSince({ size }: LogHead, typ: string): boolean {
+    const { index, typ: kind } = schema.log
+    const later = and(gt(index, size), eq(kind, typ))
+    return this.#db.select({ index }).from(schema.log).where(later).limit(1).get() !== undefined
+  }
+
   /** The signed head: the same bytes as long as nothing is added. */
   checkpoint(head = this.head()): string {
     return signCheckpoint(this.#key, head)

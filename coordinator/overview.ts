@@ -5,7 +5,7 @@ import { describeDisk, diskConcern, diskOf, duration, verdict } from '#party/gla
 import { type MemberId, query } from '#specs/messages.ts'
 import { inWords, isFulfilled } from '#specs/rules/succession.ts'
 import { claims } from '#specs/signed.ts'
-import { isHandingOver, standing } from './charters.ts'
+import { HAND_OVER, isHandingOver, standing } from './charters.ts'
 import { type Context, charterInForce, charterProposed } from './context.ts'
 import { invitations, parties, prekeys, queries, rounds } from './schema.ts'
 import { statusOf } from './status.ts'
@@ -76,7 +76,7 @@ export function concernsOf(status: Overview, now: number): string[] {
     concerns.push(
       'Nothing can be answered: the charter names entries that the log has lost. Propose the one that follows it.',
     )
-  if (status.isHandingOver) concerns.push('Questions wait for the proposed charter, which changes the custodians.')
+  if (status.isHandingOver) concerns.push(`Questions wait for ${HAND_OVER}.`)
   const expected = status.process === null ? [] : status.members.filter(one => one.onRoster)
   const late = expected.filter(one => one.lastSeen === null || now - Date.parse(one.lastSeen) >= LATE_MS)
   if (late.length > 0) {
@@ -87,7 +87,7 @@ export function concernsOf(status: Overview, now: number): string[] {
   const empty = status.members.filter(one => one.prekeys === 0).map(one => one.id)
   if (empty.length > 0) concerns.push(`These custodians have no prekey left: ${empty.join(', ')}.`)
   const waiting = status.running.filter(one => one.state === 'waiting').length
-  if (waiting > 0)
+  if (waiting > 0 && !status.isHandingOver)
     concerns.push(`${waiting === 1 ? '1 query waits' : `${waiting} queries wait`} for prekeys of enough custodians.`)
   return concerns
 }

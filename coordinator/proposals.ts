@@ -3,12 +3,20 @@ import { LARGEST_ROSTER, SMALLEST_COHORT } from '#crypto/parameters.ts'
 import { isoTime } from '#party/clock.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import { fault } from '#specs/errors.ts'
-import { type Charter, type CharterId, charter, enrolment, type MemberId } from '#specs/messages.ts'
+import { agreement, type Charter, type CharterId, charter, enrolment, type MemberId } from '#specs/messages.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
-import { checkSuccession, defaultQuorum, inherited, isFulfilled, quorumBounds } from '#specs/rules/succession.ts'
+import {
+  changesBetween,
+  checkSuccession,
+  defaultQuorum,
+  inherited,
+  isFulfilled,
+  quorumBounds,
+} from '#specs/rules/succession.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
-import { standing } from './charters.ts'
-import { type Context, charterInForce, charterProposed } from './context.ts'
+import { changesCustody, standing } from './charters.ts'
+import { type Context, charterById, charterInForce, charterProposed } from './context.ts'
+import type { Transaction } from './event-log.ts'
 import { charters, parties } from './schema.ts'
 
 type Entry = Charter['members'][number]
@@ -28,6 +36,54 @@ function defaultThreshold(custodians: number): number {
   return custodians <= 4 ? 3 : Math.ceil((2 * custodians + 1) / 3)
 }
 
+/** What a proposal came to, with the charter that is proposed, was withdrawn, or is in force unchanged. */
+export interface Proposed {
+  readonly outcome: 'proposed' | 'proposed before' | 'withdrawn' | 'unchanged'
+  readonly charter: SignedCharter
+}
+
+/**
+ * Proposes a charter like `proposeCharter`, if it would change anything: one that is proposed already keeps its signatures, and what the
+ * charter in force says takes back another proposal.
+ * @throws InbondError `bad-charter`, `charter-pending`
+ */
+export async function proposeChanges(context: Context, proposal: Proposal): Promise<Proposed> {
+  const current = charterInForce(context.db)
+  const terms = termsOf(context, proposal, current)
+  const open = charterProposed(context.db)
+  if (open && isSame(open.payload, terms) && canBeSigned(context, open)) {
+    return { outcome: 'proposed before', charter: open }
+  }
+  if (current === undefined || !isSame(current.payload, terms) || needsSuccessor(context, current)) {
+    return { outcome: 'proposed', charter: await put(context, terms, current) }
+  }
+  if (open === undefined) return { outcome: 'unchanged', charter: current }
+  context.db.transaction(tx => withdraw(tx, current, context.clock.now()))
+  context.changes.announce('everybody')
+  return { outcome: 'withdrawn', charter: open }
+}
+
+function isSame(one: Charter, other: Charter): boolean {
+  const { added, removed, replaced, rules, custody } = changesBetween(one, other)
+  return [...added, ...removed, ...replaced, ...rules].length === 0 && !custody
+}
+
+/** A log that was lost cannot be followed, and a custodian does not sign where it agreed to a cohort since. */
+function canBeSigned({ log }: Context, { payload: { logHead } }: SignedCharter): boolean {
+  return log.had(logHead) && !log.hasSince(logHead, agreement.typ)
+}
+
+/**
+ * Whether one has to follow even if it changes nothing. Nothing can be answered where the log was lost; and a custodian that signed
+ * another custody, which it may have done unheard, agrees to nothing until some next charter is in force.
+ */
+function needsSuccessor({ db, log }: Context, current: SignedCharter): boolean {
+  if (!log.had(current.payload.logHead)) return true
+  const isNext = eq(charters.epoch, current.payload.epoch + 1)
+  const proposals = db.select({ id: charters.id }).from(charters).where(isNext).all()
+  return proposals.some(({ id }) => changesCustody(current, charterById(db, id)))
+}
+
 /**
  * Proposes a charter over the members of the one in force, with the keys that they have enrolled since, and whoever has enrolled as a
  * member. What nobody decides stays as it is. It takes the place of an earlier proposal, unless that only waits to be confirmed.
@@ -35,6 +91,10 @@ function defaultThreshold(custodians: number): number {
  */
 export async function proposeCharter(context: Context, proposal: Proposal): Promise<SignedCharter> {
   const current = charterInForce(context.db)
+  return put(context, termsOf(context, proposal, current), current)
+}
+
+function termsOf(context: Context, proposal: Proposal, current: SignedCharter | undefined): Charter {
   const members = rosterOf(context, current?.payload, proposal.without ?? [])
   if (members.length < SMALLEST_COHORT || members.length > LARGEST_ROSTER) {
     throw fault(
@@ -42,8 +102,7 @@ export async function proposeCharter(context: Context, proposal: Proposal): Prom
       `a federation has ${SMALLEST_COHORT} to ${LARGEST_ROSTER} members; ${members.length} would be in it`,
     )
   }
-  const now = context.clock.now()
-  const signed = await sign<typeof charter.schema, CharterId>(context.key, charter, {
+  return {
     protocol: PROTOCOL,
     federation: context.name,
     epoch: (current?.payload.epoch ?? 0) + 1,
@@ -59,15 +118,16 @@ export async function proposeCharter(context: Context, proposal: Proposal): Prom
     minimumCohort: SMALLEST_COHORT,
     datasets: [...catalogue.values()].map(({ id, version }) => ({ id, version })),
     logHead: context.log.head(),
-    proposedAt: isoTime(now),
-  })
-  checkSuccession(current, signed.payload)
+    proposedAt: isoTime(context.clock.now()),
+  }
+}
+
+async function put(context: Context, terms: Charter, current: SignedCharter | undefined): Promise<SignedCharter> {
+  checkSuccession(current, terms)
+  const signed = await sign<typeof charter.schema, CharterId>(context.key, charter, terms)
+  const now = context.clock.now()
   context.db.transaction(tx => {
-    const earlier = charterProposed(tx)
-    if (earlier && current && isFulfilled(standing(tx, earlier, current).consents)) {
-      throw fault('charter-pending', `the charter proposed before has its signatures, and waits to be confirmed`)
-    }
-    tx.update(charters).set({ withdrawnAt: now }).where(isNull(charters.inForceAt)).run()
+    withdraw(tx, current, now)
     tx.insert(charters)
       .values({ id: signed.id, epoch: signed.payload.epoch, compact: signed.compact, proposedAt: now })
       .run()
@@ -75,6 +135,15 @@ export async function proposeCharter(context: Context, proposal: Proposal): Prom
   })
   context.changes.announce('everybody')
   return signed
+}
+
+/** @throws InbondError `charter-pending` */
+function withdraw(tx: Transaction, current: SignedCharter | undefined, now: number): void {
+  const open = charterProposed(tx)
+  if (open && current && isFulfilled(standing(tx, open, current).consents)) {
+    throw fault('charter-pending', 'the charter proposed before has its signatures, and waits to be confirmed')
+  }
+  tx.update(charters).set({ withdrawnAt: now }).where(isNull(charters.inForceAt)).run()
 }
 
 function rosterOf(context: Context, current: Charter | undefined, without: readonly string[]): Entry[] {

@@ -15,7 +15,7 @@ import {
 import { plan } from '#specs/query.ts'
 import { checkLasts, checkPurpose, verifyCertificate } from '#specs/rules/researcher.ts'
 import { claims, PROTOCOL, type Signed, sign, verify } from '#specs/signed.ts'
-import { isHandingOver } from './charters.ts'
+import { HAND_OVER, isHandingOver } from './charters.ts'
 import { type Context, charterById, charterInForce, requireCharter } from './context.ts'
 import { withdrawPrekeys } from './custodians.ts'
 import { certified, reasonOfRevocation, refuseRevoked } from './researchers.ts'
@@ -223,7 +223,8 @@ function endQuery(context: Context, id: QueryId, reason: string): void {
 }
 
 function reasonToEnd(context: Context, asked: Query, expiresAt: number): string | undefined {
-  if (expiresAt <= context.clock.now()) return 'it expired before enough custodians had prekeys'
+  if (expiresAt <= context.clock.now())
+    return `it expired while it waited for ${isHandingOver(context) ? HAND_OVER : 'prekeys of enough custodians'}`
   if (charterInForce(context.db)?.id !== asked.charter) return SUPERSEDED
   return reasonOfRevocation(context.db, certified(asked.certificate))
 }

@@ -3,8 +3,9 @@ import { desc, eq } from 'drizzle-orm'
 import { isoTime } from '#party/clock.ts'
 import type { QueryStatus } from '#specs/api.ts'
 import { fault } from '#specs/errors.ts'
-import { cohort, type QueryId, query } from '#specs/messages.ts'
+import { type CharterId, cohort, type QueryId, query } from '#specs/messages.ts'
 import { claims } from '#specs/signed.ts'
+import { HAND_OVER, isHandingOver } from './charters.ts'
 import { type Context, charterById } from './context.ts'
 import { recountState } from './recounts.ts'
 import { agreements, contributions, openings, queries, refusals, rounds } from './schema.ts'
@@ -22,8 +23,7 @@ export function statusOf(context: Context, id: QueryId): QueryStatus {
   const asked = claims(query, row.compact).payload
   const head = { query: id, purpose: asked.question.purpose, askedAt: isoTime(row.receivedAt) }
   if (!run) {
-    const custodians = charterById(context.db, asked.charter).payload.custodians.length
-    const reason = row.voidReason ?? `waits for prekeys of enough of the ${custodians} custodians`
+    const reason = row.voidReason ?? awaited(context, asked.charter)
     const state = row.voidReason === null ? ('waiting' as const) : ('void' as const)
     return versioned({ ...head, state, reason, round: null, closes: null, members: [], custodians: [], recount: null })
   }
@@ -37,6 +37,12 @@ export function statusOf(context: Context, id: QueryId): QueryStatus {
     custodians: custodianStates(context, run),
     recount: recountState(context, run.id),
   })
+}
+
+/** What a query without a round waits for. */
+function awaited(context: Context, charter: CharterId): string {
+  if (isHandingOver(context)) return HAND_OVER
+  return `prekeys of enough of the ${charterById(context.db, charter).payload.custodians.length} custodians`
 }
 
 function versioned(status: Omit<QueryStatus, 'version'>): QueryStatus {

@@ -120,8 +120,11 @@ export type Place =
   /** The charter in force has another key in its place. */
   | 'replaced'
 
-export function placeOf(node: Pick<Node, 'db' | 'id' | 'keys'>): Place {
-  const charter = charterInForce(node)?.payload
+/** @param charter the one in force, or another one that somebody says is */
+export function placeOf(
+  node: Pick<Node, 'db' | 'id' | 'keys'>,
+  charter: Charter | undefined = charterInForce(node)?.payload,
+): Place {
   if (charter && node.keys.isNamedBy(charter)) return 'member'
   const wasMember = chartersSoFar(node).some(one => node.keys.isNamedBy(one))
   if (!wasMember) return 'awaited'

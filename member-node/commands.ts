@@ -25,14 +25,14 @@ import { runningProcess } from '#party/running.ts'
 import { enrolmentReceipt } from '#specs/api.ts'
 import { datasetCalled } from '#specs/datasets/catalogue.ts'
 import { fault } from '#specs/errors.ts'
-import { type CharterId, conventions, enrolment, memberId, typedName } from '#specs/messages.ts'
+import { type CharterId, type Conventions, conventions, enrolment, memberId, typedName } from '#specs/messages.ts'
 import { describeMonths, type Period, periodGrain } from '#specs/period.ts'
 import { describeChanges } from '#specs/rules/changes.ts'
 import type { SignedCharter } from '#specs/rules/charter.ts'
 import { type Demands, inWords, isFulfilled, outstanding, quorumOf } from '#specs/rules/succession.ts'
 import { PROTOCOL, sign } from '#specs/signed.ts'
 import { backupContents } from './backup.ts'
-import { checkProposal, learnCharter } from './charters.ts'
+import { checkProposal, learnCharter, type Place, placeOf } from './charters.ts'
 import { config } from './config.ts'
 import { signCharter } from './consents.ts'
 import { describeReport } from './import/import-report.ts'
@@ -115,27 +115,52 @@ const OPEN_POLICY =
 function signCommand(terminal: Terminal) {
   return command('sign', 'show the proposed charter, and sign it', 'inbond member charter sign kr --yes')
     .argument('<dir>', "the node's directory")
+    .option('--charter <id>', 'sign no other charter than the one that was shown: its id, or the first digits of it')
     .option('--yes', 'sign it')
     .action((path: string, options) =>
       withNode(path, options, terminal, async (node, settings) => {
+        const wanted = options.charter === undefined ? '' : charterDigits(options.charter)
         const { inForce, proposed } = await meetCoordinator(settings.coordinator)
         if (inForce === null && proposed === null) {
           throw fault('no-charter', 'the coordinator has not proposed a charter yet')
         }
         if (inForce !== null) await learnCharter(node, messageId(inForce.charter) as CharterId)
         if (proposed === null) {
-          terminal.err('The charter is in force; there is nothing to sign.\n')
+          terminal.err(`${NOTHING_TO_SIGN[placeOf(node)]}; there is nothing to sign.\n`)
           return
         }
         const { proposal, current, missing } = await checkProposal(node, proposed)
         const shown = options.yes ? terminal.out : terminal.err
         shown(await describeCharter(proposal, current))
-        if (!options.yes) throw fault('not-confirmed', 'nothing was signed')
+        if (!proposal.id.startsWith(wanted)) {
+          throw fault('not-confirmed', 'another charter is proposed than the one that was shown; nothing was signed')
+        }
+        if (!options.yes) {
+          terminal.err(
+            `To sign this charter and no other: inbond member charter sign ${path} --yes --charter ${proposal.id}\n`,
+          )
+          throw fault('not-confirmed', 'nothing was signed')
+        }
         await signCharter(node, proposal)
         const left = outstanding(missing, new Set([node.id]))
-        terminal.err(`Signed. ${whatIsAwaited(left, current)} Next: inbond member start ${path}\n`)
+        const next = runningProcess(path) === undefined ? ` Next: inbond member start ${path}` : ''
+        terminal.err(`Signed. ${whatIsAwaited(left, current)}${next}\n`)
       }),
     )
+}
+
+/** Where no charter is proposed. */
+const NOTHING_TO_SIGN: Readonly<Record<Place, string>> = {
+  awaited: 'The charter in force does not name this node, and no other one is proposed',
+  member: 'The charter is in force',
+  left: 'The charter in force leaves this node out, and no other one is proposed',
+  replaced: 'The charter in force has another key in the place of this one, and no other one is proposed',
+}
+
+/** @throws InbondError `bad-option` */
+function charterDigits(text: string): string {
+  if (/^[0-9a-f]{4,64}$/i.test(text)) return text.toLowerCase()
+  throw fault('bad-option', `--charter ${text} is not the id of a charter; its first four digits or more will do`)
 }
 
 function whatIsAwaited(left: Demands, current: SignedCharter | undefined): string {
@@ -151,18 +176,31 @@ async function describeCharter({ id, payload }: SignedCharter, current: SignedCh
   const members = await Promise.all(
     payload.members.map(async one => ['member', `${one.id}  ${await fingerprint(one.publicKey)}  ${one.name}`]),
   )
+  const figures = Map.groupBy(payload.members, one => describeConventions(one.conventions))
   return table([
     ['charter', id],
     ['federation', `${payload.federation}, epoch ${payload.epoch}`],
     ...(current !== undefined && changes.length === 0 ? [['change', 'none']] : changes.map(line => ['change', line])),
     ['coordinator', await fingerprint(payload.coordinator)],
     ...members,
+    ...[...figures].map(([made, makers]) => ['figures', `${makers.map(one => one.id).join(', ')}: ${made}`]),
     ['custodians', `${payload.custodians.join(', ')}; ${payload.threshold} of them open an answer`],
     ['quorum', `${quorumOf(payload)} members remove one, or replace a key`],
     ['cohort', `at least ${payload.minimumCohort} members, the recipient's own administration not counted`],
     ['datasets', payload.datasets.map(one => `${one.id} version ${one.version}`).join(', ')],
     ['currency', payload.currency],
   ])
+}
+
+/** How a member makes its figures, as it said when it enrolled. */
+function describeConventions({
+  importValuation,
+  exportValuation,
+  tradeSystem,
+  dateBasis,
+  hsEdition,
+}: Conventions): string {
+  return `imports ${importValuation}, exports ${exportValuation}, ${tradeSystem} trade, date ${dateBasis}, ${hsEdition}`
 }
 
 function parsePeriod(option: string, text: string): Period {
@@ -338,7 +376,7 @@ function statusCommand(terminal: Terminal) {
       withNode(path, options, terminal, async (node, settings, _, policy) => {
         await policy.inForce()
         const coordinator = await meetCoordinator(settings.coordinator).catch((error: Error) => error)
-        const status = overview(node, warehouseFile(path), settings.policy, runningProcess(path), coordinator, policy)
+        const status = overview(node, path, settings.policy, runningProcess(path), coordinator, policy)
         const whole = { concerns: concernsOf(status, node.clock.now()), ...status }
         terminal.out(options.json ? `${JSON.stringify(whole, null, 2)}\n` : describeOverview(status, node.clock.now()))
       }),

@@ -5,9 +5,11 @@ import type { FederationInfo } from '#specs/api.ts'
 import { catalogue } from '#specs/datasets/catalogue.ts'
 import { charter } from '#specs/messages.ts'
 import { describeMonths } from '#specs/period.ts'
+import { type Demands, demandsOf, inWords, isFulfilled, outstanding } from '#specs/rules/succession.ts'
 import { claims } from '#specs/signed.ts'
 import { charterInForce, placeOf } from './charters.ts'
 import type { Node } from './node.ts'
+import { warehouseFile } from './open.ts'
 import type { PolicyKeeper } from './policy-in-force.ts'
 import { admissionInWords, concernsOfPolicy, policyStanding } from './policy-versions.ts'
 import { pendingQuestions } from './queue.ts'
@@ -21,17 +23,19 @@ const FEW_PREKEYS = 8
 
 /**
  * What an operator wants to see at a glance.
+ * @param directory the node's, as whoever asks names it
  * @param coordinator what it says now, or why it cannot be asked
  */
 export function overview(
   node: Node,
-  warehousePath: string,
+  directory: string,
   policy: string,
   process: number | undefined,
   coordinator: FederationInfo | Error,
   keeper: Pick<PolicyKeeper, 'trouble' | 'versions'>,
 ) {
   const { db } = node
+  const warehousePath = warehouseFile(directory)
   const inForce = charterInForce(node)
   const place = placeOf(node)
   const pending = db.select().from(charters).where(isNull(charters.inForceAt)).all()
@@ -51,6 +55,7 @@ export function overview(
   using warehouse = openWarehouse(warehousePath, { readonly: true })
   return {
     id: node.id,
+    directory,
     process: process ?? null,
     policy,
     ...policyStanding(keeper),
@@ -83,50 +88,56 @@ export function overview(
 
 function standingOf(node: Node, coordinator: FederationInfo | Error) {
   if (coordinator instanceof Error) return { answers: false as const, reason: coordinator.message }
-  const { now, proposed } = coordinator
-  const own = proposed && claims(charter, proposed.charter).payload.members.find(one => one.id === node.id)
-  const isSigned = proposed?.consents.some(one => one.member === node.id)
+  const { now, inForce, proposed } = coordinator
+  const told = inForce === null ? undefined : claims(charter, inForce.charter).payload
+  const isAhead = told !== undefined && told.epoch > (charterInForce(node)?.payload.epoch ?? 0)
+  const next = proposed && claims(charter, proposed.charter).payload
+  const own = next?.members.find(one => one.id === node.id)
+  const signed = new Set(proposed?.consents.map(one => one.member))
   const isForThisNode = [node.key, node.keys.waiting].some(one => one !== undefined && one.publicKey === own?.publicKey)
   return {
     answers: true as const,
     clockDifferenceMs: Date.parse(now) - node.clock.now(),
-    proposedCharter: !isForThisNode ? null : isSigned ? ('signed' as const) : ('unsigned' as const),
+    /** In force as the coordinator says, which this node has to learn and to verify yet. */
+    charterAhead: isAhead ? { epoch: told.epoch, place: placeOf(node, told) } : null,
+    proposedCharter: !isForThisNode ? null : signed.has(node.id) ? ('signed' as const) : ('unsigned' as const),
+    /** Whom the proposed charter waits for, in words; null if there is none. */
+    unsigned: next && whoIsAwaited(outstanding(demandsOf(told, next), signed)),
   }
+}
+
+function whoIsAwaited(left: Demands): string {
+  return isFulfilled(left) ? 'nodes that confirm it' : inWords(left)
 }
 
 type Overview = ReturnType<typeof overview>
 
 /** What a person should look at, in sentences. @param now milliseconds since 1970 */
 export function concernsOf(status: Overview, now: number): string[] {
-  const { coordinator } = status
+  const { coordinator, directory } = status
   const concerns = diskConcern(status.disk)
   if (status.process === null) concerns.unshift('The node does not run: it answers nothing.')
   if (status.waiting > 0) {
     const question = status.waiting === 1 ? 'A question waits' : `${status.waiting} questions wait`
-    concerns.push(`${question} for a steward: inbond member queue DIR`)
+    concerns.push(`${question} for a steward: inbond member queue ${directory}`)
   }
   concerns.push(...concernsOfPolicy(status))
-  if (status.place === 'left')
-    concerns.unshift(
-      `${status.id} was left out by the charter of epoch ${status.charter?.epoch}: this node answers nothing.`,
-    )
-  if (status.place === 'replaced')
-    concerns.unshift(`${status.id} has another key since epoch ${status.charter?.epoch}: this node answers nothing.`)
+  concerns.unshift(...concernsOfPlace(status))
   if (status.waitingKey !== null)
     concerns.push(`The key ${status.waitingKey} waits for a charter. Tell the other members its fingerprint.`)
   if (!coordinator.answers) concerns.push(`The coordinator cannot be asked: ${coordinator.reason}.`)
   else {
     if (coordinator.proposedCharter === 'unsigned')
-      concerns.push('A charter waits for your signature: inbond member charter sign DIR')
+      concerns.push(`A charter waits for your signature: inbond member charter sign ${directory}`)
     if (Math.abs(coordinator.clockDifferenceMs) > CLOCK_CONCERN_MS)
       concerns.push(`The clock differs from the coordinator's by ${duration(Math.abs(coordinator.clockDifferenceMs))}.`)
   }
-  if (status.custodian && status.prekeys < FEW_PREKEYS) concerns.push(`Only ${status.prekeys} prekeys are left.`)
+  if (status.custodian && status.prekeys < FEW_PREKEYS) concerns.push(`${prekeysLeft(status.prekeys)} left.`)
   for (const { dataset, reopened, asOf } of status.datasets) {
     if (reopened.length > 0) {
       concerns.push(
         `${describeMonths(reopened)} changed after being closed, and are answered from the closed version: ` +
-          `inbond member period close DIR ${dataset} MONTHS`,
+          `inbond member period close ${directory} ${dataset} MONTHS`,
       )
     }
     if (asOf !== null && Date.parse(asOf) > now) {
@@ -139,20 +150,50 @@ export function concernsOf(status: Overview, now: number): string[] {
   return concerns
 }
 
+function prekeysLeft(count: number): string {
+  if (count === 0) return 'No prekeys are'
+  return count === 1 ? 'Only 1 prekey is' : `Only ${count} prekeys are`
+}
+
+/** The newest charter that this node knows to be in force, or hears of, and what it is under that. */
+function newestCharter({ charter: known, place, coordinator }: Overview) {
+  const ahead = coordinator.answers ? coordinator.charterAhead : null
+  return { epoch: known?.epoch, place, ...ahead, isHearsay: ahead !== null }
+}
+
+function concernsOfPlace(status: Overview): string[] {
+  const { id, coordinator } = status
+  const { epoch, place, isHearsay } = newestCharter(status)
+  const source = isHearsay ? ', as the coordinator says' : ''
+  if (place === 'left')
+    return [`${id} was left out by the charter of epoch ${epoch}${source}: this node answers nothing.`]
+  if (place === 'replaced') return [`${id} has another key since epoch ${epoch}${source}: this node answers nothing.`]
+  if (place === 'member' || !coordinator.answers || coordinator.proposedCharter === 'unsigned') return []
+  if (coordinator.proposedCharter === null) return [`No charter names ${id} yet: this node answers nothing.`]
+  return [`The charter that you signed waits for ${coordinator.unsigned}: this node answers nothing yet.`]
+}
+
+function describeCharter(status: Overview): string {
+  const { coordinator, directory } = status
+  const { epoch, place, isHearsay } = newestCharter(status)
+  if (place !== 'awaited') {
+    const named = `in force, epoch ${epoch}${place === 'member' ? '' : ', without this node'}`
+    return isHearsay && place === 'member' ? `${named}; this node learns of it when it runs` : named
+  }
+  if (!coordinator.answers) return status.charterSigned ? 'signed; not known to be in force' : 'not signed'
+  if (coordinator.proposedCharter === null) return 'none that names this node'
+  if (coordinator.proposedCharter === 'unsigned') return `not signed; see: inbond member charter sign ${directory}`
+  return `signed; waits for ${coordinator.unsigned}`
+}
+
 /** @param now milliseconds since 1970 */
 export function describeOverview(status: Overview, now: number): string {
-  const named =
-    status.charter !== null && status.place !== 'awaited'
-      ? `in force, epoch ${status.charter.epoch}${status.place === 'member' ? '' : ', without this node'}`
-      : status.charterSigned
-        ? 'signed; waits for others'
-        : 'not signed; see: inbond member charter sign DIR'
   const { policyAdmittedBy: admittedBy, policySignedBy: signedBy } = status
   const version = `version ${status.policyVersion}, SHA-256 ${status.policySha256?.slice(0, 12)}…`
   const custodian = status.custodian ? `yes, ${status.prekeys} unused prekeys` : 'no'
   const data = status.datasets.map(({ dataset, records, first, last }) => [
     'data',
-    `${dataset}: ${records.toLocaleString('en')} records${first === null ? '' : `, ${first} to ${last}`}`,
+    `${dataset}: ${records.toLocaleString('en')} records${first === null ? '' : `, ${first}${first === last ? '' : ` to ${last}`}`}`,
   ])
   const roundLines = status.rounds.map(one => {
     const done = [one.contributed && 'contributed', one.agreed && 'agreed', one.opened && 'opened']
@@ -171,7 +212,7 @@ export function describeOverview(status: Overview, now: number): string {
     ...(admittedBy === null ? [] : [['', `${version}, ${admissionInWords({ admittedBy, signedBy })}`]]),
     ['key', status.key],
     ...(status.waitingKey === null ? [] : [['', `${status.waitingKey} waits for a charter`]]),
-    ['charter', named],
+    ['charter', describeCharter(status)],
     ['custodian', custodian],
     ...data,
     ['answered', `${counted(status.contributed, 'contribution')}, ${counted(status.opened, 'opening')}`],

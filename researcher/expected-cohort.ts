@@ -14,6 +14,8 @@ import type { Offered } from './offers.ts'
 /** What is known when somebody wants to ask. */
 export interface Scene {
   readonly charter: Pick<Charter, 'members' | 'custodians' | 'minimumCohort' | 'datasets'>
+  /** Whether a charter is proposed that changes the custodians: no round is announced meanwhile. */
+  readonly isHandingOver: boolean
   /** Who asks. */
   readonly certificate: Pick<Certificate, 'organisation' | 'role' | 'administration' | 'purposes'>
   readonly offers: ReadonlyMap<MemberId, Offered>

@@ -1,9 +1,12 @@
 import { isoTime } from '#party/clock.ts'
+import { meetCoordinator } from '#party/invitation.ts'
 import { fault } from '#specs/errors.ts'
 import { certificate, type MemberId } from '#specs/messages.ts'
 import { measureName, type QueryFile, type Question } from '#specs/query.ts'
+import { type SignedCharter, verifyProposal } from '#specs/rules/charter.ts'
 import { describeCondition, regionsIntersect } from '#specs/rules/region.ts'
 import { checkPurpose } from '#specs/rules/researcher.ts'
+import { demandsOf } from '#specs/rules/succession.ts'
 import { describeApart } from '#specs/rules/vintage.ts'
 import { claims } from '#specs/signed.ts'
 import { type CoverageRanges, coverageRanges } from './answer.ts'
@@ -29,7 +32,17 @@ export async function lookAround(researcher: Researcher, signal?: AbortSignal): 
   const offers = await fetchOffers(researcher, charter, signal)
   const past = await pastAnswers(researcher, charter, signal)
   const { recountFrom } = researcher
-  return { charter: charter.payload, certificate: certified, offers, past, recountFrom, now: researcher.clock.now() }
+  const isHandingOver = await changesCustody(researcher, charter)
+  const now = researcher.clock.now()
+  return { charter: charter.payload, isHandingOver, certificate: certified, offers, past, recountFrom, now }
+}
+
+/** Whether the charter that is proposed changes the custodians, with whom questions wait for it. */
+async function changesCustody(researcher: Researcher, { payload }: SignedCharter): Promise<boolean> {
+  const { proposed } = await meetCoordinator(researcher.to, researcher.fetch)
+  if (proposed === null) return false
+  const next = await verifyProposal(proposed.charter, payload.coordinator)
+  return demandsOf(payload, next.payload).custodians.needed > 0
 }
 
 export type Explanation = ReturnType<typeof explain>
@@ -52,6 +65,8 @@ export function explain(file: QueryFile, scene: Scene) {
     purpose: question.purpose,
     outcome: foreseen.outcome,
     reasons: foreseen.reasons,
+    /** Whether it would wait for a proposed charter that changes the custodians. */
+    waitsForCharter: scene.isHandingOver,
     /** As of when members would be asked: of an answer before, or null for the moment of asking. */
     asOf: foreseen.round.isAsBefore ? isoTime(foreseen.round.asOf) : null,
     /** Who would be asked. */

@@ -36,7 +36,11 @@ export function describeExplanation(said: Explanation): string {
     ...describePast(said).map(line => ['answers before', line]),
     ...[...new Set(said.exposures.map(one => one.inWords))].map(line => ['beside them', line]),
   ]
-  const remarks = [...said.reasons, ...(said.hasData ? [] : ['No member has data of what is asked about.'])]
+  const remarks = [
+    ...said.reasons,
+    ...(said.waitsForCharter ? ['It would wait for the proposed charter, which changes the custodians.'] : []),
+    ...(said.hasData ? [] : ['No member has data of what is asked about.']),
+  ]
   const head = [OUTCOMES[said.outcome], ...remarks.map(remark => `  ${remark}`)]
   return `${said.purpose}\n\n${head.join('\n')}\n\n${table(onceEach(rows))}${describeNearest(said)}`
 }

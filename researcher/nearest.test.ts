@@ -76,6 +76,7 @@ const scene: fc.Arbitrary<Scene> = fc
         minimumCohort: 3,
         datasets: [{ id: 'declarations', version: 1 }],
       },
+      isHandingOver: false,
       certificate: { organisation: 'Institute of tests', role: 'analyst', purposes: purposeCodes, administration },
       offers: new Map(members.map((id, i) => [id, offers[i] as Offered])),
       past: before.map(([file, asked], i) =>

@@ -122,7 +122,7 @@ export function describeProgress(status: QueryStatus, now: number, added?: Added
   const state = STATES[status.state]
   if (added !== undefined) return `${state}: ${added.done} of ${added.of} contributions added up again`
   if (status.recount !== null) return `${state}: ${describeRecount(status.recount, now)}`
-  if (status.state === 'waiting') return `${state}: ${status.reason ?? ''}`
+  if (status.state === 'waiting') return `waiting for ${status.reason ?? 'its round'}`
   if (status.state === 'void') return `${state}: ${describeEnd(status)}`
   const custody = status.state === 'closed' || status.state === 'agreed'
   const mark = ({ state: own, since, reason }: Standing) => {

@@ -322,7 +322,7 @@ describe('a query', () => {
     await coordinator.lifecycle.advance()
     await expect(settleUntil(federation, read(query))).rejects.toMatchObject({
       code: 'round-void',
-      message: expect.stringMatching(/expired before enough custodians had prekeys/),
+      message: expect.stringMatching(/expired while it waited for prekeys of enough custodians/),
     })
   })
 })

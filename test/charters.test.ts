@@ -5,16 +5,22 @@ import { charterById, charterInForce as inForceAtCoordinator } from '#coordinato
 import { unusedPrekeys } from '#coordinator/custodians.ts'
 import { invite } from '#coordinator/enrolment.ts'
 import { concernsOf, overview } from '#coordinator/overview.ts'
-import { proposeCharter } from '#coordinator/proposals.ts'
+import { type Proposal, proposeChanges, proposeCharter } from '#coordinator/proposals.ts'
+import { statusOf } from '#coordinator/status.ts'
 import { charterInForce, checkProposal, confirmCharter, learnCharter, placeOf } from '#member-node/charters.ts'
 import { signCharter } from '#member-node/consents.ts'
 import { agree, withdrawLostPrekeys } from '#member-node/custody.ts'
 import { acceptHistory, followLog } from '#member-node/log-mirror.ts'
 import { learnLoggedRevocations, refuseRevoked, revoke } from '#member-node/researchers.ts'
 import { agreements } from '#member-node/schema.ts'
+import { concernsOf as nodeConcernsOf, overview as nodeOverview } from '#member-node/status.ts'
 import { poll } from '#member-node/work.ts'
+import { meetCoordinator } from '#party/invitation.ts'
 import { fetchCertificate } from '#researcher/certificate.ts'
 import { cancel, prepare, resume } from '#researcher/client.ts'
+import { explain, lookAround } from '#researcher/explain.ts'
+import { describeExplanation } from '#researcher/explanation-presentation.ts'
+import { describeProgress } from '#researcher/presentation.ts'
 import { fetchCharter, storedQuery } from '#researcher/researcher.ts'
 import { type CharterBundle, queryReceipt, queryStatus } from '#specs/api.ts'
 import {
@@ -25,6 +31,7 @@ import {
   confirmation,
   consent,
   type MemberId,
+  type QueryId,
   type RoundId,
 } from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
@@ -55,6 +62,13 @@ afterEach(() => federation[Symbol.dispose]())
 const context = () => federation.coordinator.context
 const epochAt = (id: string) => charterInForce(federation.node(id))?.payload.epoch
 const epoch = () => inForceAtCoordinator(context().db)?.payload.epoch
+/** What `status` says to look at, at a node that runs. */
+async function concernsAt(node: TestNode): Promise<string[]> {
+  const { to, fetch } = federation.researcher
+  const told = await meetCoordinator(to, fetch)
+  const status = nodeOverview(node, node.directory, 'open', 1, told, { trouble: undefined, versions: [] })
+  return nodeConcernsOf(status, federation.clock.now())
+}
 const answering = async () => (await federation.ask(QUESTION)).cohort
 
 describe('members', () => {
@@ -66,6 +80,7 @@ describe('members', () => {
     federation.load('SG', RECORD)
     await federation.settle()
     expect(placeOf(joining)).toBe('awaited')
+    expect(await concernsAt(joining)).toEqual(['No charter names SG yet: this node answers nothing.'])
     await proposeAndSign(federation, {}, ['BR', 'FR', 'JP', 'SG'])
     await federation.settle()
     expect(epoch()).toBe(2)
@@ -73,7 +88,14 @@ describe('members', () => {
     const proposed = db.$client.prepare('SELECT id FROM charters WHERE epoch = 3').pluck().get() as CharterId
     const compact = db.$client.prepare('SELECT compact FROM charters WHERE epoch = 3').pluck().get() as string
     const bundle = { charter: compact, consents: [], confirmations: [] }
+    expect(await concernsAt(joining)).toEqual([
+      'The charter that you signed waits for KR: this node answers nothing yet.',
+    ])
     await signCharter(federation.node('KR'), (await checkProposal(federation.node('KR'), bundle)).proposal)
+    joining.stopped = true
+    await federation.settle()
+    expect([placeOf(joining), await concernsAt(joining)]).toEqual(['awaited', []])
+    joining.stopped = false
     await federation.settle()
     for (const id of federation.nodes.keys()) expect(charterInForce(federation.node(id))?.id).toBe(proposed)
     expect(joining.db.$client.prepare('SELECT epoch FROM charters ORDER BY epoch').pluck().all()).toEqual([1, 2, 3])
@@ -163,6 +185,11 @@ describe('a member that lost its key', () => {
       code: 'key-replaced',
       message: expect.stringMatching(/epoch 2 .* JP/),
     })
+    // It learns no charter any more, and hears of this one.
+    expect([epochAt('BR'), charterInForce(old)?.payload.epoch]).toEqual([2, 1])
+    expect(await concernsAt(old)).toContain(
+      'JP has another key since epoch 2, as the coordinator says: this node answers nothing.',
+    )
     const after = unusedPrekeys(context(), 'JP' as MemberId)
     expect(after).not.toHaveLength(0)
     expect(before.filter(id => after.includes(id))).toEqual([])
@@ -228,6 +255,8 @@ describe('a member that lost its key', () => {
   })
 })
 
+const unsigned = { consents: [], confirmations: [] }
+
 describe('a proposal', () => {
   test('that somebody never signs is dropped for another one, and blocks nobody who signed it', async () => {
     await found()
@@ -246,10 +275,51 @@ describe('a proposal', () => {
     })
   })
 
+  test('made again is the one before, with its signatures', async () => {
+    await found()
+    await enrol(federation, 'SG')
+    const { outcome, charter: first } = await proposeChanges(context(), {})
+    const { proposal } = await checkProposal(federation.node('BR'), { charter: first.compact, ...unsigned })
+    await signCharter(federation.node('BR'), proposal)
+    expect([outcome, await proposeChanges(context(), {})]).toEqual([
+      'proposed',
+      { outcome: 'proposed before', charter: first },
+    ])
+    expect(overview(context(), URL, 1).unsigned).toBe('SG, FR, JP, KR')
+    const other = await proposeChanges(context(), { quorum: 3 })
+    expect([other.outcome, other.charter.payload.quorum]).toEqual(['proposed', 3])
+  })
+
+  test('of what is in force takes another one back, and is none where there is nothing to take back', async () => {
+    await found()
+    const { id } = inForceAtCoordinator(context().db) as SignedCharter
+    const proposed = (proposal: Proposal) =>
+      proposeChanges(context(), proposal).then(({ outcome, charter }) => [outcome, charter.id === id])
+    expect(await proposed({})).toEqual(['unchanged', true])
+    expect(await proposed({ without: ['KR'] })).toEqual(['proposed', false])
+    expect(await proposed({})).toEqual(['withdrawn', false])
+    expect(overview(context(), URL, 1).unsigned).toBeNull()
+    expect(await proposed({})).toEqual(['unchanged', true])
+  })
+
+  test('of what is in force follows one that changes the custodians, which some may have signed', async () => {
+    await found()
+    await proposeAndSign(federation, { custodians: ['BR', 'FR', 'KR'] }, ['BR'])
+    const { outcome, charter: next } = await proposeChanges(context(), {})
+    expect([outcome, next.payload.custodians]).toEqual(['proposed', ['BR', 'FR', 'JP']])
+    for (const id of ['BR', 'FR', 'JP']) {
+      const { proposal } = await checkProposal(federation.node(id), { charter: next.compact, ...unsigned })
+      await signCharter(federation.node(id), proposal)
+    }
+    await federation.settle()
+    expect([epoch(), await answering()]).toEqual([2, ['BR', 'FR', 'JP', 'KR']])
+  })
+
   test('that has its signatures is not withdrawn any more', async () => {
     await found()
     await proposeAndSign(federation, {}, ['BR', 'FR', 'JP'])
     await expect(proposeCharter(context(), {})).rejects.toMatchObject({ code: 'charter-pending' })
+    expect((await proposeChanges(context(), {})).outcome).toBe('proposed before')
     await step(federation, 'charter')
     await doWork(federation, 'BR', 'confirm')
     expect(() => context().db.$client.exec('UPDATE charters SET withdrawn_at = 1 WHERE epoch = 2')).toThrow(
@@ -496,6 +566,30 @@ describe('a question', () => {
 })
 
 describe('a researcher', () => {
+  test('is told what it waits for while the custodians change', async () => {
+    await found()
+    await proposeCharter(context(), { custodians: ['BR', 'FR', 'KR'] })
+    const { researcher, clock } = federation
+    const said = explain(parseQueryFile(QUESTION), await lookAround(researcher))
+    expect(said.waitsForCharter).toBe(true)
+    expect(describeExplanation(said)).toMatch(
+      /^ {2}It would wait for the proposed charter, which changes the custodians\.$/m,
+    )
+    await expect(pose(federation, QUESTION)).rejects.toThrow(/no round/)
+    const [{ id }] = context().db.$client.prepare('SELECT id FROM queries').all() as [{ id: QueryId }]
+    expect(describeProgress(statusOf(context(), id), clock.now())).toBe(
+      'waiting for the proposed charter, which changes the custodians',
+    )
+    expect(concernsOf(overview(context(), URL, 1), clock.now()).slice(1)).toEqual([
+      'Questions wait for the proposed charter, which changes the custodians.',
+    ])
+    clock.advance(31 * 86_400_000)
+    await federation.coordinator.lifecycle.advance()
+    expect(statusOf(context(), id).reason).toBe(
+      'it expired while it waited for the proposed charter, which changes the custodians',
+    )
+  })
+
   test('follows from the newest charter that it has seen, and neither back nor sideways', async () => {
     await found()
     const { researcher } = federation

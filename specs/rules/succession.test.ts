@@ -229,25 +229,15 @@ describe('whom it needs', () => {
   const cases: [string, Charter, Partial<Charter>, string][] = [
     ['nothing', five, {}, '4 more of BR, FR, JP, KE, KR'],
     ['a newcomer', five, { members: [...five.members, entry(NO)] }, 'NO, BR, FR, JP, KE, KR'],
-    ['a removal', five, { members: without(KR), quorum: 3 }, '4 more of BR, FR, JP, KE'],
-    ['another key', five, { members: [...without(KR), entry(KR, 1)] }, 'KR, 4 more of BR, FR, JP, KE'],
-    [
-      "a custodian's key",
-      five,
-      { members: [...without(JP), entry(JP, 1)] },
-      'JP, 4 more of BR, FR, KE, KR, 2 more of the custodians BR, FR',
-    ],
+    ['a removal', five, { members: without(KR), quorum: 3 }, 'BR, FR, JP, KE'],
+    ['another key', five, { members: [...without(KR), entry(KR, 1)] }, 'KR, BR, FR, JP, KE'],
+    ["a custodian's key", five, { members: [...without(JP), entry(JP, 1)] }, 'JP, BR, FR, KE, KR'],
     ['the currency', five, { currency: 'EUR' }, 'BR, FR, JP, KE, KR'],
     ['the quorum', five, { quorum: 3 }, 'BR, FR, JP, KE, KR'],
     ['the custodians', five, { custodians: [BR, FR, KE] }, 'BR, FR, JP, KE, KR'],
     ['a name', five, { members: [...without(KR), { ...entry(KR), name: 'Korea' }] }, 'BR, FR, JP, KE, KR'],
     ['what a later version adds', five, { purposes: ['research'] } as Partial<Charter>, 'BR, FR, JP, KE, KR'],
-    [
-      'the key of one of three',
-      three,
-      { members: [entry(BR), entry(FR), entry(JP, 1)] },
-      'JP, 2 more of BR, FR, 2 more of the custodians BR, FR',
-    ],
+    ['the key of one of three', three, { members: [entry(BR), entry(FR), entry(JP, 1)] }, 'JP, BR, FR'],
     ['a removal and a newcomer', five, { members: [...without(KR), entry(NO)] }, 'NO, BR, FR, JP, KE'],
   ]
   test.each(cases)('%s', (_, previous, change, words) => {

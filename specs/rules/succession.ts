@@ -149,13 +149,15 @@ export function isFulfilled({ members, quorum, custodians }: Demands): boolean {
 
 /** Whom a charter waits for, in words: `KR, 2 more of BR, FR, JP`. */
 export function inWords({ members, quorum, custodians }: Demands): string {
+  const whole = [quorum, custodians].filter(({ needed, of }) => needed >= of.length)
+  const named = [...new Set([...members, ...whole.flatMap(one => one.of)])]
   // Who is asked for by name counts among the several, too.
   const several = ({ needed, of }: Several, what = '') => {
-    const unnamed = of.filter(id => !members.includes(id))
+    const unnamed = of.filter(id => !named.includes(id))
     const more = needed - (of.length - unnamed.length)
     return more > 0 ? [`${more} more of ${what}${unnamed.join(', ')}`] : []
   }
-  return [...members, ...several(quorum), ...several(custodians, 'the custodians ')].join(', ') || 'nobody'
+  return [...named, ...several(quorum), ...several(custodians, 'the custodians ')].join(', ') || 'nobody'
 }
 
 /**

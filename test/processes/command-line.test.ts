@@ -227,6 +227,7 @@ describe('coordinator, typed wrongly', () => {
     ['a charter with a strange custodian', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--custodians', 'AA,BB,XX'], 'bad-charter', /XX is not an enrolled member; there are AA, BB, CC/],
     ['a charter without a stranger', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--without', 'XX'], 'bad-charter', /XX is neither a member nor enrolled/],
     ['a charter without too many', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--without', 'AA,BB'], 'bad-charter', /3 to 4096 members|would keep their keys/],
+    ['a charter without too many, one by one', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--without', 'AA', '--without', 'BB'], 'bad-charter', /3 to 4096 members|would keep their keys/],
     ['a charter with too high a quorum', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--quorum', '999'], 'bad-charter', /the quorum lies between/],
     ['a charter with a strange quorum', () => ['coordinator', 'charter', 'propose', at('coordinator'), '--quorum', 'most'], 'bad-option', /--quorum most is not a number/],
     ['another key for a stranger', () => ['coordinator', 'invite', at('coordinator'), '--member', 'XX', '--replace'], 'not-found', /XX is not enrolled/],
@@ -433,7 +434,7 @@ describe('before there is a charter', () => {
     ])
     expectRefusal(signing, 'no-charter', /not proposed a charter yet/)
     expectRefusal(asking, 'charter-pending', /no charter in force yet/)
-    expect(status).toMatchObject({ status: 0, stdout: expect.stringMatching(/^charter +not signed/m) })
+    expect(status).toMatchObject({ status: 0, stdout: expect.stringMatching(/^charter +none that names this node/m) })
     const node = young.line.start(['member', 'start', young.member], sealed)
     await node.says(/"msg":"waits","for":"a charter to be proposed"/)
     node.send('SIGTERM')
@@ -782,14 +783,40 @@ describe('what a command prints', () => {
   })
 
   it('a charter is shown before it is signed, and signed only with --yes', async () => {
-    await federation.line.succeed('coordinator', 'charter', 'propose', at('coordinator'), '--custodians', 'AA,BB,CC')
+    const proposing = [
+      'coordinator',
+      'charter',
+      'propose',
+      at('coordinator'),
+      '--custodians',
+      'AA,BB',
+      '--custodians',
+      'CC',
+    ]
+    const id = (await federation.line.succeed(...proposing)).trim()
     const { status, stdout, stderr } = await run('member', 'charter', 'sign', at('AA'))
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toMatch(/^charter +[0-9a-f]{64}\nfederation +Test of processes, epoch 2\n/)
     expect(stderr).toMatch(/\nmember +BB {2}[\w-]{43} {2}Customs of BB\n/)
+    expect(stderr).toMatch(/\nfigures +AA, BB, CC.*: imports CIF, exports FOB, general trade, date accepted, HS2022\n/)
+    const line = `member charter sign ${at('AA')} --yes --charter ${id}`
+    expect(stderr).toContain(`\nTo sign this charter and no other: inbond ${line}\n`)
     expect(stderr).toMatch(/\ninbond: nothing was signed \[not-confirmed\]\n {2}Read what is shown.*\n$/)
-    const shown = await run('member', 'charter', 'sign', at('AA'), '--yes')
-    expect(shown).toMatchObject({ status: 0, stdout: stderr.slice(0, stderr.indexOf('inbond: ')) })
+    const signing = ['member', 'charter', 'sign', at('AA'), '--yes', '--charter']
+    const other = await run(...signing, `${id.slice(0, 11)}${id[11] === '0' ? 1 : 0}`)
+    expect(other).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/another charter is proposed .*\[not-confirmed\]/),
+    })
+    expect(await run(...signing, 'x')).toMatchObject({ status: 1, stderr: expect.stringMatching(/\[bad-option\]/) })
+    const shown = await run(...signing, id.slice(0, 12))
+    expect(shown).toMatchObject({ status: 0, stdout: stderr.slice(0, stderr.indexOf('To sign')) })
+    expect(shown.stderr).toMatch(/^Signed\. It waits for [^.]*\.\n$/)
+    const again = await run(...proposing)
+    expect(again).toMatchObject({
+      stdout: `${id}\n`,
+      stderr: expect.stringMatching(/^This charter is proposed already/),
+    })
   })
 
   it('a status for people and for programs', async () => {
@@ -805,7 +832,7 @@ describe('what a command prints', () => {
     const firstLines = [coordinator, member, researcher].map(one => one.stdout.split('\n')[0])
     expect(firstLines).toEqual([
       expect.stringMatching(/^The proposed charter is not signed by GG, HH, BB, CC/),
-      'A charter waits for your signature: inbond member charter sign DIR',
+      `A charter waits for your signature: inbond member charter sign ${at('BB')}`,
       'All is well.',
     ])
     expect(coordinator.stdout).toMatch(/^member +AA: seen \d+ seconds? ago, custodian with \d+ unused prekeys$/m)
