@@ -47,6 +47,7 @@ import { researcherCommands } from './researcher-commands.ts'
 import { rotateKey } from './rotation.ts'
 import { concernsOf, describeOverview, overview } from './status.ts'
 import { stewardCommands } from './steward-commands.ts'
+import { checkEnded, completeWithNone } from './warehouse/closing.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
 function initCommand(terminal: Terminal) {
@@ -234,13 +235,20 @@ function periodCommand(terminal: Terminal, name: 'close' | 'reopen') {
     .argument('<dir>', "the node's directory")
     .argument('<dataset>', 'the dataset, such as declarations')
     .argument('<period>', 'a month, a year, or a range such as 2021-01..2021-06')
-    .action(async (path: string, datasetId: string, text: string) => {
+    .option('--json', 'for programs')
+    .action(async (path: string, datasetId: string, text: string, options) => {
       await readConfig(path, config)
+      const dataset = datasetCalled(datasetId)
+      const period = parsePeriod('period', text)
+      const now = systemClock.now()
+      if (name === 'close') checkEnded(period, now)
       using warehouse = openWarehouse(warehouseFile(path))
-      const months = warehouse.mark(datasetCalled(datasetId), parsePeriod('period', text), state, systemClock.now())
-      const changed = months === 0 ? 'Nothing to change' : months === 1 ? '1 month changed' : `${months} months changed`
+      const { changed, empty } = warehouse.mark(dataset, period, state, now)
+      const many = changed === 0 ? 'Nothing to change' : changed === 1 ? '1 month changed' : `${changed} months changed`
       const until = 'questions are answered from the closed version until it is closed again'
-      terminal.err(`${changed}; ${text} is ${state}${name === 'reopen' && months > 0 ? `, and ${until}` : ''}.\n`)
+      terminal.err(`${many}; ${text} is ${state}${name === 'reopen' && changed > 0 ? `, and ${until}` : ''}.\n`)
+      if (name === 'close' && empty.length > 0) terminal.err(`${completeWithNone(empty)}.\n`)
+      if (options.json) terminal.out(`${JSON.stringify({ dataset: dataset.id, ...period, state, changed, empty })}\n`)
     })
 }
 

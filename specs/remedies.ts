@@ -84,6 +84,7 @@ const en: Remedies = {
   'plain-http':
     'Use HTTPS (docs/coordinator.md); where nobody can listen and the command allows it, insist: --plain-http or plainHttp: true.',
   'bad-option': 'See --help for what it takes, with an example.',
+  'not-ended': 'Close months that have ended; if these have, set the clock of this machine (NTP).',
   'not-confirmed':
     'Read what is shown, and compare fingerprints with their owners where there are any; then run it again with --yes.',
   'file-not-readable': 'Check the path and the permissions.',

@@ -22,6 +22,8 @@ export interface ImportReport extends Quality {
   readonly periods: readonly string[]
   /** Those of them that were closed and are not any more: answered from the closed version until they are closed again. */
   readonly reopened: readonly string[]
+  /** Months that the import marked as complete, and that have no records. */
+  readonly empty: readonly string[]
   readonly encoding: string
   readonly delimiter: string
   readonly decimal: '.' | ','

@@ -42,7 +42,7 @@ interface Options extends Partial<Omit<ImportRequest, 'mapping'>> {
 function load(content: string, { map = MAP, currency = 'USD', dataset = declarations, ...rest }: Options = {}) {
   const file = join(folder, 'goods.csv')
   writeFileSync(file, content)
-  let now = 1_600_000_000_000
+  let now = Date.UTC(2021, 3, 30)
   const request = {
     dataset,
     mapping: parseMapping(map, dataset),
@@ -192,7 +192,7 @@ describe('which file it is', () => {
 
   test('without a key the same file is refused, until its records are gone', () => {
     load(file, { map: UNKEYED })
-    expect(() => load(file, { map: UNKEYED })).toThrow(refusal('already-imported', '2020-09-13'))
+    expect(() => load(file, { map: UNKEYED })).toThrow(refusal('already-imported', '2021-04-30'))
     expect(() => load(file, { map: UNKEYED, replace: { from: '2020-01', to: '2020-01' } })).toThrow(
       refusal('already-imported'),
     )
@@ -233,6 +233,30 @@ describe('which file it is', () => {
   test('completing covers months without records', () => {
     load(file, { complete: { from: '2020-01', to: '2020-03' } })
     expect(warehouse.coverage(declarations).map(one => one.state)).toEqual(['complete', 'complete', 'complete'])
+  })
+
+  test('completing says which months have no records, whatever the import before this one brought or this one took away', () => {
+    const closing = (content: string, from: string, to: string) => load(content, { complete: { from, to } })
+    const report = closing(file, '2020-01', '2020-04')
+    expect(report.empty).toEqual(['2020-03', '2020-04'])
+    expect(describeReport(report).join('\n')).toContain(
+      'note: No records of 2020-03..2020-04: they are complete with none',
+    )
+    const moved = closing(lines('2;2020-03;01;KR;10;1;1'), '2020-01', '2020-03')
+    expect(moved.empty).toEqual(['2020-02'])
+    expect(moved.notices.join()).toContain('No records of 2020-02: it is complete with none')
+    expect(closing(lines('3;2020-02;01;KR;10;1;1'), '2020-01', '2020-03').empty).toEqual([])
+    expect(closing(lines('3;2020-04;01;KR;10;1;1', '3;2020-03;01;KR;10;1;1'), '2020-04', '2020-04').empty).toEqual([
+      '2020-04',
+    ])
+  })
+
+  test('a month that has not ended anywhere is not completed', () => {
+    const closing = (to: string) => () => load(file, { complete: { from: '2021-03', to } })
+    expect(closing('2021-04')).toThrow(refusal('not-ended', '2021-04 has not ended'))
+    expect(closing('2021-12')).toThrow(refusal('not-ended', '2021-04..2021-12 have not ended'))
+    expect(warehouse.status(declarations).imports).toBe(0)
+    expect(closing('2021-03')().empty).toEqual(['2021-03'])
   })
 })
 

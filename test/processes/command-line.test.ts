@@ -820,7 +820,13 @@ describe('what a command prints', () => {
 
   it('a period is closed and reopened', async () => {
     const period = (verb: string, text: string) => run('member', 'period', verb, at('BB'), 'declarations', text)
-    expect((await period('close', '2022-01..2022-03')).stderr).toBe('3 months changed; 2022-01..2022-03 is complete.\n')
+    const importing = (...options: string[]) =>
+      run('member', 'import', at('BB'), 'declarations', file('c.csv', CSV), '--map', file('m.yaml', MAP), ...options)
+    expect((await period('close', '2022-01..2022-03')).stderr).toBe(
+      '3 months changed; 2022-01..2022-03 is complete.\nNo records of 2022-01..2022-03: they are complete with none.\n',
+    )
+    expectRefusal(await period('close', '2999-01'), 'not-ended', /2999-01 has not ended/)
+    expectRefusal(await importing('--complete', '2999-01'), 'not-ended', /2999-01 has not ended/)
     expect((await period('reopen', '2022-02')).stderr).toBe(
       '1 month changed; 2022-02 is provisional, and questions are answered from the closed version until it is closed again.\n',
     )
