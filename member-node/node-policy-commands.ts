@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import {
   type CommonOptions,
   command,
@@ -31,10 +31,15 @@ function showCommand(terminal: Terminal) {
     'inbond member policy show kr',
   )
     .argument('<dir>', "the node's directory")
-    .option('--json', 'for programs')
+    .option('--version <number>', 'the text of one that was in force, and nothing else')
+    .addOption(new Option('--json', 'for programs').conflicts('version'))
     .action((path: string, options) =>
       withDesk(path, terminal, async (desk, keeper) => {
         await desk.policy()
+        if (options.version !== undefined) {
+          terminal.out(textOf(keeper, options.version))
+          return
+        }
         const versions = listedVersions(keeper)
         const lines = versions.map(one => [`${one.version}`, one.since, one.sha256, admissionInWords(one)])
         if (options.json) terminal.out(`${JSON.stringify({ versions, waits: waitingPolicy(keeper) }, null, 2)}\n`)
@@ -43,6 +48,16 @@ function showCommand(terminal: Terminal) {
         for (const concern of concernsOfPolicy(policyStanding(keeper))) terminal.err(`${concern}\n`)
       }),
     )
+}
+
+/** @throws InbondError `not-found` */
+function textOf({ versions }: PolicyKeeper, version: string): string {
+  const found = versions.find(one => `${one.version}` === version)
+  if (found !== undefined) return found.text
+  throw fault(
+    'not-found',
+    `no policy here is version ${version}; the one in force is version ${versions.at(-1)?.version}`,
+  )
 }
 
 interface SigningOptions extends CommonOptions {
@@ -109,8 +124,8 @@ async function signAs(
   }
   await signPolicy(node, succession, steward, await key())
   const now = await keeper.inForce()
-  const left = keeper.trouble === undefined ? `It is in force, as version ${now.version}` : keeper.trouble.message
-  terminal.err(`Signed. ${left}.\n`)
+  const left = keeper.trouble === undefined ? `it is in force, as version ${now.version}` : keeper.trouble.message
+  terminal.err(`Signed: ${left}.\n`)
 }
 
 function describe({ succession, message }: UnsignedPolicy): string {

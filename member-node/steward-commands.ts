@@ -81,11 +81,17 @@ function ofPolicy(policy: PolicyKeeper, all: boolean): string[] {
   return [...forced, ...concernsOfPolicy(policyStanding(policy))]
 }
 
-function lineOf(one: QueuedQuestion, now: number): string[] {
+/** A question in the columns of `queue`: its id, how it stands, approvals, what is asked by whom, and who decided or why nobody did. */
+export function lineOf(one: QueuedQuestion, now: number): string[] {
   const left = one.state === 'waits' ? `, ${duration(Date.parse(one.expires) - now)} left` : ''
   const approved = `${one.approvedBy.length} of ${one.approvalsNeeded}`
-  const decided = one.decisions.map(({ steward, verdict }) => `${steward}: ${verdict}`).join(', ')
-  return [one.question.slice(0, 12), `${one.state}${left}`, approved, `${one.purpose} (${one.researcher})`, decided]
+  const decided = one.decisions.map(
+    ({ steward, verdict, reason }) => `${steward}: ${verdict}${reason === null ? '' : `, ${reason}`}`,
+  )
+  const isByHand = one.decisions.some(({ verdict }) => verdict === 'refuse')
+  if (one.refusal !== null && !isByHand) decided.push(one.refusal)
+  const asked = `${one.purpose} (${one.researcher})`
+  return [one.question.slice(0, 12), `${one.state}${left}`, approved, asked, decided.join('; ')]
 }
 
 function showCommand(terminal: Terminal) {
@@ -95,7 +101,7 @@ function showCommand(terminal: Terminal) {
     'inbond member show kr 3fa1b2',
   )
     .argument('<dir>', "the node's directory")
-    .argument('<question>', 'its id, or the first digits of it')
+    .argument('<question>', 'its id or that of the query, or the first digits')
     .option('--json', 'for programs')
     .action((path: string, digits: string, options) =>
       withDesk(path, terminal, async desk => {
@@ -113,7 +119,7 @@ function decisionCommand(terminal: Terminal, verdict: 'approve' | 'refuse') {
     `inbond member ${verdict} kr 3fa1b2 --as Kim --key kim.key${reason}`,
   )
     .argument('<dir>', "the node's directory")
-    .argument('<question>', 'its id, or the first digits of it')
+    .argument('<question>', 'its id or that of the query, or the first digits')
     .requiredOption('--as <name>', 'who decides, as the policy names you')
     .requiredOption('--key <file>', 'your key; --passphrase-file and INBOND_PASSPHRASE are of it')
   if (verdict === 'refuse') made.requiredOption('--reason <reason>', 'one sentence; whoever asked reads it')

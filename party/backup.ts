@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { constants, createReadStream } from 'node:fs'
-import { chmod, copyFile, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import Database from 'better-sqlite3'
 import { z } from 'zod'
@@ -8,7 +8,7 @@ import { needsPassphrase } from '#crypto/signature.ts'
 import { fault } from '#specs/errors.ts'
 import { isoTime } from './clock.ts'
 import { copyInMemory } from './database.ts'
-import { CONFIG, type ConfigSchema, exists, KEY, readConfig } from './directory.ts'
+import { CONFIG, type ConfigSchema, exists, KEY, keyText, readConfig } from './directory.ts'
 
 /** What a kind of party puts into its backups; declared beside its schema. */
 export interface BackupContents {
@@ -65,9 +65,7 @@ export async function makeBackup(
   options: BackupOptions,
 ): Promise<{ manifest: BackupManifest; keyIsSealed: boolean }> {
   const { role } = await readConfig(directory, contents.config)
-  const key = await readFile(join(directory, KEY), 'utf8').catch(cause => {
-    throw fault('not-initialised', `${directory} has no identity key`, cause)
-  })
+  const key = await keyText(directory)
   await refuseExisting(folder)
   const part = `${folder}.part`
   // What a backup left behind that was killed.

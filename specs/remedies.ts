@@ -102,7 +102,7 @@ const en: Remedies = {
   'bad-policy':
     'Correct the policy file; `inbond policy print standard` shows a whole one, and docs/steward.md explains it.',
   'unsigned-policy':
-    'Have those stewards sign it (inbond member policy sign DIR), or put the policy that is in force back into the file.',
+    'Have those stewards sign it (inbond member policy sign DIR), or put the policy in force back: inbond member policy show DIR --version NUMBER.',
   'notice-not-taken': 'Check the address and the receiver of the webhook; the node tries again by itself.',
   'newer-database':
     'Use the version of Inbond that was used here last, or a later one; or restore a backup of this one.',
