@@ -110,6 +110,28 @@ describe('what a record becomes', () => {
     expect(report.unknown).toEqual({ hs2: 5, hs4: 6, hs6: 7 })
   })
 
+  test('the most frequent codes that the lists do not have are named, and nothing that is too long for a code', () => {
+    const often = (times: number, hs: string, from = 'KR') => Array<string>(times).fill(`;2020-01;${hs};${from};10;1;1`)
+    const rows = ['851712', '850000', '850001', '850002', '850003', '850004'].flatMap((hs, i) => often(7 - i, hs))
+    rows.push(...often(2, '', 'XX'), ...often(1, '0101', ''), ...often(3, 'Acme Trading', 'Acme Trading'))
+    const report = load(lines(...rows), { map: UNKEYED })
+    expect(report.otherCodes.hs6?.map(({ code, records }) => [code, records])).toEqual([
+      ['851712', 7],
+      ['850000', 6],
+      ['850001', 5],
+      ['850002', 4],
+      ['850003', 3],
+    ])
+    expect(report.unknownCodes.origin).toEqual([
+      { code: 'XX', records: 2 },
+      { code: '', records: 1 },
+    ])
+    const said = describeReport(report).join('\n')
+    expect(said).toContain('hs6 27 (851712: 7, 850000: 6, 850001: 5, 850002: 4, 850003: 3)')
+    expect(said).toContain('origin 6 (XX: 2, empty: 1)')
+    expect(JSON.stringify(report)).not.toContain('Acme')
+  })
+
   test('codes are recognised, translated, other or unknown', () => {
     const report = load(
       lines('1;2020-01;01;KOR;10;1;1', '2;2020-01;01;410;air;1;1', '3;2020-01;01;Korea?;99;1;1', '4;2020-01;01;;;1;1'),
