@@ -66,6 +66,7 @@ interface SigningOptions extends CommonOptions {
   readonly withoutStewards?: boolean
   readonly sha256?: string
   readonly yes?: boolean
+  readonly json?: boolean
 }
 
 function signCommand(terminal: Terminal) {
@@ -80,6 +81,7 @@ function signCommand(terminal: Terminal) {
     .option('--without-stewards', "sign with the node's own key in place of the stewards; this stays on record")
     .option('--sha256 <hash>', 'sign no other text than the one that was shown')
     .option('--yes', 'sign it')
+    .option('--json', 'for programs')
     .action(async (path: string, options: SigningOptions) => {
       const { as: steward, key: file } = options
       const isOwn = options.withoutStewards === true
@@ -109,11 +111,12 @@ async function signAs(
   const { trouble } = keeper
   if (trouble === undefined) {
     terminal.err(`The policy of the file is in force, as version ${version}; there is nothing to sign.\n`)
+    say(null)
     return
   }
   if (!(trouble instanceof UnsignedPolicy)) throw trouble
   const { succession } = trouble
-  const shown = options.yes ? terminal.out : terminal.err
+  const shown = options.yes && !options.json ? terminal.out : terminal.err
   shown(describe(trouble))
   if (options.sha256 !== undefined && optionValue('--sha256', hash, options.sha256) !== succession.hash) {
     throw fault('not-confirmed', 'the file has another text than the one that was shown; nothing was signed')
@@ -126,6 +129,11 @@ async function signAs(
   const now = await keeper.inForce()
   const left = keeper.trouble === undefined ? `it is in force, as version ${now.version}` : keeper.trouble.message
   terminal.err(`Signed: ${left}.\n`)
+  say(succession.hash)
+
+  function say(signed: string | null): void {
+    if (options.json) terminal.out(`${JSON.stringify({ signed, ...policyStanding(keeper) }, null, 2)}\n`)
+  }
 }
 
 function describe({ succession, message }: UnsignedPolicy): string {

@@ -17,7 +17,7 @@ import { withDesk } from './open.ts'
 import { describeQuestion, outlook } from './outlook.ts'
 import type { PolicyKeeper } from './policy-in-force.ts'
 import { concernsOfPolicy, listedVersions, policyStanding, withoutStewards } from './policy-versions.ts'
-import { type Desk, type QueuedQuestion, queuedQuestion, queuedQuestions } from './queue.ts'
+import { type QueuedQuestion, queuedQuestions } from './queue.ts'
 import { decide, openStewardKey } from './stewards.ts'
 
 /** The commands of the people who decide at a member. None of them needs the node's own key. */
@@ -111,6 +111,8 @@ function showCommand(terminal: Terminal) {
     )
 }
 
+type DecisionOptions = CommonOptions & Record<'as' | 'key' | 'reason', string> & { readonly json?: boolean }
+
 function decisionCommand(terminal: Terminal, verdict: 'approve' | 'refuse') {
   const reason = verdict === 'refuse' ? ' --reason "Ask by year"' : ''
   const made = command(
@@ -123,19 +125,20 @@ function decisionCommand(terminal: Terminal, verdict: 'approve' | 'refuse') {
     .requiredOption('--as <name>', 'who decides, as the policy names you')
     .requiredOption('--key <file>', 'your key; --passphrase-file and INBOND_PASSPHRASE are of it')
   if (verdict === 'refuse') made.requiredOption('--reason <reason>', 'one sentence; whoever asked reads it')
-  return made.action((path: string, digits: string, options: CommonOptions & Record<'as' | 'key' | 'reason', string>) =>
+  made.option('--json', 'for programs')
+  return made.action((path: string, digits: string, options: DecisionOptions) =>
     withDesk(path, terminal, async desk => {
       const key = await openStewardKey(await readTextFile(options.key), await passphraseOf(options, terminal))
       const said = verdict === 'refuse' ? optionValue('--reason', refusal.schema.shape.reason, options.reason) : null
       const now = await decide(desk, { question: digits, steward: options.as, key, verdict, reason: said })
-      terminal.err(`${await sayWhatFollows(desk, now)}\n`)
+      terminal.err(`${whatFollows(now)}\n`)
+      if (options.json) terminal.out(`${JSON.stringify(now, null, 2)}\n`)
     }),
   )
 }
 
-async function sayWhatFollows(desk: Desk, { question }: QueuedQuestion): Promise<string> {
-  const now = await queuedQuestion(desk, question)
-  const id = question.slice(0, 12)
+function whatFollows(now: QueuedQuestion): string {
+  const id = now.question.slice(0, 12)
   switch (now.state) {
     case 'refused':
       return `Refused ${id}. Whoever asked is told the reason when the node runs.`

@@ -24,8 +24,9 @@ function backupCommand(terminal: Terminal, contents: BackupContents): Command {
   )
     .argument('<dir>', `the ${role}'s directory`)
     .argument('<folder>', 'a new folder')
+    .option('--json', 'for programs')
   if (contents.records !== undefined) made.option('--without-records', `leave ${contents.records} out`)
-  return made.action(async (path: string, folder: string, options: { withoutRecords?: boolean }) => {
+  return made.action(async (path: string, folder: string, options: { withoutRecords?: boolean; json?: boolean }) => {
     const target = resolve(folder)
     const { manifest, keyIsSealed } = await makeBackup(path, target, contents, {
       withRecords: options.withoutRecords !== true,
@@ -38,7 +39,8 @@ function backupCommand(terminal: Terminal, contents: BackupContents): Command {
     terminal.err(
       `Copied ${manifest.files.length} files, ${megabytes(bytes)}. Keys that serve once are not among them.\n`,
     )
-    terminal.out(`${target}\n`)
+    const { madeAt, files } = manifest
+    terminal.out(options.json ? `${JSON.stringify({ folder: target, madeAt, files, keyIsSealed })}\n` : `${target}\n`)
   })
 }
 
@@ -47,10 +49,15 @@ function restoreCommand(terminal: Terminal, contents: BackupContents): Command {
   return command('restore', 'make the directory anew from a backup', `inbond ${role} restore DIR backups/2026-11-22`)
     .argument('<dir>', 'a new directory')
     .argument('<folder>', 'the backup')
-    .action(async (path: string, folder: string) => {
-      const options = { now: systemClock.now(), signal: terminal.signal }
-      const { madeAt } = await restoreBackup(folder, resolve(path), contents, options)
+    .option('--json', 'for programs')
+    .action(async (path: string, folder: string, options) => {
+      const directory = resolve(path)
+      const restoring = { now: systemClock.now(), signal: terminal.signal }
+      const { madeAt } = await restoreBackup(folder, directory, contents, restoring)
       terminal.err(`Restored ${path} as it was at ${madeAt}; what happened since is not known here.\n`)
+      const start = role === 'researcher' ? 'Use' : 'Start'
+      terminal.err(`${start} it only when the old one is gone for good: two of them could say different things.\n`)
+      if (options.json) terminal.out(`${JSON.stringify({ directory, madeAt })}\n`)
     })
 }
 

@@ -115,6 +115,10 @@ describe("a party's directory", () => {
     })
   })
 
+  test.skipIf(!existsSync('/proc/self'))('is not made where the operating system makes none', async () => {
+    await expect(beginDirectory('/proc/inbond/kr', undefined)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
   test('is not below a file', async () => {
     writeFileSync(path, '')
     await expect(readConfig(path, schema)).rejects.toEqual(refused('not-initialised'))

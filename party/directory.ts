@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
-import { chmod, mkdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { z } from 'zod'
@@ -9,6 +9,7 @@ import { describeIssues, inWords } from '#specs/wording.ts'
 import { readYaml } from '#specs/yaml.ts'
 import { mayPass } from './connection.ts'
 import { keepFile } from './keep-file.ts'
+import { makeFolder } from './make-folder.ts'
 import { unreadable } from './system-errors.ts'
 
 /** The folder in which a party lives: config.yaml, keys/identity, its databases, and what it receives and sends. */
@@ -46,7 +47,7 @@ export async function checkUnused(path: string): Promise<void> {
  */
 export async function beginDirectory(path: string, passphrase: string | undefined): Promise<IdentityKey> {
   await checkUnused(path)
-  await mkdir(join(path, 'keys'), { recursive: true, mode: 0o700 })
+  await makeFolder(join(path, 'keys'))
   await chmod(path, 0o700)
   const file = join(path, KEY)
   const key = (await exists(file))
