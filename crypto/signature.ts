@@ -91,7 +91,7 @@ export async function verifyMessage(compact: string, typ: string, publicKey: Pub
     if (protectedHeader.typ !== typ) throw new Error(`it is a ${protectedHeader.typ}`)
     return { id: messageId(compact), compact, payload: parseJson(payload) }
   } catch (cause) {
-    throw cryptoError('bad-signature', `this is not a ${typ} signed with the expected key`, cause)
+    throw cryptoError('bad-signature', `this is no ${typ} signed with the expected key`, cause)
   }
 }
 
@@ -106,7 +106,7 @@ export function claimed(compact: string, typ: string): { kid: string; payload: u
     const payload = parseJson(Buffer.from(compact.split('.')[1] ?? '', 'base64url'))
     return { kid: header.kid ?? '', payload }
   } catch (cause) {
-    throw cryptoError('bad-signature', `this is not a ${typ}`, cause)
+    throw cryptoError('bad-signature', `this is no ${typ}`, cause)
   }
 }
 

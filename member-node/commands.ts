@@ -47,6 +47,7 @@ import { researcherCommands } from './researcher-commands.ts'
 import { rotateKey } from './rotation.ts'
 import { concernsOf, describeOverview, overview } from './status.ts'
 import { stewardCommands } from './steward-commands.ts'
+import { checkEnded, completeWithNone } from './warehouse/closing.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
 function initCommand(terminal: Terminal) {
@@ -66,6 +67,7 @@ function initCommand(terminal: Terminal) {
     .option('--date-basis <basis>', 'lodged, accepted or released', 'accepted')
     .option('--metrics-port <port>', 'port of this machine alone on which /metrics can be read (default: nowhere)')
     .option('--plain-http', 'insist on a coordinator whose requests can be read on the way; it is for trying out')
+    .option('--json', 'for programs')
     .action(async (path: string, options) => {
       await checkUnused(path)
       const id = optionValue('--id', memberId, options.id)
@@ -104,8 +106,10 @@ function initCommand(terminal: Terminal) {
       warnOfPlainKey(passphrase, terminal)
       warnOfPlainHttp(coordinator, terminal)
       if (policy === 'open') terminal.err(OPEN_POLICY)
+      const { fingerprint } = enrolled
       terminal.err(`Enrolled ${id} with "${title}". Next: inbond member charter sign ${path}, once one is proposed\n`)
-      terminal.out(`${enrolled.fingerprint}\n`)
+      terminal.err('The fingerprint of its key, for those who compare it:\n')
+      terminal.out(options.json ? `${JSON.stringify({ id, fingerprint })}\n` : `${fingerprint}\n`)
     })
 }
 
@@ -228,7 +232,7 @@ function importCommand(terminal: Terminal) {
       const settings = await readConfig(path, config)
       const dataset = datasetCalled(datasetId)
       const mapping = parseMapping(await readTextFile(options.map), dataset)
-      // The importer keeps the thread busy and is all or nothing, so Ctrl-C may simply end it.
+      // The importer keeps the thread busy and is all or nothing, so Ctrl-C may simply end it: what is shown until then says so.
       terminal.endAtOnce()
       using warehouse = openWarehouse(warehouseFile(path))
       const report = importFile(
@@ -262,7 +266,7 @@ function showImport(terminal: Terminal): (progress: ImportProgress) => void {
     if (terminal.columns === undefined && percent < shown + 20) return
     shown = percent
     const text = `${records.toLocaleString('en')} records, ${percent} %`
-    terminal.err(terminal.columns !== undefined ? `\r\u001b[K${text}` : `${text}\n`)
+    terminal.err(terminal.columns !== undefined ? `\r\u001b[K${text} (Ctrl-C keeps nothing)` : `${text}\n`)
   }
 }
 
@@ -272,13 +276,20 @@ function periodCommand(terminal: Terminal, name: 'close' | 'reopen') {
     .argument('<dir>', "the node's directory")
     .argument('<dataset>', 'the dataset, such as declarations')
     .argument('<period>', 'a month, a year, or a range such as 2021-01..2021-06')
-    .action(async (path: string, datasetId: string, text: string) => {
+    .option('--json', 'for programs')
+    .action(async (path: string, datasetId: string, text: string, options) => {
       await readConfig(path, config)
+      const dataset = datasetCalled(datasetId)
+      const period = parsePeriod('period', text)
+      const now = systemClock.now()
+      if (name === 'close') checkEnded(period, now)
       using warehouse = openWarehouse(warehouseFile(path))
-      const months = warehouse.mark(datasetCalled(datasetId), parsePeriod('period', text), state, systemClock.now())
-      const changed = months === 0 ? 'Nothing to change' : months === 1 ? '1 month changed' : `${months} months changed`
+      const { changed, empty } = warehouse.mark(dataset, period, state, now)
+      const many = changed === 0 ? 'Nothing to change' : changed === 1 ? '1 month changed' : `${changed} months changed`
       const until = 'questions are answered from the closed version until it is closed again'
-      terminal.err(`${changed}; ${text} is ${state}${name === 'reopen' && months > 0 ? `, and ${until}` : ''}.\n`)
+      terminal.err(`${many}; ${text} is ${state}${name === 'reopen' && changed > 0 ? `, and ${until}` : ''}.\n`)
+      if (name === 'close' && empty.length > 0) terminal.err(`${completeWithNone(empty)}.\n`)
+      if (options.json) terminal.out(`${JSON.stringify({ dataset: dataset.id, ...period, state, changed, empty })}\n`)
     })
 }
 
@@ -332,6 +343,7 @@ function startCommand(terminal: Terminal) {
 function rotateCommand(terminal: Terminal) {
   return command('rotate', 'take another identity key, once a charter names it', 'inbond member key rotate kr')
     .argument('<dir>', "the node's directory")
+    .option('--json', 'for programs')
     .action((path: string, options) =>
       withNode(path, options, terminal, async (node, settings) => {
         const { inForce } = await meetCoordinator(settings.coordinator)
@@ -341,7 +353,8 @@ function rotateCommand(terminal: Terminal) {
           `The key ${node.key.fingerprint} serves until a charter names this one in its place. Tell the other members its fingerprint, ` +
             `back up, and ask the secretariat to propose the charter. Next: inbond member charter sign ${path}\n`,
         )
-        terminal.out(`${fingerprint}\n`)
+        const keys = { key: node.key.fingerprint, waitingKey: fingerprint }
+        terminal.out(options.json ? `${JSON.stringify(keys)}\n` : `${fingerprint}\n`)
       }),
     )
 }

@@ -32,9 +32,8 @@ export type Waiting = typeof queue.$inferSelect
 
 /** How a question that takes a person stands. */
 export type Standing =
-  | { readonly state: 'waits' | 'expired'; readonly approvedBy: readonly string[] }
-  | { readonly state: 'approved'; readonly approvedBy: readonly string[] }
-  | { readonly state: 'refused'; readonly by: string; readonly reason: string }
+  | { readonly state: 'waits' | 'expired' | 'approved'; readonly approvedBy: readonly string[] }
+  | { readonly state: 'refused'; readonly approvedBy: readonly string[]; readonly reason: string }
 
 /**
  * How a question stands by the decisions that count. One refusal is enough. Approvals are counted by person, and only those of what
@@ -42,10 +41,10 @@ export type Standing =
  * @param now milliseconds since 1970
  */
 export function standingOf(waiting: Waiting, counted: readonly Decision[], now: number): Standing {
-  const refused = counted.find(one => one.verdict === 'refuse')
-  if (refused) return { state: 'refused', by: refused.steward, reason: refused.reason ?? 'without a reason' }
   const approving = counted.filter(one => one.verdict === 'approve' && one.basis === waiting.basis)
   const approvedBy = [...new Set(approving.map(one => one.steward))]
+  const refused = counted.find(one => one.verdict === 'refuse')
+  if (refused) return { state: 'refused', approvedBy, reason: refused.reason ?? 'without a reason' }
   if (approvedBy.length >= waiting.hands) return { state: 'approved', approvedBy }
   return { state: now >= waiting.expires ? 'expired' : 'waits', approvedBy }
 }

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import {
   type CommonOptions,
   command,
@@ -31,10 +31,15 @@ function showCommand(terminal: Terminal) {
     'inbond member policy show kr',
   )
     .argument('<dir>', "the node's directory")
-    .option('--json', 'for programs')
+    .option('--version <number>', 'the text of one that was in force, and nothing else')
+    .addOption(new Option('--json', 'for programs').conflicts('version'))
     .action((path: string, options) =>
       withDesk(path, terminal, async (desk, keeper) => {
         await desk.policy()
+        if (options.version !== undefined) {
+          terminal.out(textOf(keeper, options.version))
+          return
+        }
         const versions = listedVersions(keeper)
         const lines = versions.map(one => [`${one.version}`, one.since, one.sha256, admissionInWords(one)])
         if (options.json) terminal.out(`${JSON.stringify({ versions, waits: waitingPolicy(keeper) }, null, 2)}\n`)
@@ -45,12 +50,23 @@ function showCommand(terminal: Terminal) {
     )
 }
 
+/** @throws InbondError `not-found` */
+function textOf({ versions }: PolicyKeeper, version: string): string {
+  const found = versions.find(one => `${one.version}` === version)
+  if (found !== undefined) return found.text
+  throw fault(
+    'not-found',
+    `no policy here is version ${version}; the one in force is version ${versions.at(-1)?.version}`,
+  )
+}
+
 interface SigningOptions extends CommonOptions {
   readonly as?: string
   readonly key?: string
   readonly withoutStewards?: boolean
   readonly sha256?: string
   readonly yes?: boolean
+  readonly json?: boolean
 }
 
 function signCommand(terminal: Terminal) {
@@ -65,6 +81,7 @@ function signCommand(terminal: Terminal) {
     .option('--without-stewards', "sign with the node's own key in place of the stewards; this stays on record")
     .option('--sha256 <hash>', 'sign no other text than the one that was shown')
     .option('--yes', 'sign it')
+    .option('--json', 'for programs')
     .action(async (path: string, options: SigningOptions) => {
       const { as: steward, key: file } = options
       const isOwn = options.withoutStewards === true
@@ -94,11 +111,12 @@ async function signAs(
   const { trouble } = keeper
   if (trouble === undefined) {
     terminal.err(`The policy of the file is in force, as version ${version}; there is nothing to sign.\n`)
+    say(null)
     return
   }
   if (!(trouble instanceof UnsignedPolicy)) throw trouble
   const { succession } = trouble
-  const shown = options.yes ? terminal.out : terminal.err
+  const shown = options.yes && !options.json ? terminal.out : terminal.err
   shown(describe(trouble))
   if (options.sha256 !== undefined && optionValue('--sha256', hash, options.sha256) !== succession.hash) {
     throw fault('not-confirmed', 'the file has another text than the one that was shown; nothing was signed')
@@ -109,8 +127,13 @@ async function signAs(
   }
   await signPolicy(node, succession, steward, await key())
   const now = await keeper.inForce()
-  const left = keeper.trouble === undefined ? `It is in force, as version ${now.version}` : keeper.trouble.message
-  terminal.err(`Signed. ${left}.\n`)
+  const left = keeper.trouble === undefined ? `it is in force, as version ${now.version}` : keeper.trouble.message
+  terminal.err(`Signed: ${left}.\n`)
+  say(succession.hash)
+
+  function say(signed: string | null): void {
+    if (options.json) terminal.out(`${JSON.stringify({ signed, ...policyStanding(keeper) }, null, 2)}\n`)
+  }
 }
 
 function describe({ succession, message }: UnsignedPolicy): string {

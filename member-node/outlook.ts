@@ -90,13 +90,13 @@ function recalledAnswer(db: Desk['db'], round: (typeof rounds.$inferSelect)['id'
 /** In plain words. @param now milliseconds since 1970 */
 export function describeQuestion(seen: Outlook, now: number): string {
   const { ownCells } = seen
+  const ended = seen.refusal === null ? '' : `, ${seen.refusal}`
+  const left = seen.state === 'waits' ? ` (${duration(Date.parse(seen.expires) - now)} left)` : ''
   const level = seen.by.map(one => `${one.dimension}${one.grain ? ` (${one.grain}s)` : ''}, ${one.codes} codes`)
   const rows = [
     ['question', seen.question],
-    [
-      'stands',
-      `${seen.state}; since ${seen.since}, until ${seen.expires} (${duration(Date.parse(seen.expires) - now)} left)`,
-    ],
+    ['query', `${seen.query}, as whoever asks knows it`],
+    ['stands', `${seen.state}${ended}; since ${seen.since}, until ${seen.expires}${left}`],
     ['from', `${seen.researcher}, organisation: ${seen.organisation ?? 'none'}, role: ${seen.role ?? 'none'}`],
     ['sponsored by', seen.sponsor ?? 'nobody'],
     ['administration', seen.administration ?? 'none: the researcher knows no member’s figures of its own'],

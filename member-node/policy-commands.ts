@@ -9,8 +9,8 @@ import { presets } from './policy.ts'
 import { readPolicy } from './policy-in-force.ts'
 
 const SCHEMA = join(import.meta.dirname, '..', 'specs', 'policy.schema.json')
-/** Exit status of a question that neither is answered at once nor refused. */
-const BY_HAND = 3
+/** Exit statuses; 1 is an error. */
+const STATUSES = { allowed: 0, 'by hand': 3, refused: 4 } as const
 
 /** `inbond policy …`: a policy before a node has it. */
 export function policyProgram(terminal: Terminal): Command {
@@ -20,7 +20,7 @@ export function policyProgram(terminal: Terminal): Command {
 function checkCommand(terminal: Terminal) {
   return commandWithoutKey(
     'check',
-    'what a policy says of a query: allowed (exit status 0), by hand (3) or refused (1), with every reason',
+    'what a policy says of a query: allowed (exit status 0), by hand (3) or refused (4), with every reason',
     'inbond policy check policy.yaml imports.yaml --organisation "Statistics Korea"',
   )
     .argument('<policy>', 'a policy file, or open or standard')
@@ -46,14 +46,14 @@ function checkCommand(terminal: Terminal) {
         minimumCohort: 3,
         answeredToday: 0,
       })
-      const said = { ...judged, template: judged.template ?? null, verdict: verdictOf(judged) }
+      const verdict = verdictOf(judged)
+      const said = { ...judged, template: judged.template ?? null, verdict }
       terminal.out(options.json ? `${JSON.stringify(said)}\n` : describe(judged))
-      if (judged.approval === 'refused') throw fault('policy-refused', 'the policy does not allow the question')
-      if (judged.approval !== 'automatic') throw new CommanderError(BY_HAND, 'inbond.byHand', 'by hand')
+      if (verdict !== 'allowed') throw new CommanderError(STATUSES[verdict], 'inbond.verdict', verdict)
     })
 }
 
-function verdictOf({ approval }: Judgement): 'allowed' | 'by hand' | 'refused' {
+function verdictOf({ approval }: Judgement): keyof typeof STATUSES {
   return approval === 'automatic' ? 'allowed' : approval === 'refused' ? 'refused' : 'by hand'
 }
 

@@ -12,7 +12,7 @@ import { policies } from './schema.ts'
 type Row = typeof policies.$inferSelect
 
 /** A policy that is or was in force, and who let it follow the one before. */
-export interface PolicyVersion extends PolicyInForce, Pick<Row, 'since' | 'admittedBy'> {
+export interface PolicyVersion extends PolicyInForce, Pick<Row, 'text' | 'since' | 'admittedBy'> {
   /** The stewards of the one before who signed it. */
   readonly signedBy: readonly string[]
 }
@@ -151,7 +151,7 @@ export class PolicyKeeper {
 
   async #verified(before: PolicyVersion | undefined, row: Row): Promise<PolicyVersion> {
     const { version, sha256: hash, since, text } = row
-    const read = { rules: parsePolicy(text), version, hash, since }
+    const read = { rules: parsePolicy(text), version, hash, text, since }
     if (hash !== sha256(text)) throw unfit(version, 'its text is another one')
     try {
       return { ...read, ...(await this.#admission(before, read)) }

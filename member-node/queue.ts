@@ -1,12 +1,12 @@
 import { and, asc, eq, gt } from 'drizzle-orm'
 import { purposes } from '#specs/code-lists/purposes.ts'
 import { fault } from '#specs/errors.ts'
-import { round as announced, certificate, query, type RoundId } from '#specs/messages.ts'
+import { round as announced, certificate, type QueryId, query, type RoundId } from '#specs/messages.ts'
 import { claims } from '#specs/signed.ts'
 import { countedDecisions, type Decision, deputiesFrom, standingOf, type Waiting } from './decisions.ts'
 import type { Node } from './node.ts'
-import type { Policy } from './policy.ts'
-import { contributions, queue, refusals, rounds } from './schema.ts'
+import { type Policy, parsePolicy } from './policy.ts'
+import { contributions, policies, queue, refusals, rounds } from './schema.ts'
 
 /** What the stewards of a node work with: its books, but not its key. */
 export type Desk = Pick<Node, 'id' | 'db' | 'clock' | 'policy' | 'examine'>
@@ -17,6 +17,8 @@ export type QuestionState = 'waits' | 'approved' | 'refused' | 'expired' | 'answ
 /** A question of the queue, as `--json` has it. */
 export interface QueuedQuestion {
   readonly question: RoundId
+  /** The id by which whoever asked knows it. */
+  readonly query: QueryId
   readonly state: QuestionState
   readonly researcher: string
   readonly organisation: string | null
@@ -64,13 +66,16 @@ export function pendingQuestions({ db, clock }: Pick<Desk, 'db' | 'clock'>): Wai
 }
 
 async function describeQueued(desk: Desk, waiting: Waiting, rules: Policy): Promise<QueuedQuestion> {
-  const { question, researcher } = askedIn(desk, waiting.round)
-  const counted = await countedDecisions(desk.db, waiting, rules)
-  const standing = standingOf(waiting, counted, desk.clock.now())
+  const { query, question, researcher } = askedIn(desk, waiting.round)
   const outcome = outcomeOf(desk, waiting.round)
+  // What was decided stays so under a later policy, which may name others.
+  const decidedBy = outcome === undefined ? rules : policyCalled(desk, waiting.policy)
+  const counted = await countedDecisions(desk.db, waiting, decidedBy)
+  const standing = standingOf(waiting, counted, desk.clock.now())
   const { name, organisation, role, administration, sponsor } = researcher
   return {
     question: waiting.round,
+    query,
     state: outcome?.state ?? standing.state,
     researcher: name,
     organisation,
@@ -81,13 +86,20 @@ async function describeQueued(desk: Desk, waiting: Waiting, rules: Policy): Prom
     purposeCode: question.purposeCode,
     since: iso(waiting.since),
     expires: iso(waiting.expires),
-    deputiesFrom: iso(deputiesFrom(waiting, rules)),
+    deputiesFrom: iso(deputiesFrom(waiting, decidedBy)),
     approvalsNeeded: waiting.hands,
     reasons: waiting.reasons,
-    approvedBy: 'approvedBy' in standing ? standing.approvedBy : [],
+    approvedBy: standing.approvedBy,
     decisions: counted.map(({ steward, verdict, reason, at }) => ({ steward, verdict, reason, at })),
     refusal: outcome?.refusal ?? null,
   }
+}
+
+/** A policy that was in force, by the SHA-256 of its text. */
+function policyCalled({ db }: Pick<Desk, 'db'>, sha256: string): Policy {
+  const row = db.select().from(policies).where(eq(policies.sha256, sha256)).get()
+  if (!row) throw new Error(`no policy ${sha256} was in force`)
+  return parsePolicy(row.text)
 }
 
 /** How the node ended a question, or undefined while it is open. */
@@ -109,24 +121,26 @@ function outcomeOf({ db, clock }: Pick<Desk, 'db' | 'clock'>, id: RoundId) {
 /** What was asked in a round that this node verified, and by whom. @throws InbondError `not-found` */
 export function askedIn({ db }: Pick<Desk, 'db'>, id: RoundId) {
   const row = db
-    .select({ round: rounds.compact, query: rounds.queryCompact })
+    .select({ id: rounds.query, round: rounds.compact, query: rounds.queryCompact })
     .from(rounds)
     .where(eq(rounds.id, id))
     .get()
   if (!row) throw fault('not-found', `this node has not seen the round ${id}`)
   const { question, certificate: certified, need } = claims(query, row.query).payload
   const { asOf } = claims(announced, row.round).payload
-  return { question, asOf: Date.parse(asOf), need, researcher: claims(certificate, certified).payload }
+  return { query: row.id, question, asOf: Date.parse(asOf), need, researcher: claims(certificate, certified).payload }
 }
 
-/** The question that a steward names by the first digits of its id. @throws InbondError `not-found` */
+/** The question that a steward names by the first digits of its id, or of the query's. @throws InbondError `not-found` */
 export function findQueued({ db }: Pick<Desk, 'db'>, digits: string): Waiting {
   const found = db
-    .select()
+    .select({ waiting: queue, query: rounds.query })
     .from(queue)
+    .innerJoin(rounds, eq(rounds.id, queue.round))
     .all()
-    .filter(one => one.round.startsWith(digits.toLowerCase()))
-  if (found.length === 1 && digits !== '') return found[0] as Waiting
+    .filter(({ waiting, query }) => [waiting.round, query].some(id => id.startsWith(digits.toLowerCase())))
+  const [first] = found
+  if (first !== undefined && found.length === 1 && digits !== '') return first.waiting
   const which = found.length === 0 ? 'no question' : `${found.length} questions`
   throw fault('not-found', `the queue has ${which} with an id that begins with "${digits}"`)
 }

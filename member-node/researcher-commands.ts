@@ -79,6 +79,7 @@ function sponsorCommand(terminal: Terminal) {
       'the researcher belongs to your administration, which then does not count towards the smallest cohort',
     )
     .option('--expires <days>', 'for how long, at most 366d', '365d')
+    .option('--json', 'for programs')
     .action((path: string, print: string, options) => {
       const { organisation } = options
       const said = {
@@ -86,8 +87,10 @@ function sponsorCommand(terminal: Terminal) {
         organisation: organisation === undefined ? null : optionValue('--organisation', typedName, organisation),
       }
       return withNode(path, options, terminal, async node => {
-        const { name, notAfter } = await sponsor(node, print, said)
+        const sponsored = await sponsor(node, print, said)
+        const { name, notAfter } = sponsored
         terminal.err(`${node.id} vouches for ${name} until ${notAfter.slice(0, 10)}.\n`)
+        if (options.json) terminal.out(`${JSON.stringify(sponsored)}\n`)
       })
     })
 }
@@ -150,12 +153,14 @@ function revokeCommand(terminal: Terminal) {
     .argument('<dir>', "the node's directory")
     .argument('<fingerprint>', "of the researcher's key; or the id that sponsor-organisation printed")
     .requiredOption('--reason <text>', 'why, for the researcher and the other members')
+    .option('--json', 'for programs')
     .action((path: string, print: string, options) => {
       const reason = optionValue('--reason', typedReason, options.reason)
       return withNode(path, options, terminal, async node => {
         const ofOrganisation = sponsorshipId.safeParse(print).data
         await (ofOrganisation ? revokeOrganisation(node, ofOrganisation, reason) : revoke(node, print, reason))
         terminal.err(`Revoked ${print}. Its queries are refused, and rounds that nobody agreed to yet become void.\n`)
+        if (options.json) terminal.out(`${JSON.stringify({ revoked: print, reason })}\n`)
       })
     })
 }

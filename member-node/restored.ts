@@ -35,9 +35,14 @@ type Memory = { readonly db: Pick<Node['db'], 'select'> }
  * @throws InbondError `restored-since`
  */
 export function requireMemoryOf({ db }: Memory, id: RoundId, opens = openingOf(db, id)): void {
-  const forgets = db.select().from(restorations).orderBy(desc(restorations.takesPartFrom)).limit(1).get()
+  const forgets = lastRestoration({ db })
   if (forgets === undefined || opens >= forgets.takesPartFrom || namesNewPrekey(db, id)) return
   throw fault('restored-since', 'this node was restored, or began with another key, after the round opened')
+}
+
+/** The one from which on a node takes part again. */
+export function lastRestoration({ db }: Memory) {
+  return db.select().from(restorations).orderBy(desc(restorations.takesPartFrom)).limit(1).get()
 }
 
 /** One that this node does not know it may have forgotten. */

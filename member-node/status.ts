@@ -1,4 +1,5 @@
 import { and, desc, gt, isNotNull, isNull } from 'drizzle-orm'
+import { isoTime } from '#party/clock.ts'
 import { table } from '#party/command.ts'
 import { counted, describeDisk, diskConcern, diskOf, duration, verdict } from '#party/glance.ts'
 import type { FederationInfo } from '#specs/api.ts'
@@ -13,6 +14,7 @@ import { warehouseFile } from './open.ts'
 import type { PolicyKeeper } from './policy-in-force.ts'
 import { admissionInWords, concernsOfPolicy, policyStanding } from './policy-versions.ts'
 import { pendingQuestions } from './queue.ts'
+import { lastRestoration } from './restored.ts'
 import { agreements, charters, contributions, openings, prekeys, refusals, rounds } from './schema.ts'
 import { openWarehouse } from './warehouse/warehouse.ts'
 
@@ -51,6 +53,7 @@ export function overview(
       .all()
       .map(one => [one.round as string, one.reason]),
   )
+  const restoration = lastRestoration(node)
   const latest = db.select().from(rounds).orderBy(desc(rounds.seenAt)).limit(10).all()
   using warehouse = openWarehouse(warehousePath, { readonly: true })
   return {
@@ -66,6 +69,11 @@ export function overview(
     key: node.key.fingerprint,
     /** One that a charter is to put in its place. */
     waitingKey: node.keys.waiting?.fingerprint ?? null,
+    /** Restored from a backup, or begun with another key. */
+    restored:
+      restoration === undefined
+        ? null
+        : { at: isoTime(restoration.at), takesPartFrom: isoTime(restoration.takesPartFrom) },
     charterSigned: pending.length > 0,
     custodian: place === 'member' && (inForce?.payload.custodians.includes(node.id) ?? false),
     prekeys: db.select({ id: prekeys.id }).from(prekeys).where(usable).all().length,
@@ -212,6 +220,14 @@ export function describeOverview(status: Overview, now: number): string {
     ...(admittedBy === null ? [] : [['', `${version}, ${admissionInWords({ admittedBy, signedBy })}`]]),
     ['key', status.key],
     ...(status.waitingKey === null ? [] : [['', `${status.waitingKey} waits for a charter`]]),
+    ...(status.restored === null
+      ? []
+      : [
+          [
+            'restored',
+            `at ${status.restored.at}, or begun with another key then; says nothing new in rounds from before ${status.restored.takesPartFrom}`,
+          ],
+        ]),
     ['charter', describeCharter(status)],
     ['custodian', custodian],
     ...data,

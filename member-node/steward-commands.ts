@@ -17,7 +17,7 @@ import { withDesk } from './open.ts'
 import { describeQuestion, outlook } from './outlook.ts'
 import type { PolicyKeeper } from './policy-in-force.ts'
 import { concernsOfPolicy, listedVersions, policyStanding, withoutStewards } from './policy-versions.ts'
-import { type Desk, type QueuedQuestion, queuedQuestion, queuedQuestions } from './queue.ts'
+import { type QueuedQuestion, queuedQuestions } from './queue.ts'
 import { decide, openStewardKey } from './stewards.ts'
 
 /** The commands of the people who decide at a member. None of them needs the node's own key. */
@@ -81,11 +81,17 @@ function ofPolicy(policy: PolicyKeeper, all: boolean): string[] {
   return [...forced, ...concernsOfPolicy(policyStanding(policy))]
 }
 
-function lineOf(one: QueuedQuestion, now: number): string[] {
+/** A question in the columns of `queue`: its id, how it stands, approvals, what is asked by whom, and who decided or why nobody did. */
+export function lineOf(one: QueuedQuestion, now: number): string[] {
   const left = one.state === 'waits' ? `, ${duration(Date.parse(one.expires) - now)} left` : ''
   const approved = `${one.approvedBy.length} of ${one.approvalsNeeded}`
-  const decided = one.decisions.map(({ steward, verdict }) => `${steward}: ${verdict}`).join(', ')
-  return [one.question.slice(0, 12), `${one.state}${left}`, approved, `${one.purpose} (${one.researcher})`, decided]
+  const decided = one.decisions.map(
+    ({ steward, verdict, reason }) => `${steward}: ${verdict}${reason === null ? '' : `, ${reason}`}`,
+  )
+  const isByHand = one.decisions.some(({ verdict }) => verdict === 'refuse')
+  if (one.refusal !== null && !isByHand) decided.push(one.refusal)
+  const asked = `${one.purpose} (${one.researcher})`
+  return [one.question.slice(0, 12), `${one.state}${left}`, approved, asked, decided.join('; ')]
 }
 
 function showCommand(terminal: Terminal) {
@@ -95,7 +101,7 @@ function showCommand(terminal: Terminal) {
     'inbond member show kr 3fa1b2',
   )
     .argument('<dir>', "the node's directory")
-    .argument('<question>', 'its id, or the first digits of it')
+    .argument('<question>', 'its id or that of the query, or the first digits')
     .option('--json', 'for programs')
     .action((path: string, digits: string, options) =>
       withDesk(path, terminal, async desk => {
@@ -105,6 +111,8 @@ function showCommand(terminal: Terminal) {
     )
 }
 
+type DecisionOptions = CommonOptions & Record<'as' | 'key' | 'reason', string> & { readonly json?: boolean }
+
 function decisionCommand(terminal: Terminal, verdict: 'approve' | 'refuse') {
   const reason = verdict === 'refuse' ? ' --reason "Ask by year"' : ''
   const made = command(
@@ -113,23 +121,24 @@ function decisionCommand(terminal: Terminal, verdict: 'approve' | 'refuse') {
     `inbond member ${verdict} kr 3fa1b2 --as Kim --key kim.key${reason}`,
   )
     .argument('<dir>', "the node's directory")
-    .argument('<question>', 'its id, or the first digits of it')
+    .argument('<question>', 'its id or that of the query, or the first digits')
     .requiredOption('--as <name>', 'who decides, as the policy names you')
     .requiredOption('--key <file>', 'your key; --passphrase-file and INBOND_PASSPHRASE are of it')
   if (verdict === 'refuse') made.requiredOption('--reason <reason>', 'one sentence; whoever asked reads it')
-  return made.action((path: string, digits: string, options: CommonOptions & Record<'as' | 'key' | 'reason', string>) =>
+  made.option('--json', 'for programs')
+  return made.action((path: string, digits: string, options: DecisionOptions) =>
     withDesk(path, terminal, async desk => {
       const key = await openStewardKey(await readTextFile(options.key), await passphraseOf(options, terminal))
       const said = verdict === 'refuse' ? optionValue('--reason', refusal.schema.shape.reason, options.reason) : null
       const now = await decide(desk, { question: digits, steward: options.as, key, verdict, reason: said })
-      terminal.err(`${await sayWhatFollows(desk, now)}\n`)
+      terminal.err(`${whatFollows(now)}\n`)
+      if (options.json) terminal.out(`${JSON.stringify(now, null, 2)}\n`)
     }),
   )
 }
 
-async function sayWhatFollows(desk: Desk, { question }: QueuedQuestion): Promise<string> {
-  const now = await queuedQuestion(desk, question)
-  const id = question.slice(0, 12)
+function whatFollows(now: QueuedQuestion): string {
+  const id = now.question.slice(0, 12)
   switch (now.state) {
     case 'refused':
       return `Refused ${id}. Whoever asked is told the reason when the node runs.`

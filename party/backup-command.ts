@@ -45,9 +45,8 @@ function backupCommand(terminal: Terminal, contents: BackupContents): Command {
       `Copied ${manifest.files.length} files, ${megabytes(bytes)}. Keys that serve once are not among them.\n`,
     )
     const { madeAt, files } = manifest
-    terminal.out(
-      options.json ? `${JSON.stringify({ folder: target, madeAt, files: files.length, bytes })}\n` : `${target}\n`,
-    )
+    const result = { folder: target, madeAt, files: files.length, bytes, keyIsSealed }
+    terminal.out(options.json ? `${JSON.stringify(result)}\n` : `${target}\n`)
   })
 }
 
@@ -57,14 +56,14 @@ function restoreCommand(terminal: Terminal, contents: BackupContents): Command {
     .argument('<dir>', 'a new directory')
     .argument('<folder>', 'the backup')
     .option('--json', 'for programs')
-    .action(async (path: string, folder: string, { json }: { json?: boolean }) => {
-      const target = resolve(path)
-      const { madeAt } = await restoreBackup(folder, target, contents, {
-        now: systemClock.now(),
-        signal: terminal.signal,
-      })
+    .action(async (path: string, folder: string, options) => {
+      const directory = resolve(path)
+      const restoring = { now: systemClock.now(), signal: terminal.signal }
+      const { madeAt } = await restoreBackup(folder, directory, contents, restoring)
       terminal.err(`Restored ${path} as it was at ${madeAt}; what happened since is not known here.\n`)
-      if (json) terminal.out(`${JSON.stringify({ directory: target, madeAt })}\n`)
+      const start = role === 'researcher' ? 'Use' : 'Start'
+      terminal.err(`${start} it only when the old one is gone for good: two of them could say different things.\n`)
+      if (options.json) terminal.out(`${JSON.stringify({ directory, madeAt })}\n`)
     })
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { constants, createReadStream } from 'node:fs'
-import { chmod, copyFile, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import Database from 'better-sqlite3'
 import { z } from 'zod'
@@ -8,7 +8,8 @@ import { needsPassphrase } from '#crypto/signature.ts'
 import { fault } from '#specs/errors.ts'
 import { isoTime } from './clock.ts'
 import { copyInMemory } from './database.ts'
-import { CONFIG, type ConfigSchema, exists, KEY, readConfig } from './directory.ts'
+import { CONFIG, type ConfigSchema, exists, KEY, keyText, readConfig } from './directory.ts'
+import { makeFolder } from './make-folder.ts'
 
 /** What a kind of party puts into its backups; declared beside its schema. */
 export interface BackupContents {
@@ -65,14 +66,12 @@ export async function makeBackup(
   options: BackupOptions,
 ): Promise<{ manifest: BackupManifest; keyIsSealed: boolean }> {
   const { role } = await readConfig(directory, contents.config)
-  const key = await readFile(join(directory, KEY), 'utf8').catch(cause => {
-    throw fault('not-initialised', `${directory} has no identity key`, cause)
-  })
+  const key = await keyText(directory)
   await refuseExisting(folder)
   const part = `${folder}.part`
   // What a backup left behind that was killed.
   await rm(part, { recursive: true, force: true })
-  await mkdir(part, { recursive: true, mode: 0o700 })
+  await makeFolder(part)
   try {
     const copied = await copyParty(directory, part, contents, options)
     const manifest: BackupManifest = { format: 1, role, madeAt: isoTime(options.now), files: [] }
@@ -125,7 +124,7 @@ function copyProtocol(directory: string, to: string, contents: BackupContents): 
 async function copyOne(directory: string, to: string, file: string, { signal, progress }: BackupOptions) {
   signal.throwIfAborted()
   const target = join(to, file)
-  await mkdir(dirname(target), { recursive: true, mode: 0o700 })
+  await makeFolder(dirname(target))
   try {
     await copyFile(join(directory, file), target, constants.COPYFILE_FICLONE)
   } catch (error) {

@@ -3,6 +3,7 @@ import {
   appendFileSync,
   closeSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -101,6 +102,26 @@ describe("a party's directory", () => {
     await completeDirectory(path, CONFIG)
     rmSync(join(path, 'keys', 'identity'))
     await expect(openDirectory(path, schema, undefined)).rejects.toEqual(refused('not-initialised'))
+  })
+
+  test.each(['config.yaml', join('keys', 'identity')])('whose %s cannot be read is not said to be none', async file => {
+    await beginDirectory(path, undefined)
+    await completeDirectory(path, CONFIG)
+    rmSync(join(path, file))
+    mkdirSync(join(path, file))
+    await expect(openDirectory(path, schema, undefined)).rejects.toMatchObject({
+      code: 'file-not-readable',
+      message: `${join(path, file)} cannot be read: it is a directory`,
+    })
+  })
+
+  test.skipIf(!existsSync('/proc/self'))('is not made where the operating system makes none', async () => {
+    await expect(beginDirectory('/proc/inbond/kr', undefined)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('is not below a file', async () => {
+    writeFileSync(path, '')
+    await expect(readConfig(path, schema)).rejects.toEqual(refused('not-initialised'))
   })
 })
 

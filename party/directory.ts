@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
-import { chmod, mkdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { z } from 'zod'
@@ -9,6 +9,8 @@ import { describeIssues, inWords } from '#specs/wording.ts'
 import { readYaml } from '#specs/yaml.ts'
 import { mayPass } from './connection.ts'
 import { keepFile } from './keep-file.ts'
+import { makeFolder } from './make-folder.ts'
+import { unreadable } from './system-errors.ts'
 
 /** The folder in which a party lives: config.yaml, keys/identity, its databases, and what it receives and sends. */
 export interface PartyDirectory<Config> {
@@ -45,7 +47,7 @@ export async function checkUnused(path: string): Promise<void> {
  */
 export async function beginDirectory(path: string, passphrase: string | undefined): Promise<IdentityKey> {
   await checkUnused(path)
-  await mkdir(join(path, 'keys'), { recursive: true, mode: 0o700 })
+  await makeFolder(join(path, 'keys'))
   await chmod(path, 0o700)
   const file = join(path, KEY)
   const key = (await exists(file))
@@ -96,11 +98,20 @@ async function writeWhole(path: string, text: string): Promise<void> {
 
 const roleOnly = z.object({ role: z.enum(['coordinator', 'member', 'researcher']) })
 
-/** @throws InbondError `not-initialised`, `bad-config`, `not-allowed` for the directory of another kind of party */
-export async function readConfig<S extends ConfigSchema>(path: string, schema: S): Promise<z.output<S>> {
-  const text = await readFile(join(path, CONFIG), 'utf8').catch(cause => {
-    throw fault('not-initialised', `${path} is not the directory of a party`, cause)
+/** A path at which there is no file, in the words of the operating system. */
+const ABSENT = ['ENOENT', 'ENOTDIR']
+
+/** @param lacking what is said where there is no such file @throws InbondError `not-initialised`, `file-not-readable` */
+async function readOwn(path: string, file: string, lacking: string): Promise<string> {
+  return readFile(join(path, file), 'utf8').catch(cause => {
+    if (ABSENT.includes(cause.code)) throw fault('not-initialised', `${path} ${lacking}`, cause)
+    throw fault('file-not-readable', unreadable(join(path, file), cause), cause)
   })
+}
+
+/** @throws InbondError `not-initialised`, `file-not-readable`, `bad-config`, `not-allowed` for the directory of another kind of party */
+export async function readConfig<S extends ConfigSchema>(path: string, schema: S): Promise<z.output<S>> {
+  const text = await readOwn(path, CONFIG, 'is not the directory of a party')
   const document = readYaml(text, { name: join(path, CONFIG), code: 'bad-config', schema: 'core' })
   const found = roleOnly.safeParse(document).data?.role
   const wanted = schema.shape.role.value
@@ -111,7 +122,7 @@ export async function readConfig<S extends ConfigSchema>(path: string, schema: S
   throw fault('bad-config', `${join(path, CONFIG)} does not fit: ${describeIssues(parsed.error, 'it')}`)
 }
 
-/** @throws InbondError `not-initialised`, `bad-config`, `not-allowed`, `wrong-passphrase` */
+/** @throws like `readConfig` and `readKeys` */
 export async function openDirectory<S extends ConfigSchema>(
   path: string,
   schema: S,
@@ -122,15 +133,14 @@ export async function openDirectory<S extends ConfigSchema>(
   return { path, config, key: keys[0] as IdentityKey, keys }
 }
 
-/** @returns oldest first, one at least @throws InbondError `not-initialised`, `wrong-passphrase`, `bad-key-file` */
+/** @returns oldest first, one at least @throws InbondError `not-initialised`, `file-not-readable`, `wrong-passphrase`, `bad-key-file` */
 export async function readKeys(path: string, passphrase: string | undefined): Promise<IdentityKey[]> {
   return keysIn(await keyText(path), passphrase)
 }
 
-function keyText(path: string): Promise<string> {
-  return readFile(join(path, KEY), 'utf8').catch(cause => {
-    throw fault('not-initialised', `${path} has no identity key`, cause)
-  })
+/** @throws InbondError `not-initialised`, `file-not-readable` */
+export function keyText(path: string): Promise<string> {
+  return readOwn(path, KEY, 'has no identity key')
 }
 
 /** A file of identity keys has one a line, all sealed with the same passphrase, or none. @throws InbondError `wrong-passphrase`, `bad-key-file` */

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { copyFile, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fault } from '#specs/errors.ts'
 import { CLOCK_TOLERANCE_MS } from '#specs/messages.ts'
@@ -13,6 +13,7 @@ import {
 import { isoTime } from './clock.ts'
 import { openDatabase } from './database.ts'
 import { CONFIG, checkUnused, KEY, readConfig } from './directory.ts'
+import { makeFolder } from './make-folder.ts'
 
 export interface RestoreOptions {
   /** Milliseconds since 1970. */
@@ -42,7 +43,7 @@ export async function restoreBackup(
   await refuseFilled(directory)
   const part = `${directory}.part`
   await rm(part, { recursive: true, force: true })
-  await mkdir(part, { recursive: true, mode: 0o700 })
+  await makeFolder(part)
   try {
     for (const file of manifest.files) await copyChecked(folder, part, file, signal)
     await readConfig(part, contents.config)
@@ -94,7 +95,7 @@ async function copyChecked(
 ): Promise<void> {
   signal.throwIfAborted()
   const target = join(to, path)
-  await mkdir(dirname(target), { recursive: true, mode: 0o700 })
+  await makeFolder(dirname(target))
   await copyFile(join(folder, path), target).catch(cause => {
     if (cause.code === 'ENOENT') throw fault('bad-backup', `${folder} does not hold ${path}`, cause)
     throw cause

@@ -78,6 +78,7 @@ export const statuses = {
   'bad-tls-certificate': 422,
   'plain-http': 422,
   'bad-option': 422,
+  'not-ended': 422,
   'not-confirmed': 409,
   'file-not-readable': 404,
   'not-writable': 403,

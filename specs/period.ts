@@ -45,6 +45,16 @@ export function describeMonths(months: readonly string[]): string {
   return ranges.map(({ from, to }) => (from === to ? from : `${from}..${to}`)).join(', ')
 }
 
+/** A month ends in the easternmost time zone this much before it ends in UTC. */
+const EARLIEST_END_MS = 14 * 3_600_000
+
+/** Months (`2020-03`) of a period that have not ended anywhere. @param now milliseconds since 1970 */
+export function monthsNotEnded(period: Period, now: number): string[] {
+  const { from, to } = monthsBetween(period)
+  const current = new Date(now + EARLIEST_END_MS).toISOString().slice(0, 7)
+  return periodsBetween({ from, to }).filter(month => month >= current)
+}
+
 /** Every month or year of a range, in order. */
 export function periodsBetween(period: Period): string[] {
   if (periodGrain(period) === 'year') {

@@ -85,6 +85,7 @@ const en: Remedies = {
   'plain-http':
     'Use HTTPS (docs/coordinator.md); where nobody can listen and the command allows it, insist: --plain-http or plainHttp: true.',
   'bad-option': 'See --help for what it takes, with an example.',
+  'not-ended': 'Close months that have ended; if these have, set the clock of this machine (NTP).',
   'not-confirmed':
     'Read what is shown, and compare fingerprints with their owners where there are any; then run it again with --yes.',
   'file-not-readable': 'Check the path and the permissions.',
@@ -102,7 +103,7 @@ const en: Remedies = {
   'bad-policy':
     'Correct the policy file; `inbond policy print standard` shows a whole one, and docs/steward.md explains it.',
   'unsigned-policy':
-    'Have those stewards sign it (inbond member policy sign DIR), or put the policy that is in force back into the file.',
+    'Have those stewards sign it (inbond member policy sign DIR), or put the policy in force back: inbond member policy show DIR --version NUMBER.',
   'notice-not-taken': 'Check the address and the receiver of the webhook; the node tries again by itself.',
   'newer-database':
     'Use the version of Inbond that was used here last, or a later one; or restore a backup of this one.',

@@ -205,7 +205,7 @@ describe('a coordinator that cheats', () => {
     const invented = await generateIdentityKey()
     const certified = await certifiedWith(federation.coordinator.context.key, { name: 'Nobody' }, invented)
     expect(await smuggle(await asked(invented, certified))).toMatch(
-      /not a inbond-sponsorship signed with the expected key/,
+      /no inbond-sponsorship signed with the expected key/,
     )
   })
 

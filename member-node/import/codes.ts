@@ -4,9 +4,16 @@ import type { CodedDimension, LevelDimension } from '#specs/datasets/dataset.ts'
 export interface CodeReading {
   readonly id: number | null
   readonly counts?: 'other' | 'unknown'
+  /** How the report names what is counted, if it does. */
+  readonly named?: string
 }
 
-const UNKNOWN: CodeReading = { id: null, counts: 'unknown' }
+/** What may be a code, or is empty. Nothing longer is printed: with a wrong map the cell could be a trader. */
+const SHORT = /^[\p{L}\p{N}\p{P} ]{0,6}$/u
+
+function counted(id: number | null, counts: 'other' | 'unknown', spelling: string): CodeReading {
+  return { id, counts, ...(SHORT.test(spelling) && { named: spelling }) }
+}
 
 export type CodeIds = (code: string) => number
 /** The file's own codes to the dataset's; `*` stands for every other one that is not empty. */
@@ -20,11 +27,11 @@ export function codeReader(
 ): (cell: string) => CodeReading {
   return remembered(cell => {
     const written = translated(cell, codes) ?? (cell === '' ? dimension.whenEmpty : cell)
-    if (written === undefined || written === 'unknown') return UNKNOWN
+    if (written === undefined || written === 'unknown') return counted(null, 'unknown', cell)
     const isTranslated = written !== cell
-    if (isTranslated && written === 'other') return { id: idOf('other'), counts: 'other' }
+    if (isTranslated && written === 'other') return counted(idOf('other'), 'other', cell)
     const code = dimension.codeList.recognise(written)
-    return code === undefined ? UNKNOWN : { id: idOf(code) }
+    return code === undefined ? counted(null, 'unknown', cell) : { id: idOf(code) }
   })
 }
 
@@ -46,13 +53,13 @@ export function levelReader(
   const listed = levels.map(level => new Set(level.codeList.codes))
   return remembered(cell => {
     const written = translated(cell, codes) ?? cell
-    if (written === 'other' && written !== cell) return levels.map(() => ({ id: idOf('other'), counts: 'other' }))
+    if (written === 'other' && written !== cell) return levels.map(() => counted(idOf('other'), 'other', cell))
     const digits = written.length <= LONGEST_CODE && HIERARCHICAL.test(written) ? written.replaceAll(/[. -]/g, '') : ''
     const isCode = digits.length >= deepest || digits.length % 2 === 0
     return levels.map((level, i) => {
-      if (!isCode || digits.length < level.digits) return UNKNOWN
+      if (!isCode || digits.length < level.digits) return counted(null, 'unknown', cell)
       const code = digits.slice(0, level.digits)
-      return listed[i]?.has(code) ? { id: idOf(code) } : { id: idOf(code), counts: 'other' }
+      return listed[i]?.has(code) ? { id: idOf(code) } : counted(idOf(code), 'other', code)
     })
   })
 }

@@ -1,4 +1,5 @@
-import type { Quality } from './records.ts'
+import type { CodeCount } from './frequent-codes.ts'
+import type { Counts, Quality } from './records.ts'
 import type { Rejection } from './rejected.ts'
 
 /** What an import did. Every record read was loaded, or replaced one with its key, or was rejected. */
@@ -22,6 +23,8 @@ export interface ImportReport extends Quality {
   readonly periods: readonly string[]
   /** Those of them that were closed and are not any more: answered from the closed version until they are closed again. */
   readonly reopened: readonly string[]
+  /** Months that the import marked as complete, and that have no records. */
+  readonly empty: readonly string[]
   readonly encoding: string
   readonly delimiter: string
   readonly decimal: '.' | ','
@@ -56,15 +59,20 @@ export function describeReport(report: ImportReport): string[] {
       `${number(report.recordsPerSecond)} records a second`,
     ...countsLine('rounded to the unit of the measure', report.rounded),
     ...countsLine('clipped to the bounds of the measure', report.clipped),
-    ...countsLine('other (a code that the list does not have)', report.other),
-    ...countsLine('unknown (missing or not a code)', report.unknown),
+    ...countsLine('other (a code that the list does not have)', report.other, report.otherCodes),
+    ...countsLine('unknown (missing or not a code)', report.unknown, report.unknownCodes),
     ...report.notices.map(notice => `note: ${notice}`),
     ...report.rejections.slice(0, REJECTIONS_SHOWN).map(({ line, reason }) => `line ${line} rejected: ${reason}`),
     ...(report.rejectedFile === undefined ? [] : [`all rejected records: ${report.rejectedFile}`]),
   ]
 
-  function countsLine(what: string, counts: Readonly<Record<string, number>>): string[] {
-    const parts = Object.entries(counts).map(([id, count]) => `${id} ${number(count)}`)
+  function countsLine(what: string, counts: Counts, codes: Quality['otherCodes'] = {}): string[] {
+    const parts = Object.entries(counts).map(([id, count]) => `${id} ${number(count)}${mostOften(codes[id])}`)
     return parts.length === 0 ? [] : [`${what}: ${parts.join(', ')}`]
+  }
+
+  function mostOften(codes: readonly CodeCount[] = []): string {
+    const parts = codes.map(({ code, records }) => `${code === '' ? 'empty' : code}: ${number(records)}`)
+    return parts.length === 0 ? '' : ` (${parts.join(', ')})`
   }
 }

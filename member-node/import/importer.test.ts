@@ -42,7 +42,7 @@ interface Options extends Partial<Omit<ImportRequest, 'mapping'>> {
 function load(content: string, { map = MAP, currency = 'USD', dataset = declarations, ...rest }: Options = {}) {
   const file = join(folder, 'goods.csv')
   writeFileSync(file, content)
-  let now = 1_600_000_000_000
+  let now = Date.UTC(2021, 3, 30)
   const request = {
     dataset,
     mapping: parseMapping(map, dataset),
@@ -108,6 +108,28 @@ describe('what a record becomes', () => {
     })
     expect(report.other).toEqual({ hs4: 1, hs6: 5 })
     expect(report.unknown).toEqual({ hs2: 5, hs4: 6, hs6: 7 })
+  })
+
+  test('the most frequent codes that the lists do not have are named, and nothing that is too long for a code', () => {
+    const often = (times: number, hs: string, from = 'KR') => Array<string>(times).fill(`;2020-01;${hs};${from};10;1;1`)
+    const rows = ['851712', '850000', '850001', '850002', '850003', '850004'].flatMap((hs, i) => often(7 - i, hs))
+    rows.push(...often(2, '', 'XX'), ...often(1, '0101', ''), ...often(3, 'Acme Trading', 'Acme Trading'))
+    const report = load(lines(...rows), { map: UNKEYED })
+    expect(report.otherCodes.hs6?.map(({ code, records }) => [code, records])).toEqual([
+      ['851712', 7],
+      ['850000', 6],
+      ['850001', 5],
+      ['850002', 4],
+      ['850003', 3],
+    ])
+    expect(report.unknownCodes.origin).toEqual([
+      { code: 'XX', records: 2 },
+      { code: '', records: 1 },
+    ])
+    const said = describeReport(report).join('\n')
+    expect(said).toContain('hs6 27 (851712: 7, 850000: 6, 850001: 5, 850002: 4, 850003: 3)')
+    expect(said).toContain('origin 6 (XX: 2, empty: 1)')
+    expect(JSON.stringify(report)).not.toContain('Acme')
   })
 
   test('codes are recognised, translated, other or unknown', () => {
@@ -192,7 +214,7 @@ describe('which file it is', () => {
 
   test('without a key the same file is refused, until its records are gone', () => {
     load(file, { map: UNKEYED })
-    expect(() => load(file, { map: UNKEYED })).toThrow(refusal('already-imported', '2020-09-13'))
+    expect(() => load(file, { map: UNKEYED })).toThrow(refusal('already-imported', '2021-04-30'))
     expect(() => load(file, { map: UNKEYED, replace: { from: '2020-01', to: '2020-01' } })).toThrow(
       refusal('already-imported'),
     )
@@ -233,6 +255,30 @@ describe('which file it is', () => {
   test('completing covers months without records', () => {
     load(file, { complete: { from: '2020-01', to: '2020-03' } })
     expect(warehouse.coverage(declarations).map(one => one.state)).toEqual(['complete', 'complete', 'complete'])
+  })
+
+  test('completing says which months have no records, whatever the import before this one brought or this one took away', () => {
+    const closing = (content: string, from: string, to: string) => load(content, { complete: { from, to } })
+    const report = closing(file, '2020-01', '2020-04')
+    expect(report.empty).toEqual(['2020-03', '2020-04'])
+    expect(describeReport(report).join('\n')).toContain(
+      'note: No records of 2020-03..2020-04: they are complete with none',
+    )
+    const moved = closing(lines('2;2020-03;01;KR;10;1;1'), '2020-01', '2020-03')
+    expect(moved.empty).toEqual(['2020-02'])
+    expect(moved.notices.join()).toContain('No records of 2020-02: it is complete with none')
+    expect(closing(lines('3;2020-02;01;KR;10;1;1'), '2020-01', '2020-03').empty).toEqual([])
+    expect(closing(lines('3;2020-04;01;KR;10;1;1', '3;2020-03;01;KR;10;1;1'), '2020-04', '2020-04').empty).toEqual([
+      '2020-04',
+    ])
+  })
+
+  test('a month that has not ended anywhere is not completed', () => {
+    const closing = (to: string) => () => load(file, { complete: { from: '2021-03', to } })
+    expect(closing('2021-04')).toThrow(refusal('not-ended', '2021-04 has not ended'))
+    expect(closing('2021-12')).toThrow(refusal('not-ended', '2021-04..2021-12 have not ended'))
+    expect(warehouse.status(declarations).imports).toBe(0)
+    expect(closing('2021-03')().empty).toEqual(['2021-03'])
   })
 })
 

@@ -2,6 +2,7 @@ import { basename } from 'node:path'
 import { InbondError } from '#crypto/error.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import { describeMonths, type Period, periodGrain } from '#specs/period.ts'
+import { checkEnded, completeWithNone } from '../warehouse/closing.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
 import type { Writer } from '../warehouse/writer.ts'
 import { type Csv, openCsv } from './csv.ts'
@@ -20,7 +21,7 @@ export interface ImportRequest {
   readonly file: string
   /** A period whose records are deleted first. */
   readonly replace?: Period
-  /** A period to mark as complete, months without records included. */
+  /** A period to mark as complete, months without records included. It has ended. */
   readonly complete?: Period
   /** Do everything, report it, keep nothing. */
   readonly dryRun?: boolean
@@ -51,7 +52,7 @@ const SAMPLE = 1000
 /**
  * Imports a CSV file: open → find out the number format → map and check each record → warehouse. All of it is kept, or
  * nothing; the thread is occupied until it is done, and memory does not grow with the file.
- * @throws InbondError `file-not-readable`, `bad-file`, `bad-mapping`, `bad-option`, `column-not-found`, `ambiguous-decimal`,
+ * @throws InbondError `file-not-readable`, `bad-file`, `bad-mapping`, `bad-option`, `not-ended`, `column-not-found`, `ambiguous-decimal`,
  * `currency-not-supported`, `already-imported`, `nothing-loaded`, `warehouse-busy`, `out-of-space`
  */
 export function importFile(request: ImportRequest, environment: ImportEnvironment): ImportReport {
@@ -59,6 +60,7 @@ export function importFile(request: ImportRequest, environment: ImportEnvironmen
   const { dataset, mapping, file, replace, complete, dryRun = false } = request
   for (const period of [replace, complete]) if (period) checkPeriod(period)
   const started = clock()
+  if (complete) checkEnded(complete, started)
   const csv = openCsv(file, { ...mapping, wanted: columnsWanted(mapping) })
   const numbers = numberFormat(dataset, mapping, csv)
   const rejected = new RejectedRows(request.rejectedFolder, file, csv)
@@ -92,7 +94,7 @@ export function importFile(request: ImportRequest, environment: ImportEnvironmen
       )
     }
     const ended = clock()
-    const { changed, reopened } = writer.finish({ read, ...counts }, ended)
+    const { changed, reopened, empty } = writer.finish({ read, ...counts }, ended)
     const milliseconds = ended - started
     return {
       dataset: dataset.id,
@@ -105,10 +107,11 @@ export function importFile(request: ImportRequest, environment: ImportEnvironmen
       ...(rejected.path !== undefined && { rejectedFile: rejected.path }),
       periods: changed,
       reopened,
+      empty,
       encoding: csv.encoding,
       delimiter: csv.delimiter,
       decimal: numbers.decimal,
-      notices: [...csv.notices, ...notices(reader, repeated, reopened)],
+      notices: [...csv.notices, ...notices(reader, repeated, reopened, empty)],
       milliseconds,
       recordsPerSecond: Math.round((read * 1000) / Math.max(1, milliseconds)),
     }
@@ -124,7 +127,12 @@ export function importFile(request: ImportRequest, environment: ImportEnvironmen
     }
   }
 
-  function notices(reader: RecordReader, repeated: number, reopened: readonly string[]): string[] {
+  function notices(
+    reader: RecordReader,
+    repeated: number,
+    reopened: readonly string[],
+    empty: readonly string[],
+  ): string[] {
     const found: string[] = []
     if (reader.unmapped.length > 0) {
       found.push(`not in the map, so unknown in every record: ${reader.unmapped.join(', ')}`)
@@ -143,6 +151,7 @@ export function importFile(request: ImportRequest, environment: ImportEnvironmen
     if (complete && rejected.count > 0) {
       found.push(`${complete.from} to ${complete.to} is marked complete without the ${rejected.count} rejected records`)
     }
+    if (empty.length > 0) found.push(completeWithNone(empty))
     if (reopened.length > 0) {
       found.push(
         `${describeMonths(reopened)} changed after being closed; until closed again, questions are answered from the closed version`,

@@ -4,6 +4,7 @@ import { columnsOf, hierarchies, periodOf, rawColumn } from '../warehouse/tables
 import type { Row } from '../warehouse/writer.ts'
 import { type CodeReading, codeReader, levelReader, remembered } from './codes.ts'
 import type { CsvRecord } from './csv.ts'
+import { type CodeCount, FrequentCodes } from './frequent-codes.ts'
 import { columnIndex } from './header.ts'
 import type { Mapping, Source } from './mapping.ts'
 import { monthReader } from './months.ts'
@@ -18,6 +19,9 @@ export interface Quality {
   readonly clipped: Counts
   readonly other: Counts
   readonly unknown: Counts
+  /** The most frequent codes that count as `other`, and those that count as `unknown`, by dimension. */
+  readonly otherCodes: Readonly<Record<string, readonly CodeCount[]>>
+  readonly unknownCodes: Readonly<Record<string, readonly CodeCount[]>>
 }
 
 /** Parts of a key of several columns; no text has it. */
@@ -35,7 +39,8 @@ type Field = (record: CsvRecord, row: Row) => string | undefined
  * that only accepted records are counted.
  */
 export class RecordReader {
-  readonly quality: Quality = { rounded: {}, clipped: {}, other: {}, unknown: {} }
+  readonly #counts = { rounded: {}, clipped: {}, other: {}, unknown: {} } satisfies Record<string, Counts>
+  readonly #codes = { other: new FrequentCodes(), unknown: new FrequentCodes() }
   /** Dimensions that the map leaves out: unknown in every record, and not counted. */
   readonly unmapped: readonly string[]
   readonly #dataset: Dataset
@@ -70,9 +75,14 @@ export class RecordReader {
       this.#measures(numbers),
       this.#key(),
       this.#text('trader', 'trader'),
-      ...this.#codes(idOf),
+      ...this.#coded(idOf),
       ...hierarchies(dataset).map(of => this.#levels(of, idOf)),
     ].filter(field => field !== undefined)
+  }
+
+  get quality(): Quality {
+    const { other, unknown } = this.#codes
+    return { ...this.#counts, otherCodes: other.listed(), unknownCodes: unknown.listed() }
   }
 
   /** A row, or the reason why the record is rejected. @throws InbondError `currency-not-supported` */
@@ -139,8 +149,8 @@ export class RecordReader {
         const reading = read(text)
         if (typeof reading === 'string') return `${id} ${reading}`
         row[at] = reading.units
-        if (reading.rounded) notes.push([this.quality.rounded, id])
-        if (reading.clipped) notes.push([this.quality.clipped, id])
+        if (reading.rounded) notes.push([this.#counts.rounded, id])
+        if (reading.clipped) notes.push([this.#counts.clipped, id])
       }
       for (const [counts, id] of notes) count(counts, id)
       return undefined
@@ -171,7 +181,7 @@ export class RecordReader {
     )
   }
 
-  #codes(idOf: (code: string) => number): (Field | undefined)[] {
+  #coded(idOf: (code: string) => number): (Field | undefined)[] {
     return Object.entries(this.#dataset.dimensions).map(([id, dimension]) => {
       if (dimension.kind !== 'coded') return undefined
       const source = this.#mapping.sources.get(id)
@@ -210,9 +220,11 @@ export class RecordReader {
     }
   }
 
-  #note(row: Row, at: number, id: string, { id: code, counts }: CodeReading): undefined {
+  #note(row: Row, at: number, id: string, { id: code, counts, named }: CodeReading): undefined {
     row[at] = code
-    if (counts !== undefined) count(this.quality[counts], id)
+    if (counts === undefined) return
+    count(this.#counts[counts], id)
+    if (named !== undefined) this.#codes[counts].add(id, named)
   }
 
   #cell(source: Source | undefined): Cell | undefined {

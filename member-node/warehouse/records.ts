@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { Dataset } from '#specs/datasets/dataset.ts'
-import { columnsOf, hasHistory, historyOf, periodOf, quoted, tableOf } from './tables.ts'
+import { columnsOf, hasHistory, hasTable, historyOf, periodOf, quoted, tableOf } from './tables.ts'
 import type { LastImports } from './versions.ts'
 
 /**
@@ -23,4 +23,14 @@ export function isIn(dataset: Dataset, answer: LastImports): string {
     ([month, last]) => `WHEN ${month} THEN import <= ${last} AND (removed IS NULL OR removed > ${last})`,
   )
   return `CASE ${quoted(periodOf(dataset))} ${months.join(' ')} ELSE removed IS NULL END`
+}
+
+/** Months, by their index, without a record as the table of records stands. It looks at every record. */
+export function monthsWithout(db: Database, dataset: Dataset, months: ReadonlySet<number>): Set<number> {
+  if (months.size === 0 || !hasTable(db, dataset)) return new Set(months)
+  const held = db
+    .prepare(`SELECT DISTINCT ${quoted(periodOf(dataset))} FROM ${quoted(tableOf(dataset))}`)
+    .pluck()
+    .all()
+  return months.difference(new Set(held as number[]))
 }

@@ -257,7 +257,10 @@ describe('coverage', () => {
   test('knows months without data, closing and reopening', () => {
     load([goods('2020-01'), goods('2020-03')])
     expect(states()).toEqual(['2020-01 provisional 1', '2020-02 none 0', '2020-03 provisional 1'])
-    expect(warehouse.mark(dataset, { from: '2020-02', to: '2020-04' }, 'complete', CLOSED)).toBe(3)
+    expect(warehouse.mark(dataset, { from: '2020-02', to: '2020-04' }, 'complete', CLOSED)).toEqual({
+      changed: 3,
+      empty: ['2020-02', '2020-04'],
+    })
     expect(states('2020-01', '2020-05')).toEqual([
       '2020-01 provisional 1',
       `2020-02 complete ${CLOSED / 1000}`,
@@ -266,8 +269,8 @@ describe('coverage', () => {
       '2020-05 none 0',
     ])
     expect(warehouse.coverage(dataset, '2020-03', '2020-03')[0]?.asOf).toBe('2020-05-01T00:00:00.000Z')
-    expect(warehouse.mark(dataset, { from: '2020', to: '2020' }, 'provisional', 0)).toBe(3)
-    expect(warehouse.mark(dataset, { from: '2020', to: '2020' }, 'provisional', 0)).toBe(0)
+    expect(warehouse.mark(dataset, { from: '2020', to: '2020' }, 'provisional', 0).changed).toBe(3)
+    expect(warehouse.mark(dataset, { from: '2020', to: '2020' }, 'provisional', 0).changed).toBe(0)
     expect(states('2020', '2020')).toHaveLength(12)
     expect(states('2020-01', '2020-03')).toEqual([
       '2020-01 provisional 1',

@@ -13,7 +13,7 @@ import {
   ownCells,
   type Thresholds,
 } from './examination.ts'
-import { isIn, recordsOf } from './records.ts'
+import { isIn, monthsWithout, recordsOf } from './records.ts'
 import {
   createDatasetTables,
   createOwnTables,
@@ -162,11 +162,11 @@ export class Warehouse {
 
   /**
    * Closes (`complete`) or reopens (`provisional`) a period. Months without data can be closed: they are complete with no
-   * records. A month that is reopened is answered from its last complete version until it is closed again. Returns how many months
-   * changed.
+   * records. A month that is reopened is answered from its last complete version until it is closed again.
    * @param now milliseconds since 1970
+   * @returns how many months changed, and which ones of the period (`2020-03`) have no records
    */
-  mark(dataset: Dataset, period: Period, state: PeriodState, now: number): number {
+  mark(dataset: Dataset, period: Period, state: PeriodState, now: number): { changed: number; empty: string[] } {
     return this.#inTransaction('IMMEDIATE', () => {
       const known = versionsAt(this.#db, dataset)
       const { from, to } = monthsBetween(period)
@@ -174,9 +174,11 @@ export class Warehouse {
         const isComplete = known.get(month)?.newest.state === 'complete'
         return state === 'complete' ? !isComplete : isComplete
       }
-      const months = monthsFrom(monthIndex(from), monthIndex(to)).filter(marked)
-      addVersions(this.#db, dataset, months, { asOf: nextInstant(this.#db, now), state })
-      return months.length
+      const months = monthsFrom(monthIndex(from), monthIndex(to))
+      const changed = months.filter(marked)
+      addVersions(this.#db, dataset, changed, { asOf: nextInstant(this.#db, now), state })
+      const empty = [...monthsWithout(this.#db, dataset, new Set(months))].map(monthOfIndex)
+      return { changed: changed.length, empty }
     })
   }
 

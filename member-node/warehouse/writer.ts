@@ -2,6 +2,7 @@ import type { Database, Statement } from 'better-sqlite3'
 import { InbondError } from '#crypto/error.ts'
 import type { Dataset } from '#specs/datasets/dataset.ts'
 import { monthIndex, monthOfIndex, monthsBetween, type Period } from '#specs/period.ts'
+import { monthsWithout } from './records.ts'
 import { columnsOf, periodOf, quoted, tableOf } from './tables.ts'
 import { addVersions, nextInstant, versionsAt } from './versions.ts'
 
@@ -25,6 +26,8 @@ export interface ChangedMonths {
   readonly changed: string[]
   /** Those that were closed before and are not closed by the import: no answer shows the change until they are. */
   readonly reopened: string[]
+  /** Those that the import closes although there is no record of them. */
+  readonly empty: string[]
 }
 
 /** One import into one dataset, inside one transaction of the warehouse. */
@@ -34,6 +37,8 @@ export class Writer {
   readonly #import: number
   readonly #ids = new Map<string, number>()
   readonly #changed = new Set<number>()
+  /** Months with a record that this import brought. */
+  readonly #filled = new Set<number>()
   readonly #completed = new Set<number>()
   readonly #periodAt: number
   readonly #keyAt: number
@@ -95,10 +100,16 @@ export class Writer {
     const month = row[this.#periodAt] as number
     if (this.#insert.run(row).changes === 1) {
       this.#changed.add(month)
+      this.#filled.add(month)
       return 'loaded'
     }
     const old = this.#find.get(row[this.#keyAt]) as { id: number; month: number; broughtBy: number }
-    if (this.#update.run([...row, old.id, ...row.slice(1)]).changes === 1) this.#changed.add(month).add(old.month)
+    if (this.#update.run([...row, old.id, ...row.slice(1)]).changes === 1) {
+      this.#changed.add(month).add(old.month)
+      // It may have been the only one.
+      this.#filled.delete(old.month)
+      this.#filled.add(month)
+    }
     return old.broughtBy === this.#import ? 'repeated' : 'replaced'
   }
 
@@ -151,6 +162,7 @@ export class Writer {
     return {
       changed: inOrder(this.#changed),
       reopened: inOrder([...reopening].filter(month => known.get(month)?.latest.state === 'complete')),
+      empty: inOrder(monthsWithout(db, dataset, this.#completed.difference(this.#filled))),
     }
   }
 }

@@ -65,7 +65,7 @@ export const attacks: readonly Attack[] = [
       const { release: read } = await verifyRelease(fileOf({ ...honest, release: compact, log }))
       return read.payload.note
     },
-    holds: { refused: 'bad-release', saying: /not a inbond-release signed with the expected key/ },
+    holds: { refused: 'bad-release', saying: /no inbond-release signed with the expected key/ },
     protection: [
       edit(
         'specs/rules/release.ts',

@@ -133,7 +133,7 @@ describe('a party that loses its disk in the middle of a question', () => {
     expect(await lose('AA')).toMatchObject({
       status: 0,
       stdout: '',
-      stderr: expect.stringMatching(/^Restored .* as it was at/),
+      stderr: expect.stringMatching(/^Restored .* as it was at .*\nStart it only when the old one is gone for good/),
     })
     await federation.startMember('AA')
     federation.process('BB').send('SIGCONT')

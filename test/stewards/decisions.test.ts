@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { generateIdentityKey, writeKeyFile } from '#crypto/signature.ts'
 import { decision, recordDecision } from '#member-node/decisions.ts'
+import { describeQuestion, outlook } from '#member-node/outlook.ts'
 import { type Policy, presets } from '#member-node/policy.ts'
-import { pendingQuestions, queuedQuestions } from '#member-node/queue.ts'
+import { pendingQuestions, queuedQuestion, queuedQuestions } from '#member-node/queue.ts'
 import { decisions } from '#member-node/schema.ts'
+import { lineOf } from '#member-node/steward-commands.ts'
 import { openStewardKey } from '#member-node/stewards.ts'
 import { perform, work } from '#member-node/work.ts'
 import { cancel, resume } from '#researcher/client.ts'
@@ -101,6 +103,13 @@ describe('a question that takes one person', () => {
     await look()
     Object.assign(kr(), { compute })
     expect([isAnswered(round), refusedWith(round)?.reason]).toEqual([false, 'refused by hand: Stop'])
+  })
+
+  test('may be named by the id of the query, which whoever asks has', async () => {
+    const { query, round } = await posed()
+    expect(await queuedQuestion(desk(), query.slice(0, 12))).toMatchObject({ question: round, query })
+    await approve(query)
+    expect(await stateOf(round)).toBe('approved')
   })
 
   test('waits over restarts, and so does what was decided', async () => {
@@ -225,6 +234,43 @@ describe('two people', () => {
     await approve(round, 'Sato', sato)
     await look()
     expect(isAnswered(round)).toBe(true)
+  })
+})
+
+describe('how a question ended', () => {
+  const lineOn = async (id: RoundId) => lineOf(await queuedQuestion(desk(), id), federation.clock.now()).slice(1)
+  const shown = async (id: RoundId) => describeQuestion(await outlook(desk(), id), federation.clock.now())
+
+  test('says who let it be answered, whomever the policy names later', async () => {
+    kr().rules = byHand({ otherwise: 'two people' })
+    const { query, round } = await posed()
+    expect(await shown(round)).toMatch(new RegExp(`^query +${query}.*\nstands +waits; .* \\(60 minutes left\\)$`, 'm'))
+    await approve(round)
+    await approve(round, 'Lee', lee)
+    await look()
+    kr().rules = byHand({ stewards: [{ name: 'Lee', key: lee.publicKey }] })
+    expect(await lineOn(round)).toEqual(['answered', '2 of 2', 'what stewards see (Ada)', 'Kim: approve; Lee: approve'])
+    expect(await shown(round)).toMatch(/^approvals +2 of 2 \(Kim, Lee\);/m)
+  })
+
+  test('says that nobody decided in time', async () => {
+    const { round } = await posed()
+    federation.clock.advance(HOUR)
+    await look()
+    expect(await lineOn(round)).toEqual(['refused', '0 of 1', 'what stewards see (Ada)', 'nobody decided in time'])
+    expect(await shown(round)).toMatch(/^stands +refused, nobody decided in time; since .*Z, until .*Z$/m)
+  })
+
+  test('says why it was refused, and who had approved', async () => {
+    kr().rules = byHand({ otherwise: 'two people' })
+    const { round } = await posed()
+    await approve(round, 'Lee', lee)
+    await refuse(round, 'Ask by year')
+    const decided = 'Lee: approve; Kim: refuse, Ask by year'
+    expect(await lineOn(round)).toEqual(['refused', '1 of 2', 'what stewards see (Ada)', decided])
+    await look()
+    expect(await lineOn(round)).toEqual(['refused', '1 of 2', 'what stewards see (Ada)', decided])
+    expect(await shown(round)).toMatch(/^stands +refused, refused by hand: Ask by year; since/m)
   })
 })
 
