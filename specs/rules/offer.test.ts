@@ -77,7 +77,7 @@ describe('an offer', () => {
     ['whose months end before they begin', () => covering('2029-05 2029-04'), 'bad-offer', /month after month/],
     ['of more than a century', () => covering('1929-01 2029-01'), 'bad-offer', /month after month/],
     ['that is too long', async () => `${await made()}${'A'.repeat(512 * 1024)}`, 'bad-offer', /longer than 512 KiB/],
-    ['that is none', async () => five.bundle.charter, 'bad-signature', /not a inbond-offer/],
+    ['that is none', async () => five.bundle.charter, 'bad-signature', /no inbond-offer/],
   ])('%s is refused', async (_, forge, code, reason, now = NOON) => {
     const refusal = { code, message: expect.stringMatching(reason) }
     await expect(verifyOffer(await forge(), five.charter, now)).rejects.toMatchObject(refusal)

@@ -763,6 +763,7 @@ describe('what a command prints', () => {
     const made = JSON.parse(backup.stdout)
     expect(made).toEqual({
       folder,
+      keyIsSealed: false,
       madeAt: expect.stringMatching(/Z$/),
       files: expect.any(Number),
       bytes: expect.any(Number),

@@ -139,7 +139,9 @@ describe('a party that loses its disk in the middle of a question', () => {
     federation.process('BB').send('SIGCONT')
     const { status, stderr } = await interrupted.ended
     expect(status).toBe(1)
-    expect(stderr).toMatch(/^inbond: .*AA declined \[round-void\]$/m)
+    expect(stderr).toMatch(
+      /^inbond: .*AA declined; AA: .*began with another key, after the round opened \[round-void\]$/m,
+    )
     expect(federation.process('AA').stderr).toMatch(/"code":"restored-since"/)
   })
 
