@@ -21,7 +21,7 @@ import type { PeriodCoverage } from './warehouse/warehouse.ts'
 /** As seldom is anything new said: nobody learns to the minute when data were imported or a policy was changed, but for the first data. */
 const SHORTEST_PAUSE_MS = 10 * 60_000
 const RENEWED_AFTER_MS = 86_400_000
-const CHECK_MS = 30_000
+const CHECK_MS = 5_000
 /** Before there is a charter in force, and data, there is nothing to offer; once there is, nobody should wait for it. */
 const PENDING_CHECK_MS = 2_000
 

@@ -767,7 +767,6 @@ describe('what a command prints', () => {
       madeAt: expect.stringMatching(/Z$/),
       files: expect.any(Number),
       bytes: expect.any(Number),
-      keyIsSealed: false,
     })
     const { stdout } = await run('researcher', 'restore', restored, folder, '--json')
     expect(JSON.parse(stdout)).toEqual({ directory: restored, madeAt: made.madeAt })
