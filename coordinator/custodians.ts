@@ -80,6 +80,12 @@ function roundRow(context: Context, id: RoundId) {
   return row
 }
 
+/** Whoever else is on the roster has no say in custody: what it sends would count. @throws InbondError `bad-cohort` */
+function requireCustodian(context: Context, row: ReturnType<typeof roundRow>, id: MemberId): void {
+  if (termsOf(context.db, row).custodians.some(one => one.id === id)) return
+  throw fault('bad-cohort', `${id} is not a custodian of this round`)
+}
+
 /** @throws InbondError `bad-signature`, `bad-cohort`, `too-late`, `differs-from-stored` */
 export async function takeAgreement(context: Context, custodian: Member, id: RoundId, compact: string): Promise<void> {
   const signed = await verifyIn(context.db, id, custodian.id, agreement, compact)
@@ -88,6 +94,7 @@ export async function takeAgreement(context: Context, custodian: Member, id: Rou
   if (payload.round !== id || payload.custodian !== custodian.id || payload.cohort !== row.cohortId) {
     throw fault('bad-cohort', 'the agreement is not about the cohort of this round')
   }
+  requireCustodian(context, row, custodian.id)
   const now = context.clock.now()
   context.db.transaction(tx => {
     const stored = tx
@@ -119,6 +126,7 @@ export async function takeOpening(
   if (payload.round !== id || payload.custodian !== custodian.id || payload.cohort !== row.cohortId) {
     throw fault('bad-cohort', 'the opening is not of the cohort of this round')
   }
+  requireCustodian(context, row, custodian.id)
   if (sealed.length !== SEALED_BYTES || createHash('sha256').update(sealed).digest('hex') !== payload.sealed) {
     throw fault('bad-length', 'the sealed opening is not the one that the message names')
   }
@@ -137,7 +145,7 @@ export async function takeOpening(
   })
 }
 
-/** @throws InbondError `bad-signature`, `bad-cohort`, `not-allowed`, `differs-from-stored` */
+/** @throws InbondError `bad-signature`, `bad-cohort`, `differs-from-stored` */
 export async function takeVoidStatement(
   context: Context,
   custodian: Member,
@@ -150,9 +158,7 @@ export async function takeVoidStatement(
   if (payload.round !== id || payload.custodian !== custodian.id || row.state !== 'void' || row.cohortId === null) {
     throw fault('bad-cohort', 'the statement is not about a void round with a cohort')
   }
-  if (!termsOf(context.db, row).custodians.some(one => one.id === custodian.id)) {
-    throw fault('not-allowed', `${custodian.id} is not a custodian of this round`)
-  }
+  requireCustodian(context, row, custodian.id)
   const now = context.clock.now()
   context.db.transaction(tx => {
     const own = and(eq(voidStatements.round, id), eq(voidStatements.custodian, custodian.id))
@@ -164,13 +170,17 @@ export async function takeVoidStatement(
   })
 }
 
-/** @throws InbondError `bad-signature`, `bad-request`, `differs-from-stored` */
+/** @throws InbondError `bad-signature`, `bad-request`, `not-on-roster`, `bad-cohort`, `differs-from-stored` */
 export async function takeRefusal(context: Context, member: Member, id: RoundId, compact: string): Promise<void> {
   const { payload: claim } = claims(refusal, compact)
   const signed = await verifyIn(context.db, id, member.id, refusal, compact)
   if (claim.round !== id || claim.member !== member.id)
     throw fault('bad-request', 'the refusal is about something else')
   const row = roundRow(context, id)
+  if (claim.step !== 'contribute') requireCustodian(context, row, member.id)
+  else if (!termsOf(context.db, row).eligible.includes(member.id)) {
+    throw fault('not-on-roster', `${member.id} is not eligible in this round`)
+  }
   const now = context.clock.now()
   context.db.transaction(tx => {
     const same = and(eq(refusals.round, id), eq(refusals.member, member.id), eq(refusals.step, claim.step))

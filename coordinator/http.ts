@@ -43,7 +43,7 @@ type Definition = Pick<RouteConfig, 'method' | 'path' | 'summary' | 'description
 
 const problems = { default: { description: 'A problem', content: { 'application/problem+json': { schema: problem } } } }
 
-/** A route for members and researchers, or, without `open`, only for whoever brings a valid token. */
+/** A route for whoever brings a valid token, or for everybody. */
 export function route<const R extends Definition>(definition: R, access: 'token' | 'public' = 'token') {
   return createRoute({
     ...definition,

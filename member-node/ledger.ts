@@ -219,6 +219,17 @@ async function firstToVerify(compact: string, keys: readonly PublicKey[]): Promi
   return undefined
 }
 
+const NO_CERTIFICATE = ['bad-cohort', 'bad-signature', 'bad-message']
+
+/** The round that a certificate gives up, if its cohort is known. @throws InbondError of `NO_CERTIFICATE` */
+async function voidRoundOf(node: Node, certificate: string): Promise<RoundId | undefined> {
+  const { round } = claims(voidCertificate, certificate).payload
+  const past = node.db.select().from(pastCohorts).where(eq(pastCohorts.round, round)).get()
+  if (past === undefined) return undefined
+  await verifyVoidCertificate(certificate, round, charterOf(node, past.charter))
+  return round
+}
+
 /** A certificate that does not hold what it should leaves its cohort counting, and is looked at again next time. */
 async function learnVoidRounds(node: Node, signal?: AbortSignal): Promise<void> {
   const unknown = node.db
@@ -229,10 +240,12 @@ async function learnVoidRounds(node: Node, signal?: AbortSignal): Promise<void> 
     .all()
   for (const { id } of unknown) {
     const { certificate } = await node.connection.get(`/void-certificates/${id}`, voidCertificateAnswer, signal)
-    const round: RoundId = claims(voidCertificate, certificate).payload.round
-    const past = node.db.select().from(pastCohorts).where(eq(pastCohorts.round, round)).get()
-    if (past === undefined) continue
-    await verifyVoidCertificate(certificate, round, charterOf(node, past.charter))
-    node.db.insert(voidRounds).values({ round, certificate: id }).onConflictDoNothing().run()
+    if (messageId(certificate) !== id)
+      throw fault('bad-answer', 'this is another void certificate than the one in the log')
+    const round = await voidRoundOf(node, certificate).catch(error => {
+      if (NO_CERTIFICATE.includes(error.code)) return undefined
+      throw error
+    })
+    if (round !== undefined) node.db.insert(voidRounds).values({ round, certificate: id }).onConflictDoNothing().run()
   }
 }

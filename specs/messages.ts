@@ -330,7 +330,7 @@ export const prekey = kind(
 export const query = kind(
   'query',
   'researcher',
-  'A question, who asks it, and the fresh key to which its answer is sealed. Allows one opened round.',
+  'A question, who asks it, and the fresh key to which its answer is sealed. Allows one round.',
   z.strictObject({
     protocol,
     charter: charterId,

@@ -1,16 +1,28 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { generateIdentityKey } from '#crypto/signature.ts'
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { SEALED_BYTES } from '#crypto/sealing.ts'
+import { generateIdentityKey, messageId } from '#crypto/signature.ts'
 import { prepare } from '#researcher/client.ts'
 import { storedQuery } from '#researcher/researcher.ts'
 import { done, queryReceipt, revocationReceipt } from '#specs/api.ts'
-import { cancellation, prekey, query, revocation } from '#specs/messages.ts'
+import {
+  agreement,
+  type CohortId,
+  cancellation,
+  opening,
+  prekey,
+  query,
+  type RoundId,
+  refusal,
+  revocation,
+} from '#specs/messages.ts'
 import { parseQueryFile } from '#specs/query.ts'
 import { claims, PROTOCOL, sign } from '#specs/signed.ts'
 import { Federation } from './federation.ts'
 import { problemOf, request } from './requests.ts'
-import { doWork, pose, step } from './steps.ts'
+import { doWork, pose, roundRow, step } from './steps.ts'
 
-/** What an enrolled party may do, done too often or too large: it must not cost the others their answers. */
+/** What an enrolled party may do, or may not, done too often or too large: it must not cost the others their answers. */
 
 const QUESTION = `dataset: declarations
 by: []
@@ -149,4 +161,51 @@ test('no more than three uploads of one contribution are under way', async () =>
   held.resolve()
   await Promise.all(uploads)
   await doWork(federation, 'VN', 'contribute')
+})
+
+describe('a member that is no custodian', () => {
+  let round: RoundId
+  let cohort: CohortId
+  beforeAll(async () => {
+    federation[Symbol.dispose]()
+    federation = await Federation.create({
+      members: ['BR', 'JP', 'KR', 'VN'],
+      custodians: ['BR', 'JP', 'KR'],
+      threshold: 3,
+    })
+    for (const id of federation.nodes.keys()) federation.load(id, 'flow,period,hs6,value\nimport,2020-01,010121,2\n')
+    round = (await pose(federation, QUESTION)).round
+    await step(federation, 'contribute')
+    cohort = messageId(roundRow(federation, round).cohort) as CohortId
+  })
+  const vn = () => federation.node('VN')
+  const refused = { code: 'bad-cohort', message: expect.stringContaining('VN is not a custodian of this round') }
+
+  test('neither agrees, nor opens, nor declines', async () => {
+    const said = { protocol: PROTOCOL, round, cohort, custodian: vn().id } as const
+    const agreed = await sign(vn().key, agreement, said)
+    await expect(
+      vn().connection.post(`/rounds/${round}/agreements`, { agreement: agreed.compact }, done),
+    ).rejects.toMatchObject(refused)
+    const sealed = Buffer.alloc(SEALED_BYTES)
+    const hash = createHash('sha256').update(sealed).digest('hex')
+    const opened = await sign(vn().key, opening, { ...said, sealed: hash, share: hash })
+    const body = { opening: opened.compact, sealed: sealed.toString('base64url') }
+    await expect(vn().connection.post(`/rounds/${round}/openings`, body, done)).rejects.toMatchObject(refused)
+    for (const step of ['agree', 'open', 'void', 'recount'] as const) {
+      const no = await sign(vn().key, refusal, {
+        protocol: PROTOCOL,
+        round,
+        member: vn().id,
+        step,
+        code: 'bad-cohort',
+        reason: 'no',
+      })
+      await expect(
+        vn().connection.post(`/rounds/${round}/refusals`, { refusal: no.compact }, done),
+      ).rejects.toMatchObject(refused)
+    }
+    await federation.settle()
+    expect(roundRow(federation, round).state).toBe('opened')
+  })
 })
