@@ -146,20 +146,23 @@ test('no more than three uploads of one contribution are under way', async () =>
   const { round } = await pose(federation, QUESTION)
   const vn = federation.node('VN')
   const held = Promise.withResolvers<void>()
-  const endless = () =>
-    new ReadableStream({
-      async pull(controller) {
-        await held.promise
-        controller.close()
-      },
-    })
   const path = `/rounds/${round}/contribution`
-  const uploads = [1, 2, 3].map(() => request(federation.coordinator, vn.key, path, { method: 'PUT', body: endless() }))
-  await new Promise(resolve => setImmediate(resolve))
-  const fourth = await request(federation.coordinator, vn.key, path, { method: 'PUT', body: endless() })
-  expect((await problemOf(fourth)).code).toBe('too-many-requests')
+  /** An upload of which nothing more comes, once the coordinator reads it. */
+  const begin = () => {
+    const isRead = Promise.withResolvers<void>()
+    const pull = async (controller: ReadableStreamDefaultController) => {
+      isRead.resolve()
+      await held.promise
+      controller.close()
+    }
+    const body = new ReadableStream({ pull }, { highWaterMark: 0 })
+    return { isRead: isRead.promise, answer: request(federation.coordinator, vn.key, path, { method: 'PUT', body }) }
+  }
+  const uploads = [begin(), begin(), begin()]
+  await Promise.all(uploads.map(one => one.isRead))
+  expect((await problemOf(await begin().answer)).code).toBe('too-many-requests')
   held.resolve()
-  await Promise.all(uploads)
+  await Promise.all(uploads.map(one => one.answer))
   await doWork(federation, 'VN', 'contribute')
 })
 
